@@ -1,0 +1,140 @@
+"""From a plan to an experiment: opens the data, builds the parts, hands them to each other by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ebmkit.config import ConfigProblems, Signature, signature_of
+from ebmkit.core import Chain, CooperativeScheduler, Rng
+from ebmkit.data import Batches, Source
+from ebmkit.errors import ConfigError, DataError, EbmkitError
+from ebmkit.plan import TABLES, Part, Plan
+from ebmkit.training import Experiment, Learner
+
+__all__ = ["build_experiment", "build_schedule", "choose_device", "open_source"]
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of ``[run] device``: ``auto`` is a GPU where torch sees one.
+
+    Raises:
+        ConfigError: ``cuda`` where there is none.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ConfigError("device = \"cuda\", but torch sees no GPU here: write device = \"auto\" or \"cpu\"")
+    return torch.device("cuda" if name != "cpu" and available else "cpu")
+
+
+def open_source(plan: Plan) -> Source:
+    """The data of a plan.
+
+    Raises:
+        DataError: missing, empty or unreadable, with the path.
+    """
+    part = plan.parts["data"]
+    source: Source = _construct(plan, "data", part, {})
+    if len(source) == 0:
+        raise DataError(f"[data] use = {part.component.name!r} holds no example")
+    return source
+
+
+def build_schedule(
+    plan: Plan, *, shape: tuple[int, ...], examples: int, device: torch.device
+) -> CooperativeScheduler:
+    """The schedule with its parts, freshly initialised from the seed, on the device.
+
+    Each part draws its weights from a stream of its own, so that swapping the energy leaves the
+    generator's start as it was.
+
+    Args:
+        plan: what to build.
+        shape: of one example.
+        examples: how many there are.
+        device: where the parts will live.
+
+    Raises:
+        ConfigProblems: a part refused its values or the shape, placed at its table.
+    """
+    parts: dict[str, Any] = {"shape": shape, "examples": examples}
+    for table in TABLES:
+        if table not in plan.parts or table == "data":
+            continue
+        part = plan.parts[table]
+        with _weights_of(plan.run.seed, table):
+            built = _construct(plan, table, part, parts)
+        parts[table] = Chain(built, part.shared["steps"]) if TABLES[table] == "sampler" else built
+    schedule: CooperativeScheduler = parts["schedule"]
+    _check_shapes(plan, parts, shape)
+    return schedule.to(device)
+
+
+def build_experiment(plan: Plan) -> Experiment:
+    """Everything a training needs, at iteration 0.
+
+    Raises:
+        EbmkitError: whatever does not fit, with its place.
+    """
+    device = choose_device(plan.run.device)
+    source = open_source(plan)
+    schedule = build_schedule(plan, shape=source.shape, examples=len(source), device=device)
+    rng = Rng(plan.run.seed)
+    size = plan.parts["data"].shared["batch"]
+    batches = Batches(source, size=size, rng=rng.fold("batches"), device=device)
+    learners = {}
+    for name, part in plan.parts.items():
+        if part.optimizer is not None:
+            module = schedule.get_submodule(name)
+            learners[name] = Learner(module, part.optimizer.build(module.parameters()), part.optimizer.rate)
+    return Experiment(schedule, learners, batches, rng)
+
+
+class _weights_of:  # noqa: N801 - reads as a clause of `with`
+    """Draw a part's initial weights from its own seed and give torch's global generator back."""
+
+    def __init__(self, seed: int, table: str) -> None:
+        self.seed = Rng(seed).fold("weights", table).key >> 1
+        self.forked = torch.random.fork_rng(devices=[])
+
+    def __enter__(self) -> None:
+        self.forked.__enter__()
+        torch.manual_seed(self.seed)
+
+    def __exit__(self, *details: Any) -> None:
+        self.forked.__exit__(*details)
+
+
+def _construct(plan: Plan, table: str, part: Part, parts: dict[str, Any]) -> Any:
+    """Call the component with its keywords and the parts it names."""
+    signature: Signature = signature_of(part.component.factory)
+    given = {slot.name: parts[slot.name] for slot in signature.parts if slot.name in parts}
+    try:
+        return part.component.factory(**given, **part.values)
+    except EbmkitError:
+        raise
+    except ValueError as error:
+        owner = f"{part.component.kind} {part.component.name!r} of {part.component.distribution}"
+        raise _refused(plan, table, f"{owner} refuses these settings: {error}") from error
+
+
+def _refused(plan: Plan, table: str, message: str) -> ConfigProblems:
+    document = plan.document
+    return ConfigProblems([document.problem("E109", message, (table,))], file=document.file)
+
+
+def _check_shapes(plan: Plan, parts: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """A generator gives examples of the data's shape, an energy takes them."""
+    with torch.no_grad():
+        if "generator" in parts:
+            generator = parts["generator"].eval()
+            made = tuple(generator(generator.prior(2, rng=Rng(0))).shape[1:])
+            generator.train()
+            if made != shape:
+                raise _refused(plan, "generator", f"it makes examples of shape {made}, the data have {shape}")
+        if "energy" in parts:
+            energies = parts["energy"](torch.zeros(2, *shape))
+            if tuple(energies.shape) != (2,):
+                message = f"an energy gives one number an example, this one gave {tuple(energies.shape)} for 2"
+                raise _refused(plan, "energy", message)

@@ -1,0 +1,40 @@
+"""The command line. torch is imported inside commands, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from ebmkit.cli.check import check
+from ebmkit.cli.plugins import plugins
+from ebmkit.cli.resume import resume
+from ebmkit.cli.run import run
+from ebmkit.cli.sample import sample
+from ebmkit.errors import EbmkitError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Train and use energy-based models from interchangeable parts.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run, resume, check, sample):
+    app.command()(command)
+app.add_typer(plugins, name="plugins")
+
+
+def main() -> None:
+    """Run a command; an error people can act on is one message on stderr and its exit code."""
+    try:
+        app()
+    except EbmkitError as error:
+        if os.environ.get("EBMKIT_DEBUG"):
+            raise
+        message = str(error)
+        print(message if message.startswith("error") else f"error: {message}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,26 @@
+"""``ebmkit run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from ebmkit.cli.options import RunFile, Sets
+
+__all__ = ["run"]
+
+
+def run(file: RunFile, set_: Sets = None) -> None:
+    """Train what a run file describes, from iteration 0, into a new run folder."""
+    from rich.console import Console
+
+    from ebmkit.config import read_document
+    from ebmkit.plan import make_plan
+    from ebmkit.registry import Registry
+    from ebmkit.rundir import RUNS, RunFolder
+    from ebmkit.runner import start_run
+
+    plan = make_plan(read_document(file, set_ or ()), Registry.discover())
+    folder = RunFolder(Path(plan.run.output) if plan.run.output else RUNS / file.stem)
+    raise typer.Exit(start_run(plan, folder, Console()))

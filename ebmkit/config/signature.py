@@ -1,0 +1,90 @@
+"""What a class takes: its parameters with types, ranges, defaults and docs, and its parts.
+
+The constructor is the only schema there is. Keyword-only parameters are TOML keys, positional
+ones are parts; plain classes and attrs classes read alike.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import attrs
+
+__all__ = ["REQUIRED", "Parameter", "PartSlot", "Signature", "signature_of"]
+
+REQUIRED: Any = inspect.Parameter.empty
+"""The default of a parameter that has none."""
+
+
+@attrs.frozen
+class Parameter:
+    """One TOML key: its type with its ranges, its default (or :data:`REQUIRED`) and its doc."""
+
+    name: str
+    hint: Any
+    default: Any
+    doc: str
+
+
+@attrs.frozen
+class PartSlot:
+    """One part a class asks for by name."""
+
+    name: str
+    required: bool
+
+
+@attrs.frozen
+class Signature:
+    """The parts and the parameters of a class."""
+
+    parts: tuple[PartSlot, ...]
+    parameters: tuple[Parameter, ...]
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The parameter of this name, or None."""
+        return next((each for each in self.parameters if each.name == name), None)
+
+
+def signature_of(factory: Callable[..., Any]) -> Signature:
+    """Read the constructor of a class.
+
+    Raises:
+        TypeError: a keyword-only parameter has no type annotation.
+    """
+    hints = _hints(factory)
+    docs = _argument_docs(inspect.getdoc(factory) or "")
+    parts, parameters = [], []
+    for each in inspect.signature(factory).parameters.values():
+        if each.kind is inspect.Parameter.KEYWORD_ONLY:
+            if each.name not in hints:
+                raise TypeError(f"{factory.__name__}: parameter {each.name!r} has no type annotation")
+            parameters.append(Parameter(each.name, hints[each.name], each.default, docs.get(each.name, "")))
+        elif each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            parts.append(PartSlot(each.name, each.default is REQUIRED))
+    return Signature(tuple(parts), tuple(parameters))
+
+
+def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
+    # An attrs class keeps its annotations on the class, where they resolve in its own module.
+    target = factory if attrs.has(factory) else factory.__init__  # type: ignore[misc,arg-type]
+    return get_type_hints(target, include_extras=True)
+
+
+def _argument_docs(doc: str) -> dict[str, str]:
+    """Name to text of the ``Args:`` section of a docstring."""
+    section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", doc, re.MULTILINE)
+    if section is None:
+        return {}
+    docs: dict[str, str] = {}
+    name = ""
+    for line in inspect.cleandoc(section[1]).splitlines():
+        if (entry := re.match(r"(\w+): +(.*)", line)) is not None:
+            name = entry[1]
+            docs[name] = entry[2]
+        elif name and line.strip():
+            docs[name] += " " + line.strip()
+    return docs

@@ -1,0 +1,58 @@
+"""The tables whose keys belong to ebmkit itself; all others belong to the parts they name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import attrs
+
+from ebmkit.parameters import Ge
+
+__all__ = ["ChainKeys", "DataKeys", "RunTable"]
+
+
+@attrs.frozen(kw_only=True)
+class RunTable:
+    """``[run]``: how long, where to, how often.
+
+    Args:
+        seed: of weights, batches and noise; the same seed gives the same run.
+        iterations: turns of learning.
+        device: ``auto`` takes a GPU where there is one.
+        output: the run folder; by default ``runs/`` and the name of the run file.
+        log_every: iterations between two lines of metrics.
+        samples_every: iterations between two sample grids.
+        checkpoint_every: iterations between two checkpoints.
+        keep: how many checkpoints to keep; the newest ones stay.
+    """
+
+    seed: int = 0
+    iterations: Annotated[int, Ge(1)] = 1000
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    output: str = ""
+    log_every: Annotated[int, Ge(1)] = 10
+    samples_every: Annotated[int, Ge(1)] = 50
+    checkpoint_every: Annotated[int, Ge(1)] = 100
+    keep: Annotated[int, Ge(1)] = 2
+
+
+@attrs.frozen(kw_only=True)
+class DataKeys:
+    """The key of ``[data]`` that every source shares.
+
+    Args:
+        batch: n, training examples an iteration.
+    """
+
+    batch: Annotated[int, Ge(1)] = 64
+
+
+@attrs.frozen(kw_only=True)
+class ChainKeys:
+    """The key of ``[revision]`` and ``[inference]`` that every sampler shares.
+
+    Args:
+        steps: moves of the sampler an iteration; 0 leaves the chains where they are.
+    """
+
+    steps: Annotated[int, Ge(0)] = 10

@@ -1,0 +1,51 @@
+"""What ebmkit is made of: four abstract parts, the chain, the losses, the random numbers.
+
+This is the public surface for component authors. It imports torch and names no plugin.
+"""
+
+from ebmkit.core.chain import Chain, Samples, run_chain, walk
+from ebmkit.core.diagnostics import examine, reconstruct
+from ebmkit.core.energy import Energy, EnergyFn, ValueAndGradient, value_and_gradient
+from ebmkit.core.generator import LatentGenerator, Posterior
+from ebmkit.core.losses import contrastive, reconstruction, squared_error
+from ebmkit.parameters import Ge, Gt, Le, Len, Lt, MinLen
+from ebmkit.core.rng import Rng
+from ebmkit.core.sampler import Info, Position, Sampler, State
+from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposal, Update, Updates
+from ebmkit.core.stages import stage
+
+__all__ = [
+    "Batch",
+    "Chain",
+    "CooperativeScheduler",
+    "Energy",
+    "EnergyFn",
+    "Examples",
+    "Ge",
+    "Gt",
+    "Info",
+    "LatentGenerator",
+    "Le",
+    "Len",
+    "Lt",
+    "MinLen",
+    "Position",
+    "Posterior",
+    "Proposal",
+    "Rng",
+    "Sampler",
+    "Samples",
+    "State",
+    "Update",
+    "Updates",
+    "ValueAndGradient",
+    "contrastive",
+    "examine",
+    "reconstruct",
+    "reconstruction",
+    "run_chain",
+    "squared_error",
+    "stage",
+    "value_and_gradient",
+    "walk",
+]

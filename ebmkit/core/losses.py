@@ -1,0 +1,59 @@
+r"""The two learning objectives of cooperative training, each a mean over the batch in nats."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+__all__ = ["contrastive", "reconstruction", "squared_error"]
+
+
+def contrastive(observed: Tensor, samples: Tensor) -> Tensor:
+    r"""Minus the stochastic log-likelihood whose gradient is the paper's Step D2 (density shifting).
+
+    .. math:: L = \frac{1}{n} \sum_i E(x_i) - \frac{1}{m} \sum_j E(\tilde{x}_j), \qquad
+              \nabla_W L = -\nabla_W \log p(x) \text{ in expectation}
+
+    n and m are independent of each other. Descending it lowers the energy of data and raises
+    that of samples.
+
+    Args:
+        observed: energies of data, ``(n,)``, nats.
+        samples: energies of revised samples, ``(m,)``, nats. The samples carry no graph.
+
+    Returns:
+        a 0-dim tensor, nats.
+
+    Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Step D2.
+
+    >>> import torch
+    >>> contrastive(torch.tensor([1.0, 3.0]), torch.tensor([5.0]))
+    tensor(-3.)
+    """
+    return observed.mean() - samples.mean()
+
+
+def squared_error(x: Tensor, y: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    r""":math:`\|m \odot (x - y)\|^2` of each example, ``(B, *S), (B, *S) -> (B,)``, in units of x squared."""
+    difference = x - y if mask is None else mask * (x - y)
+    return difference.square().flatten(1).sum(1)
+
+
+def reconstruction(
+    x: Tensor, reconstructed: Tensor, *, noise_std: float, mask: Tensor | None = None
+) -> Tensor:
+    r"""Minus the complete-data log-likelihood of the generator, the paper's Step G2, up to a constant.
+
+    .. math:: L = \frac{1}{B} \sum_i \frac{\|m_i \odot (x_i - g(z_i))\|^2}{2 \sigma^2}
+
+    Args:
+        x: what g(z) should give, ``(B, *S)``, no graph.
+        reconstructed: g(z), ``(B, *S)``.
+        noise_std: σ > 0, in the units of x.
+        mask: 1 on observed pixels, 0 on hidden ones; all observed by default.
+
+    Returns:
+        a 0-dim tensor, nats.
+
+    Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Step G2.
+    """
+    return squared_error(x, reconstructed, mask=mask).mean() / (2 * noise_std**2)

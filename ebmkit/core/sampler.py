@@ -1,0 +1,80 @@
+"""The sampler: one move of a batch of chains under any energy."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+
+from torch import Tensor
+
+from ebmkit.core.energy import EnergyFn
+from ebmkit.parameters import check_ranges
+from ebmkit.core.rng import Rng
+
+__all__ = ["Info", "Position", "Sampler", "State"]
+
+Info: TypeAlias = Mapping[str, Tensor]
+"""What people watch: name to ``(B,)`` or 0-dim, detached. The chain averages it over steps and chains."""
+
+
+class State(Protocol):
+    """What the next step needs, tensors only: a named tuple with a field ``x`` of shape ``(B, *S)``."""
+
+    @property
+    def x(self) -> Tensor:
+        """Where the chains are, ``(B, *S)``."""
+
+
+class Position(NamedTuple):
+    """The state of a sampler that remembers nothing but where its chains are."""
+
+    x: Tensor
+
+
+class Sampler(ABC):
+    """A Markov kernel for a batch of chains, written as ``init`` and ``step``.
+
+    A sampler holds hyper-parameters and nothing else: the energy comes as an argument, so one
+    sampler moves examples under a descriptor and latents under a posterior. The chain
+    (:func:`ebmkit.core.run_chain`) owns the loop, the train/eval mode, the statistics and the
+    stop flag.
+
+    Write it as a frozen attrs class; its keyword parameters are its TOML keys::
+
+        @attrs.frozen(kw_only=True)
+        class Langevin(Sampler):
+            step_size: Annotated[float, Gt(0)] = 0.002
+
+            def step(self, energy, state, rng): ...
+    """
+
+    __attrs_attrs__: ClassVar[Any]
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse values outside the annotated ranges, in Python as in a run file."""
+        check_ranges(self)
+
+    def init(self, energy: EnergyFn, x: Tensor) -> State:
+        """The state at the start of a chain at ``x``; override it to cache an energy or a gradient.
+
+        Args:
+            energy: what the chain will move under.
+            x: where the chains start, ``(B, *S)``, detached.
+        """
+        del energy
+        return Position(x)
+
+    @abstractmethod
+    def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[State, Info]:
+        """One move of every chain.
+
+        Args:
+            energy: any callable ``(B, *S) -> (B,)`` in nats; take gradients with
+                :func:`ebmkit.core.value_and_gradient`.
+            state: what ``init`` or the last ``step`` returned; never modified in place.
+            rng: the random numbers of this step; nothing else may be random.
+
+        Returns:
+            the next state and what to watch.
+        """

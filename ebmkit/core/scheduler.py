@@ -1,0 +1,94 @@
+"""The cooperative scheduler: in which order the parts teach each other."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+from torch import Tensor, nn
+
+from ebmkit.core.rng import Rng
+
+__all__ = ["Batch", "CooperativeScheduler", "Examples", "Proposal", "Update", "Updates"]
+
+
+class Batch(NamedTuple):
+    """Training examples and which ones they are.
+
+    Attributes:
+        x: ``(n, *S)``.
+        index: position of each in the data source, ``(n,)`` int64; a schedule that keeps
+            something for each training example finds it by this.
+    """
+
+    x: Tensor
+    index: Tensor
+
+
+class Update(NamedTuple):
+    """One gradient step, to be taken before the schedule goes on.
+
+    Attributes:
+        part: attribute of the schedule whose optimizer steps: ``"energy"`` or ``"generator"``.
+        loss: 0-dim, with its graph, nats.
+        stats: what the schedule saw on the way, 0-dim and detached.
+    """
+
+    part: str
+    loss: Tensor
+    stats: Mapping[str, Tensor] = MappingProxyType({})
+
+
+class Examples(NamedTuple):
+    """The sets of examples that an iteration made; ``None`` where a schedule has no such set.
+
+    Attributes:
+        observed: the data, ``(n, *S)``.
+        proposal: the generator's samples or where the chains started, ``(m, *S)``.
+        revised: the same after the chain, ``(m, *S)``.
+        latents: z of the revised (or, without an energy, of the observed) examples.
+    """
+
+    observed: Tensor | None = None
+    proposal: Tensor | None = None
+    revised: Tensor | None = None
+    latents: Tensor | None = None
+
+
+class Proposal(NamedTuple):
+    """Where new samples start: x ``(m, *S)`` and, from a generator, its latents z."""
+
+    x: Tensor
+    z: Tensor | None = None
+
+
+Updates: TypeAlias = Generator[Update, None, Examples]
+
+
+class CooperativeScheduler(nn.Module, ABC):
+    """The algorithm box: which samples are drawn, and which part learns from which.
+
+    The parts and every persistent chain are children and buffers, so ``state_dict()`` is the
+    whole state of the model. Constructor parameters that are positional are parts, given by
+    name: ``energy``, ``generator``, ``revision``, ``inference`` (both a
+    :class:`~ebmkit.core.Chain`), ``shape`` of one example, ``examples`` in the data;
+    keyword-only parameters are the TOML keys.
+    """
+
+    @abstractmethod
+    def updates(self, batch: Batch, *, rng: Rng) -> Updates:
+        """One iteration: yield each update in order, return the examples it made.
+
+        The trainer zeroes, back-propagates and steps at every ``yield``: code after it runs with
+        the update applied.
+
+        Args:
+            batch: the data of this iteration.
+            rng: the random numbers of this iteration.
+        """
+
+    @abstractmethod
+    def propose(self, count: int, *, rng: Rng) -> Proposal:
+        """Where ``count`` new samples start before the energy, if there is one, revises them."""

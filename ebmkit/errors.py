@@ -1,0 +1,69 @@
+"""Every error ebmkit reports on purpose, each with the exit code of the command that meets it."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DivergedError",
+    "EbmkitError",
+    "PluginError",
+    "RunDirectoryError",
+    "RunDirectoryInUseError",
+    "TrainingError",
+]
+
+
+class EbmkitError(Exception):
+    """An error with a message for people: what, where, what to do. Shown without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(EbmkitError):
+    """The run file or an override is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class DataError(EbmkitError):
+    """The data are missing, unreadable or do not fit the parts."""
+
+    exit_code = 2
+
+
+class RunDirectoryError(EbmkitError):
+    """The run folder exists already, does not exist, or cannot be written."""
+
+    exit_code = 2
+
+
+class TrainingError(EbmkitError):
+    """Training failed while it ran."""
+
+    exit_code = 3
+
+
+class PluginError(EbmkitError):
+    """A plugin is missing, broken or misbehaves."""
+
+    exit_code = 4
+
+
+class CheckpointError(EbmkitError):
+    """A checkpoint is damaged or does not fit; it was refused."""
+
+    exit_code = 5
+
+
+class DivergedError(EbmkitError):
+    """A loss, gradient or sample stopped being finite; no weight was changed by it."""
+
+    exit_code = 6
+
+
+class RunDirectoryInUseError(EbmkitError):
+    """Another process is training in this run folder."""
+
+    exit_code = 7

@@ -1,0 +1,99 @@
+"""The optimizers that ``optimizer = { use = … }`` offers, as thin records over torch's own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Annotated, final
+
+import attrs
+import torch
+from torch import nn
+
+from ebmkit.parameters import Ge, Gt, Lt, check_ranges
+
+__all__ = ["OPTIMIZERS", "Adam", "OptimizerSettings", "SGD"]
+
+Rate = Annotated[float, Gt(0)]
+Decay = Annotated[float, Ge(0), Lt(1)]
+
+
+@attrs.frozen(kw_only=True)
+class OptimizerSettings(ABC):
+    """Settings of an optimizer, apart from what it optimizes.
+
+    Args:
+        lr: learning rate at iteration 0.
+        lr_half_life: iterations after which the rate has halved, by exponential decay; 0 keeps
+            it constant.
+    """
+
+    lr: Rate = 1e-3
+    lr_half_life: Annotated[float, Ge(0)] = 0.0
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse values outside the annotated ranges."""
+        check_ranges(self)
+
+    def rate(self, iteration: int) -> float:
+        """The learning rate of this iteration: a pure function, so nothing of it is saved.
+
+        >>> Adam(lr=0.1, lr_half_life=10).rate(20)
+        0.025
+        """
+        return self.lr * (0.5 ** (iteration / self.lr_half_life) if self.lr_half_life else 1.0)
+
+    @abstractmethod
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer of these parameters."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Adam(OptimizerSettings):
+    """Adam (Kingma and Ba, 2014, arXiv 1412.6980), in one fused kernel.
+
+    Args:
+        lr: learning rate at iteration 0.
+        lr_half_life: iterations after which the rate has halved, by exponential decay; 0 keeps
+            it constant.
+        betas: decay of the first and second moment; the authors of CoopNets use 0.5, 0.999.
+        eps: added to the denominator.
+        weight_decay: added to the gradient as that multiple of the weights.
+    """
+
+    betas: tuple[Decay, Decay] = (0.5, 0.999)
+    eps: Annotated[float, Gt(0)] = 1e-8
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """torch's Adam, fused: a third of the unfused time and fewer."""
+        return torch.optim.Adam(
+            parameters, self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True
+        )
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SGD(OptimizerSettings):
+    """Stochastic gradient descent with momentum.
+
+    Args:
+        lr: learning rate at iteration 0.
+        lr_half_life: iterations after which the rate has halved, by exponential decay; 0 keeps
+            it constant.
+        momentum: 0 for none; the authors of CoopNets use 0.5.
+        weight_decay: added to the gradient as that multiple of the weights.
+    """
+
+    momentum: Decay = 0.0
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """torch's SGD, fused."""
+        return torch.optim.SGD(
+            parameters, self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+        )
+
+
+OPTIMIZERS: Mapping[str, type[OptimizerSettings]] = {"adam": Adam, "sgd": SGD}

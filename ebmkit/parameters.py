@@ -1,0 +1,70 @@
+"""Ranges of parameters, said once in the annotation and held everywhere.
+
+``step_size: Annotated[float, Gt(0)]`` is checked when a component is built in Python, when a run
+file is read, and is shown by ``ebmkit plugins show``. The markers are those of ``annotated_types``.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
+
+__all__ = ["Ge", "Gt", "Le", "Len", "Lt", "MinLen", "broken_bound", "check_ranges", "describe_bounds"]
+
+_COMPARISONS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
+    Gt: ("gt", ">", operator.gt),
+    Ge: ("ge", ">=", operator.ge),
+    Lt: ("lt", "<", operator.lt),
+    Le: ("le", "<=", operator.le),
+}
+
+
+def _bounds(hint: Any) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+    """Each bound of an annotation as its text and its test."""
+    if get_origin(hint) is not Annotated:
+        return
+    for marker in get_args(hint)[1:]:
+        if type(marker) in _COMPARISONS:
+            attribute, sign, compare = _COMPARISONS[type(marker)]
+            bound = getattr(marker, attribute)
+            yield f"{sign} {bound}", lambda value, compare=compare, bound=bound: compare(value, bound)
+        elif isinstance(marker, (MinLen, Len)):
+            least = marker.min_length
+            yield f"at least {least} long", lambda value, least=least: len(value) >= least
+
+
+def broken_bound(hint: Any, value: Any) -> str | None:
+    """The first bound of ``hint`` that ``value`` breaks, as text, or None; tuples are checked item by item.
+
+    >>> broken_bound(Annotated[float, Gt(0)], -1.0)
+    '> 0'
+    """
+    for text, holds in _bounds(hint):
+        if not holds(value):
+            return text
+    inner = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if get_origin(inner) is tuple and isinstance(value, tuple):
+        hints = get_args(inner)
+        for position, item in enumerate(value):
+            item_hint = hints[0] if hints[-1] is Ellipsis else hints[min(position, len(hints) - 1)]
+            if (text := broken_bound(item_hint, item)) is not None:
+                return text
+    return None
+
+
+def describe_bounds(hint: Any) -> str:
+    """The bounds of an annotation for people: ``> 0, <= 1``; empty where there are none."""
+    return ", ".join(text for text, _ in _bounds(hint))
+
+
+def check_ranges(instance: object) -> None:
+    """Raise ValueError for the first attribute outside the range of its class annotation."""
+    for name, hint in get_type_hints(type(instance), include_extras=True).items():
+        if not hasattr(instance, name):
+            continue
+        value = getattr(instance, name)
+        if (bound := broken_bound(hint, value)) is not None:
+            raise ValueError(f"{type(instance).__name__}: {name} must be {bound}, got {value!r}")

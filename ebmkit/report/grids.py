@@ -1,0 +1,36 @@
+"""Pictures of a set of images."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+__all__ = ["save_grid"]
+
+_GAP = 2
+
+
+def save_grid(path: Path, images: Tensor, *, limit: int = 64) -> None:
+    """Write the first ``limit`` images as one PNG, row by row, in a square grid with narrow gaps.
+
+    Args:
+        path: of the PNG; its folder is made.
+        images: ``(B, C, H, W)`` in [-1, 1], grey or RGB; values outside are clipped.
+        limit: at most that many images.
+    """
+    pixels = images[:limit].detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    count, channels, height, width = pixels.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    shape = (channels, rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP)
+    canvas = torch.full(shape, 255, dtype=torch.uint8)
+    for position, tile in enumerate(pixels):
+        top, left = position // columns * (height + _GAP), position % columns * (width + _GAP)
+        canvas[:, top : top + height, left : left + width] = tile
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = canvas.permute(1, 2, 0).squeeze(-1).numpy()
+    Image.fromarray(picture).save(path)

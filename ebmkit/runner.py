@@ -1,0 +1,215 @@
+"""Runs an experiment in its folder: metrics, grids, checkpoints, signals."""
+
+from __future__ import annotations
+
+import platform
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, final
+
+import attrs
+import torch
+from rich.console import Console
+
+from ebmkit import __version__
+from ebmkit.build import build_experiment
+from ebmkit.checkpoint import capture, newest_checkpoint, restore, write_checkpoint
+from ebmkit.errors import DataError, EbmkitError, TrainingError
+from ebmkit.plan import Plan
+from ebmkit.report import Display, MetricsLog, open_display, save_grid
+from ebmkit.rundir import RunFolder
+from ebmkit.training import Experiment, Report, train
+
+__all__ = ["describe", "resume_run", "start_run"]
+
+_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 75, signal.SIGUSR1: 75}
+
+
+def start_run(plan: Plan, folder: RunFolder, console: Console) -> int:
+    """Train from iteration 0 in a new folder.
+
+    Returns:
+        the exit code: 0 done, 130 after Ctrl-C, 75 after SIGTERM or SIGUSR1; saved in each case.
+
+    Raises:
+        EbmkitError: what went wrong, with its exit code.
+    """
+    folder.refuse_existing()
+    experiment = build_experiment(plan)
+    facts = _facts(plan, experiment)
+    folder.create()
+    with folder.locked():
+        folder.write_config(plan.tables())
+        return _Session(plan, folder, experiment, facts, console).run(start=0)
+
+
+def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
+    """Go on from the newest good checkpoint; the result is that of an uninterrupted run.
+
+    Returns:
+        the exit code, as :func:`start_run`.
+
+    Raises:
+        EbmkitError: no good checkpoint, other data, or what went wrong in training.
+    """
+    with folder.locked():
+        experiment = build_experiment(plan)
+        facts = _facts(plan, experiment)
+        start = 0
+        if any(folder.checkpoints.glob("iteration-*")):
+            checkpoint, refused = newest_checkpoint(folder.checkpoints)
+            for line in refused:
+                console.print(f"warning: skipped a damaged checkpoint: {line}", style="yellow", highlight=False)
+            _refuse_other_data(checkpoint.facts, facts)
+            restore(checkpoint, experiment)
+            start = checkpoint.iteration
+        if start >= plan.run.iterations:
+            console.print(f"nothing to do: {start}/{plan.run.iterations} iterations are done", highlight=False)
+            return 0
+        folder.write_config(plan.tables())
+        return _Session(plan, folder, experiment, facts, console).run(start=start)
+
+
+def describe(plan: Plan, experiment: Experiment) -> list[str]:
+    """A few lines about what is going to run: parts, sizes, data, device."""
+    lines = []
+    for name, part in plan.parts.items():
+        details = ", ".join(f"{key}={value}" for key, value in part.shared.items())
+        if name in experiment.learners:
+            weights = sum(each.numel() for each in experiment.learners[name].module.parameters())
+            details = f"{weights / 1e6:.2f} M parameters"
+        if name == "data":
+            source = experiment.batches.source
+            details = f"{len(source)} examples {'x'.join(map(str, source.shape))}, {details}"
+        lines.append(f"  {name:<10} {part.component.name:<16} {details}".rstrip())
+    return [*lines, f"  {'device':<10} {experiment.batches.device}"]
+
+
+@final
+@attrs.frozen
+class _Session:
+    """One process training one run."""
+
+    plan: Plan
+    folder: RunFolder
+    experiment: Experiment
+    facts: Mapping[str, Any]
+    console: Console
+
+    def run(self, *, start: int) -> int:
+        run = self.plan.run
+        log = MetricsLog(self.folder.metrics, after=start)
+        self._announce(start)
+        with _signals() as stop, open_display(self.console, start=start, iterations=run.iterations) as display:
+            for report in self._train(start):
+                last = report.iteration == run.iterations or bool(stop.received)
+                self._record(report, log, display, last=last)
+                if last:
+                    break
+        if stop.received and report.iteration < run.iterations:
+            self._say(f"saved iteration {report.iteration}; continue with: ebmkit resume {self.folder.path.name}")
+            return _EXIT_CODES[stop.received]
+        self._say(f"done: {report.iteration} iterations; samples, metrics and checkpoints are in {self.folder.path}")
+        return 0
+
+    def _announce(self, start: int) -> None:
+        begin = f"from iteration {start}" if start else f"seed {self.plan.run.seed}"
+        self._say(f"ebmkit {__version__} · run {self.folder.path.name} · {begin}")
+        for line in describe(self.plan, self.experiment):
+            self._say(line)
+
+    def _train(self, start: int) -> Iterator[Report]:
+        iteration = start
+        try:
+            for report in train(self.experiment, iterations=self.plan.run.iterations, start=start):
+                iteration = report.iteration
+                yield report
+        except EbmkitError:
+            raise
+        except Exception as error:
+            raise TrainingError(
+                f"iteration {iteration + 1} failed: {type(error).__name__}: {error}\n"
+                f"The last checkpoint is intact (ebmkit resume {self.folder.path.name}); "
+                "EBMKIT_DEBUG=1 shows the traceback."
+            ) from error
+
+    def _record(self, report: Report, log: MetricsLog, display: Display, *, last: bool) -> None:
+        run, iteration = self.plan.run, report.iteration
+        display.advance(iteration)
+        finished = iteration == run.iterations
+        if iteration % run.log_every == 0 or iteration == 1 or finished:
+            metrics = report.metrics()
+            log.append(iteration, metrics)
+            display.show(iteration, metrics)
+        if iteration % run.samples_every == 0 or finished:
+            self._draw(report)
+        if iteration % run.checkpoint_every == 0 or last:
+            self._save(iteration)
+
+    def _draw(self, report: Report) -> None:
+        """A grid of every set the iteration made, where the examples are images."""
+        sets = {**report.examples._asdict(), "reconstructed": report.reconstructed}
+        sets.pop("latents")
+        for name, images in sets.items():
+            if images is not None and images.ndim == 4 and images.shape[1] in (1, 3):
+                save_grid(self.folder.grid(name, report.iteration), images)
+
+    def _save(self, iteration: int) -> None:
+        try:
+            checkpoint = capture(self.experiment, iteration=iteration, facts=self.facts)
+            write_checkpoint(self.folder.checkpoints, checkpoint, keep=self.plan.run.keep)
+        except OSError as error:
+            raise TrainingError(
+                f"cannot save iteration {iteration} in {self.folder.checkpoints}: {error.strerror}; "
+                "the checkpoint before it is intact"
+            ) from error
+
+    def _say(self, message: str) -> None:
+        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+def _facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
+    """What a checkpoint must remember beside tensors."""
+    source = experiment.batches.source
+    plugins = {part.component.distribution: part.component.version for part in plan.parts.values()}
+    return {
+        "data": {"shape": list(source.shape), "examples": len(source), "sha256": source.fingerprint()},
+        "plugins": plugins,
+        "versions": {"ebmkit": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
+
+
+def _refuse_other_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    before, after = then["data"], now["data"]
+    if before != after:
+        raise DataError(
+            f"the data changed since this run began: {before['examples']} examples of shape {before['shape']} "
+            f"(SHA-256 {before['sha256'][:12]}…) then, {after['examples']} of {after['shape']} "
+            f"({after['sha256'][:12]}…) now; a resumed run needs the same data"
+        )
+
+
+class _StopFlag:
+    """Set by a signal; the iteration that is under way ends, then the run saves and stops."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:  # asked twice: stop at once, the last checkpoint is intact
+            raise SystemExit(_EXIT_CODES[signal.Signals(number)])
+        self.received = signal.Signals(number)
+
+
+@contextmanager
+def _signals() -> Iterator[_StopFlag]:
+    """Catch Ctrl-C and the signals of batch systems for the time of a training."""
+    flag = _StopFlag()
+    before = {number: signal.signal(number, flag) for number in _EXIT_CODES}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,93 @@
+"""Samples from a trained run: the generator's proposals, and the same revised by the energy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ebmkit.build import build_schedule, choose_device
+from ebmkit.checkpoint import Checkpoint, newest_checkpoint
+from ebmkit.config import read_document
+from ebmkit.core import Chain, CooperativeScheduler, Rng, run_chain
+from ebmkit.errors import CheckpointError
+from ebmkit.plan import make_plan
+from ebmkit.registry import Registry
+from ebmkit.report import save_grid
+from ebmkit.rundir import RunFolder
+
+__all__ = ["draw_samples", "load_schedule", "write_samples"]
+
+_CHUNK = 64
+
+
+def load_schedule(folder: RunFolder) -> tuple[CooperativeScheduler, Checkpoint]:
+    """The trained parts of a run in eval mode, without its data, and the checkpoint they came from.
+
+    Raises:
+        EbmkitError: no good checkpoint, or the run needs a part that is not installed.
+    """
+    plan = make_plan(read_document(folder.config), Registry.discover())
+    checkpoint, _ = newest_checkpoint(folder.checkpoints)
+    data = checkpoint.facts["data"]
+    device = choose_device(plan.run.device)
+    schedule = build_schedule(plan, shape=tuple(data["shape"]), examples=data["examples"], device=device)
+    try:
+        schedule.load_state_dict(checkpoint.model_state())
+    except RuntimeError as error:
+        raise CheckpointError(f"the checkpoint does not fit {folder.config}: {error}") from None
+    return schedule.eval(), checkpoint
+
+
+def draw_samples(
+    folder: RunFolder, *, count: int, seed: int, steps: int | None = None
+) -> tuple[int, dict[str, Tensor]]:
+    """Propose and revise ``count`` samples.
+
+    Args:
+        folder: of a run with at least one checkpoint.
+        count: how many.
+        seed: of the latents and the noise.
+        steps: of the revision; None takes the run's own number.
+
+    Returns:
+        the iteration of the checkpoint, and ``proposal``, ``latents``, ``revised``, each
+        ``(count, *S)`` on the CPU, where the run has them.
+    """
+    schedule, checkpoint = load_schedule(folder)
+    pieces = []
+    for first in range(0, count, _CHUNK):
+        rng = Rng(seed, first_chain=first).fold("sample")
+        pieces.append(_draw(schedule, min(_CHUNK, count - first), rng, steps))
+    samples = {name: torch.cat([piece[name] for piece in pieces]).cpu() for name in pieces[0]}
+    return checkpoint.iteration, samples
+
+
+def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:
+    """One PNG grid for each set of images and ``samples.safetensors``; the paths written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, images in samples.items():
+        if images.ndim == 4 and images.shape[1] in (1, 3):
+            paths.append(folder / f"{name}.png")
+            save_grid(paths[-1], images, limit=len(images))
+    paths.append(folder / "samples.safetensors")
+    paths[-1].write_bytes(safetensors.torch.save(samples))
+    return paths
+
+
+def _draw(schedule: CooperativeScheduler, count: int, rng: Rng, steps: int | None) -> dict[str, Tensor]:
+    with torch.no_grad():
+        proposal = schedule.propose(count, rng=rng)
+    samples = {"proposal": proposal.x}
+    if proposal.z is not None:
+        samples["latents"] = proposal.z
+    chain = getattr(schedule, "revision", None)
+    if isinstance(chain, Chain):
+        length = chain.steps if steps is None else steps
+        energy = schedule.get_submodule("energy")
+        rng = rng.fold("revision")
+        samples["revised"] = run_chain(chain.sampler, energy, proposal.x, steps=length, rng=rng).x
+    return samples

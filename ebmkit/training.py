@@ -1,0 +1,129 @@
+"""Training: takes the updates of a schedule, one iteration after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import final
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from ebmkit.core import CooperativeScheduler, Examples, Rng, Update, examine, reconstruct, stage
+from ebmkit.core.stages import timed_stages
+from ebmkit.data import Batches
+from ebmkit.errors import DivergedError
+
+__all__ = ["Experiment", "Learner", "Report", "train"]
+
+
+@final
+@attrs.frozen
+class Learner:
+    """A part that learns: its module, its optimizer and its rate as a function of the iteration."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    rate: Callable[[int], float]
+
+
+@final
+@attrs.frozen
+class Experiment:
+    """Everything a training needs.
+
+    Attributes:
+        schedule: the algorithm with its parts; its ``state_dict()`` is the state of the model.
+        learners: by the name of the part.
+        batches: the data.
+        rng: the stream all noise comes from.
+    """
+
+    schedule: CooperativeScheduler
+    learners: Mapping[str, Learner]
+    batches: Batches
+    rng: Rng
+
+
+@final
+@attrs.frozen
+class Report:
+    """What one iteration did.
+
+    Attributes:
+        iteration: counted from 1: how many are done.
+        examples: the sets it made.
+        seconds: by stage.
+        stats: losses, gradient norms and what the samplers watched, 0-dim, on the device.
+    """
+
+    iteration: int
+    examples: Examples
+    seconds: Mapping[str, float]
+    stats: Mapping[str, Tensor]
+    _schedule: CooperativeScheduler
+
+    @property
+    def reconstructed(self) -> Tensor | None:
+        """g(z) of this iteration's latents, by the generator as it is now."""
+        generator = getattr(self._schedule, "generator", None)
+        return None if generator is None else reconstruct(generator, self.examples)
+
+    def metrics(self) -> dict[str, float]:
+        """Every figure as a number; costs a few forward passes, so ask when you log."""
+        energy = getattr(self._schedule, "energy", None)
+        figures = {**examine(self.examples, energy=energy, reconstructed=self.reconstructed), **self.stats}
+        seconds = {f"seconds_{name}": value for name, value in self.seconds.items()}
+        return {name: float(value) for name, value in figures.items()} | seconds
+
+
+def train(experiment: Experiment, *, iterations: int, start: int = 0) -> Iterator[Report]:
+    """Run the iterations ``start`` .. ``iterations`` - 1 and report on each.
+
+    Iteration k depends on the weights, the chains and k alone: stop anywhere, load what was
+    saved after iteration k, start at k, and every bit is as it would have been.
+
+    Raises:
+        DivergedError: a loss or gradient is not finite; the update was not applied.
+    """
+    for iteration in range(start, iterations):
+        yield _iterate(experiment, iteration)
+
+
+def _iterate(experiment: Experiment, iteration: int) -> Report:
+    stats: dict[str, Tensor] = {}
+    with timed_stages() as seconds:
+        with stage("data"):
+            batch = experiment.batches[iteration]
+        updates = experiment.schedule.updates(batch, rng=experiment.rng.fold("iteration", iteration))
+        while True:
+            try:
+                update = next(updates)
+            except StopIteration as finished:
+                return Report(iteration + 1, finished.value, seconds, stats, experiment.schedule)
+            stats |= _apply(experiment.learners[update.part], update, iteration)
+
+
+def _apply(learner: Learner, update: Update, iteration: int) -> dict[str, Tensor]:
+    """Take one gradient step, unless the loss or the gradient is not finite."""
+    with stage(f"update_{update.part}"):
+        learner.optimizer.zero_grad()
+        update.loss.backward()  # type: ignore[no-untyped-call]
+        norm = _gradient_norm(learner.module)
+        loss = update.loss.detach()
+        if not torch.isfinite(loss + norm):
+            raise DivergedError(
+                f"iteration {iteration + 1}: the {update.part} has loss {float(loss):.4g} and gradient norm "
+                f"{float(norm):.4g}; the update was not applied. Try a smaller learning rate or step_size, "
+                "or fewer steps a chain"
+            )
+        for group in learner.optimizer.param_groups:
+            group["lr"] = learner.rate(iteration)
+        learner.optimizer.step()
+    return {f"loss_{update.part}": loss, f"gradient_{update.part}": norm, **update.stats}
+
+
+def _gradient_norm(module: nn.Module) -> Tensor:
+    """The Euclidean norm of a part's whole gradient, 0-dim."""
+    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients)

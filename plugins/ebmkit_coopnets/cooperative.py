@@ -1,0 +1,125 @@
+"""Algorithm CoopNets: descriptor and generator teach each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, final
+
+from torch import Tensor
+
+from ebmkit.core import (
+    Batch,
+    Chain,
+    CooperativeScheduler,
+    Energy,
+    Examples,
+    Ge,
+    LatentGenerator,
+    Proposal,
+    Rng,
+    Update,
+    Updates,
+    contrastive,
+    reconstruction,
+    stage,
+)
+
+__all__ = ["CoopNets"]
+
+
+@final
+class CoopNets(CooperativeScheduler):
+    r"""Cooperative training of a descriptor and a generator (Algorithm CoopNets).
+
+    One iteration, in the paper's order:
+
+    - G0 generation: :math:`\hat z_i \sim N(0, I)`, :math:`\hat x_i = g(\hat z_i)`, i = 1..m;
+    - D1 revision: ``revision`` moves each :math:`\hat x_i` under the energy to :math:`\tilde x_i`;
+    - G1 inference: ``inference`` moves the latents from :math:`\hat z_i` towards
+      :math:`p(z | \tilde x_i)`. Without it, or with 0 steps, the latents are known:
+      :math:`z_i = \hat z_i` (the paper's simple version, which its experiments use);
+    - D2 density shifting: the energy descends
+      :math:`\frac1n \sum_i E(x_i) - \frac1m \sum_i E(\tilde x_i)`;
+    - G2 reconstruction: the generator descends
+      :math:`\frac1m \sum_i \|\tilde x_i - g(z_i)\|^2 / 2\sigma^2`, ``generator_updates`` times.
+
+    The observed data never reach the generator: it learns from the revised samples alone. With
+    known latents the graph of G0 serves the first G2, which saves one forward pass.
+
+    Args:
+        energy: the descriptor.
+        generator: the generator.
+        revision: the chain on x.
+        inference: the chain on z; none means the latents are known.
+        chains: m, the number of proposals an iteration; 0 means as many as the batch has images.
+        generator_updates: K, how often G2 is taken in one iteration.
+        proposal_noise: add :math:`\sigma \epsilon` to the proposals, as the paper writes G0; the
+            published code leaves it out.
+
+    Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm CoopNets.
+    """
+
+    def __init__(
+        self,
+        energy: Energy,
+        generator: LatentGenerator,
+        revision: Chain,
+        inference: Chain | None = None,
+        *,
+        chains: Annotated[int, Ge(0)] = 0,
+        generator_updates: Annotated[int, Ge(1)] = 1,
+        proposal_noise: bool = False,
+    ) -> None:
+        super().__init__()
+        self.energy = energy
+        self.generator = generator
+        self.revision = revision
+        self.inference = inference
+        self.chains = chains
+        self.generator_updates = generator_updates
+        self.proposal_noise = proposal_noise
+
+    def updates(self, batch: Batch, *, rng: Rng) -> Updates:
+        """G0, D1, G1, then the updates D2 and G2."""
+        with stage("generation"):
+            known, generated, proposal = self._generate(self.chains or len(batch.x), rng)
+        with stage("revision"):
+            revised = self.revision(self.energy, proposal, rng=rng.fold("revision"))
+        with stage("inference"):
+            latents = self._infer(revised.x, known, rng)
+        with stage("density_shifting"):
+            loss = contrastive(self.energy(batch.x), self.energy(revised.x))
+        yield Update("energy", loss, {f"revision_{name}": value for name, value in revised.stats.items()})
+        graph = generated if latents is known else None
+        for loss in self._reconstructions(revised.x, latents, graph):
+            yield Update("generator", loss)
+        return Examples(batch.x, proposal, revised.x, latents)
+
+    def propose(self, count: int, *, rng: Rng) -> Proposal:
+        """Ancestral samples of the generator: G0 alone."""
+        z, _, proposal = self._generate(count, rng)
+        return Proposal(proposal, z)
+
+    def _generate(self, count: int, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
+        """G0: the latents, g of them with its graph, and the proposals without."""
+        z = self.generator.prior(count, rng=rng.fold("prior"))
+        generated = self.generator(z)
+        proposal = generated.detach()
+        if self.proposal_noise:
+            noise = rng.fold("proposal noise").normal(proposal)
+            proposal = proposal + self.generator.noise_std * noise
+        return z, generated, proposal
+
+    def _infer(self, revised: Tensor, known: Tensor, rng: Rng) -> Tensor:
+        """G1: the latents that explain the revised samples, starting from the known ones."""
+        if self.inference is None or self.inference.steps == 0:
+            return known
+        return self.inference(self.generator.posterior(revised), known, rng=rng.fold("inference")).x
+
+    def _reconstructions(self, revised: Tensor, latents: Tensor, graph: Tensor | None) -> Iterator[Tensor]:
+        """The losses of G2, each under the generator as the last one left it."""
+        for turn in range(self.generator_updates):
+            with stage("reconstruction"):
+                reconstructed = graph if turn == 0 and graph is not None else self.generator(latents)
+                loss = reconstruction(revised, reconstructed, noise_std=self.generator.noise_std)
+            yield loss

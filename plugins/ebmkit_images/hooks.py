@@ -1,0 +1,19 @@
+"""What this plugin offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ebmkit.plugin import hookimpl
+
+if TYPE_CHECKING:
+    from ebmkit.data import Source
+
+
+@hookimpl
+def ebmkit_sources() -> Mapping[str, type[Source]]:
+    """``faces``, ``folder`` and ``zip``."""
+    from ebmkit_images import Faces, Folder, Zip
+
+    return {"faces": Faces, "folder": Folder, "zip": Zip}

@@ -1,0 +1,19 @@
+"""What this plugin offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ebmkit.plugin import hookimpl
+
+if TYPE_CHECKING:
+    from ebmkit.core import Sampler
+
+
+@hookimpl
+def ebmkit_samplers() -> Mapping[str, type[Sampler]]:
+    """``langevin``."""
+    from ebmkit_langevin.langevin import Langevin
+
+    return {"langevin": Langevin}
