@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from ebmkit.config import ConfigProblems, Signature, signature_of
+from ebmkit.config import ConfigProblemsError, Signature, signature_of
 from ebmkit.core import Chain, CooperativeScheduler, Rng
 from ebmkit.data import Batches, Source
-from ebmkit.errors import ConfigError, DataError, EbmkitError
+from ebmkit.errors import ConfigError, DataError
 from ebmkit.plan import TABLES, Part, Plan
 from ebmkit.training import Experiment, Learner
 
@@ -24,7 +24,7 @@ def choose_device(name: str) -> torch.device:
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise ConfigError("device = \"cuda\", but torch sees no GPU here: write device = \"auto\" or \"cpu\"")
+        raise ConfigError('device = "cuda", but torch sees no GPU here: write device = "auto" or "cpu"')
     return torch.device("cuda" if name != "cpu" and available else "cpu")
 
 
@@ -32,7 +32,7 @@ def open_source(plan: Plan) -> Source:
     """The data of a plan.
 
     Raises:
-        DataError: missing, empty or unreadable, with the path.
+        ConfigProblemsError: missing, empty or unreadable, with the path, placed at the table.
     """
     part = plan.parts["data"]
     source: Source = _construct(plan, "data", part, {})
@@ -56,7 +56,7 @@ def build_schedule(
         device: where the parts will live.
 
     Raises:
-        ConfigProblems: a part refused its values or the shape, placed at its table.
+        ConfigProblemsError: a part refused its values or the shape, placed at its table.
     """
     parts: dict[str, Any] = {"shape": shape, "examples": examples}
     for table in TABLES:
@@ -112,16 +112,18 @@ def _construct(plan: Plan, table: str, part: Part, parts: dict[str, Any]) -> Any
     given = {slot.name: parts[slot.name] for slot in signature.parts if slot.name in parts}
     try:
         return part.component.factory(**given, **part.values)
-    except EbmkitError:
-        raise
+    except DataError as error:
+        key = (table, "path") if "path" in part.values else (table,)
+        problem = plan.document.problem("E111", str(error), key)
+        raise ConfigProblemsError([problem], file=plan.document.file) from error
     except ValueError as error:
         owner = f"{part.component.kind} {part.component.name!r} of {part.component.distribution}"
         raise _refused(plan, table, f"{owner} refuses these settings: {error}") from error
 
 
-def _refused(plan: Plan, table: str, message: str) -> ConfigProblems:
+def _refused(plan: Plan, table: str, message: str) -> ConfigProblemsError:
     document = plan.document
-    return ConfigProblems([document.problem("E109", message, (table,))], file=document.file)
+    return ConfigProblemsError([document.problem("E109", message, (table,))], file=document.file)
 
 
 def _check_shapes(plan: Plan, parts: dict[str, Any], shape: tuple[int, ...]) -> None:
@@ -136,5 +138,7 @@ def _check_shapes(plan: Plan, parts: dict[str, Any], shape: tuple[int, ...]) -> 
         if "energy" in parts:
             energies = parts["energy"](torch.zeros(2, *shape))
             if tuple(energies.shape) != (2,):
-                message = f"an energy gives one number an example, this one gave {tuple(energies.shape)} for 2"
+                message = (
+                    f"an energy gives one number an example, this one gave {tuple(energies.shape)} for 2"
+                )
                 raise _refused(plan, "energy", message)

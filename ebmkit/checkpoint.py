@@ -24,7 +24,15 @@ from torch import Tensor
 from ebmkit.errors import CheckpointError
 from ebmkit.training import Experiment, Learner
 
-__all__ = ["FORMAT", "Checkpoint", "capture", "newest_checkpoint", "read_checkpoint", "restore", "write_checkpoint"]
+__all__ = [
+    "FORMAT",
+    "Checkpoint",
+    "capture",
+    "newest_checkpoint",
+    "read_checkpoint",
+    "restore",
+    "write_checkpoint",
+]
 
 FORMAT = 1
 _FOLDER = "iteration-{:07d}"
@@ -140,7 +148,9 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint, list[str]]:
             return read_checkpoint(path), refused
         except CheckpointError as error:
             refused.append(str(error))
-    raise CheckpointError("\n".join([f"no checkpoint in {folder}" + (" can be used:" if refused else ""), *refused]))
+    raise CheckpointError(
+        "\n".join([f"no checkpoint in {folder}" + (" can be used:" if refused else ""), *refused])
+    )
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -38,7 +38,7 @@ class Source(ABC):
     def fingerprint(self) -> str:
         """SHA-256 over every example: tells whether a run is resumed on the data it began with."""
         digest = hashlib.sha256(repr((len(self), self.shape)).encode())
-        for index in torch.arange(len(self)).split(256):
+        for index in torch.split(torch.arange(len(self)), 256):
             digest.update(self[index].contiguous().numpy().tobytes())
         return digest.hexdigest()
 
@@ -74,9 +74,7 @@ class Batches:
         """The positions begin..end of the endless sequence of shuffled epochs, an epoch at a time."""
         count = len(self.source)
         epochs = range(begin // count, (end - 1) // count + 1)
-        return [
-            self._epoch(epoch)[max(begin - epoch * count, 0) : end - epoch * count] for epoch in epochs
-        ]
+        return [self._epoch(epoch)[max(begin - epoch * count, 0) : end - epoch * count] for epoch in epochs]
 
     def _epoch(self, epoch: int) -> Tensor:
         if self._order[0] != epoch:

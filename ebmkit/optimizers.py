@@ -12,7 +12,7 @@ from torch import nn
 
 from ebmkit.parameters import Ge, Gt, Lt, check_ranges
 
-__all__ = ["OPTIMIZERS", "Adam", "OptimizerSettings", "SGD"]
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "OptimizerSettings"]
 
 Rate = Annotated[float, Gt(0)]
 Decay = Annotated[float, Ge(0), Lt(1)]
@@ -67,7 +67,7 @@ class Adam(OptimizerSettings):
     weight_decay: Annotated[float, Ge(0)] = 0.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """torch's Adam, fused: a third of the unfused time and fewer."""
+        """Torch's Adam, fused: a third of the unfused time and fewer."""
         return torch.optim.Adam(
             parameters, self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True
         )
@@ -90,7 +90,7 @@ class SGD(OptimizerSettings):
     weight_decay: Annotated[float, Ge(0)] = 0.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """torch's SGD, fused."""
+        """Torch's SGD, fused."""
         return torch.optim.SGD(
             parameters, self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
         )

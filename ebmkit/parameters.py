@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import repeat
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-__all__ = ["Ge", "Gt", "Le", "Len", "Lt", "MinLen", "broken_bound", "check_ranges", "describe_bounds"]
+__all__ = ["Ge", "Gt", "Le", "Lt", "MinLen", "broken_bound", "check_ranges", "describe_bounds"]
 
 _COMPARISONS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
     Gt: ("gt", ">", operator.gt),
@@ -29,11 +31,17 @@ def _bounds(hint: Any) -> Iterator[tuple[str, Callable[[Any], bool]]]:
     for marker in get_args(hint)[1:]:
         if type(marker) in _COMPARISONS:
             attribute, sign, compare = _COMPARISONS[type(marker)]
-            bound = getattr(marker, attribute)
-            yield f"{sign} {bound}", lambda value, compare=compare, bound=bound: compare(value, bound)
-        elif isinstance(marker, (MinLen, Len)):
-            least = marker.min_length
-            yield f"at least {least} long", lambda value, least=least: len(value) >= least
+            yield f"{sign} {getattr(marker, attribute)}", partial(_holds, compare, getattr(marker, attribute))
+        elif isinstance(marker, MinLen):
+            yield f"at least {marker.min_length} long", partial(_is_long, marker.min_length)
+
+
+def _holds(compare: Callable[[Any, Any], bool], bound: Any, value: Any) -> bool:
+    return compare(value, bound)
+
+
+def _is_long(least: int, value: Any) -> bool:
+    return len(value) >= least
 
 
 def broken_bound(hint: Any, value: Any) -> str | None:
@@ -47,12 +55,14 @@ def broken_bound(hint: Any, value: Any) -> str | None:
             return text
     inner = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if get_origin(inner) is tuple and isinstance(value, tuple):
-        hints = get_args(inner)
-        for position, item in enumerate(value):
-            item_hint = hints[0] if hints[-1] is Ellipsis else hints[min(position, len(hints) - 1)]
-            if (text := broken_bound(item_hint, item)) is not None:
-                return text
+        broken = (broken_bound(item_hint, item) for item_hint, item in _items(get_args(inner), value))
+        return next((text for text in broken if text is not None), None)
     return None
+
+
+def _items(hints: tuple[Any, ...], value: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
+    """Each item of a tuple with the hint that is its own."""
+    return zip(repeat(hints[0]) if hints[-1] is Ellipsis else hints, value, strict=False)
 
 
 def describe_bounds(hint: Any) -> str:

@@ -9,7 +9,7 @@ import attrs
 
 from ebmkit.config import (
     ChainKeys,
-    ConfigProblems,
+    ConfigProblemsError,
     DataKeys,
     Document,
     Reader,
@@ -80,7 +80,7 @@ def make_plan(document: Document, registry: Registry) -> Plan:
     """Check a run file against the installed parts.
 
     Raises:
-        ConfigProblems: everything that is wrong, at once; its exit code is a plugin error's when
+        ConfigProblemsError: everything that is wrong, at once; its exit code is a plugin error's when
             unknown components are all there is.
     """
     reader = Reader(document)
@@ -91,7 +91,7 @@ def make_plan(document: Document, registry: Registry) -> Plan:
     _check_wiring(reader, parts)
     try:
         reader.finish()
-    except ConfigProblems as problems:
+    except ConfigProblemsError as problems:
         if all(problem.code == "E107" for problem in problems.problems):
             problems.exit_code = PluginError.exit_code
         raise
@@ -145,7 +145,9 @@ def _read_optimizer(reader: Reader, name: str) -> OptimizerSettings:
     if use not in OPTIMIZERS:
         listed = ", ".join(OPTIMIZERS)
         label = did_you_mean(str(use), OPTIMIZERS)
-        reader.report("E107", f"no optimizer named {use!r}; there are: {listed}", (*key, "use"), value=True, label=label)
+        reader.report(
+            "E107", f"no optimizer named {use!r}; there are: {listed}", (*key, "use"), value=True, label=label
+        )
         return Adam()
     factory = OPTIMIZERS[use]
     before = len(reader.problems)
@@ -167,12 +169,12 @@ def _check_wiring(reader: Reader, parts: Mapping[str, Part]) -> None:
     schedule = parts.get("schedule")
     for name in parts.keys() - wanted.keys() - {"data", "schedule"}:
         if schedule is not None:
-            message = f"scheduler {schedule.component.name!r} takes no part {name!r}: remove the table [{name}]"
+            message = (
+                f"scheduler {schedule.component.name!r} takes no part {name!r}: remove the table [{name}]"
+            )
             reader.report("E108", message, (name,), helps=[f"it takes: {', '.join(_slots(schedule))}"])
 
 
 def _slots(part: Part) -> list[str]:
     signature: Signature = signature_of(part.component.factory)
     return [slot.name for slot in signature.parts if slot.name in TABLES]
-
-

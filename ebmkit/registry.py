@@ -108,7 +108,7 @@ class Registry:
         try:
             self._manager.register(module, name=key)
             self._manager.check_pending()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its own fault
             if self._manager.has_plugin(key):
                 self._manager.unregister(name=key)
             self._break(plugin, error)
@@ -146,7 +146,7 @@ class Registry:
         try:
             module = point.load()
         # A plugin that calls sys.exit() while it is imported must not end this program.
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001
             self._break(_Plugin(point.name, distribution, version), error)
         else:
             self.register(module, name=point.name, distribution=distribution, version=version)
@@ -157,7 +157,7 @@ class Registry:
             plugin = self._plugins[implementation.plugin_name]
             try:
                 offered = dict(implementation.function())
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit) as error:  # noqa: BLE001
                 self._break(plugin, error)
                 continue
             for name, factory in offered.items():

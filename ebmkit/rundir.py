@@ -51,7 +51,9 @@ class RunFolder:
         if not self.path.exists():
             return
         if not self.path.is_dir():
-            raise RunDirectoryError(f"{self.path} is a file; a run needs a folder of its own: --set run.output=…")
+            raise RunDirectoryError(
+                f"{self.path} is a file; a run needs a folder of its own: --set run.output=…"
+            )
         if self.config.exists():
             with self.locked():
                 pass

@@ -18,7 +18,7 @@ from ebmkit.build import build_experiment
 from ebmkit.checkpoint import capture, newest_checkpoint, restore, write_checkpoint
 from ebmkit.errors import DataError, EbmkitError, TrainingError
 from ebmkit.plan import Plan
-from ebmkit.report import Display, MetricsLog, open_display, save_grid
+from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid
 from ebmkit.rundir import RunFolder
 from ebmkit.training import Experiment, Report, train
 
@@ -61,12 +61,16 @@ def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
         if any(folder.checkpoints.glob("iteration-*")):
             checkpoint, refused = newest_checkpoint(folder.checkpoints)
             for line in refused:
-                console.print(f"warning: skipped a damaged checkpoint: {line}", style="yellow", highlight=False)
+                console.print(
+                    f"warning: skipped a damaged checkpoint: {line}", style="yellow", highlight=False
+                )
             _refuse_other_data(checkpoint.facts, facts)
             restore(checkpoint, experiment)
             start = checkpoint.iteration
         if start >= plan.run.iterations:
-            console.print(f"nothing to do: {start}/{plan.run.iterations} iterations are done", highlight=False)
+            console.print(
+                f"nothing to do: {start}/{plan.run.iterations} iterations are done", highlight=False
+            )
             return 0
         folder.write_config(plan.tables())
         return _Session(plan, folder, experiment, facts, console).run(start=start)
@@ -102,16 +106,23 @@ class _Session:
         run = self.plan.run
         log = MetricsLog(self.folder.metrics, after=start)
         self._announce(start)
-        with _signals() as stop, open_display(self.console, start=start, iterations=run.iterations) as display:
+        with (
+            _signals() as stop,
+            open_display(self.console, start=start, iterations=run.iterations) as display,
+        ):
             for report in self._train(start):
                 last = report.iteration == run.iterations or bool(stop.received)
                 self._record(report, log, display, last=last)
                 if last:
                     break
         if stop.received and report.iteration < run.iterations:
-            self._say(f"saved iteration {report.iteration}; continue with: ebmkit resume {self.folder.path.name}")
+            self._say(
+                f"saved iteration {report.iteration}; continue with: ebmkit resume {self.folder.path.name}"
+            )
             return _EXIT_CODES[stop.received]
-        self._say(f"done: {report.iteration} iterations; samples, metrics and checkpoints are in {self.folder.path}")
+        self._say(
+            f"done: {report.iteration} iterations; samples, metrics and checkpoints are in {self.folder.path}"
+        )
         return 0
 
     def _announce(self, start: int) -> None:
@@ -153,7 +164,7 @@ class _Session:
         sets = {**report.examples._asdict(), "reconstructed": report.reconstructed}
         sets.pop("latents")
         for name, images in sets.items():
-            if images is not None and images.ndim == 4 and images.shape[1] in (1, 3):
+            if images is not None and are_images(images):
                 save_grid(self.folder.grid(name, report.iteration), images)
 
     def _save(self, iteration: int) -> None:
@@ -185,9 +196,9 @@ def _refuse_other_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     before, after = then["data"], now["data"]
     if before != after:
         raise DataError(
-            f"the data changed since this run began: {before['examples']} examples of shape {before['shape']} "
-            f"(SHA-256 {before['sha256'][:12]}…) then, {after['examples']} of {after['shape']} "
-            f"({after['sha256'][:12]}…) now; a resumed run needs the same data"
+            "the data changed since this run began, and a resumed run needs the same: "
+            f"{before['examples']} examples of shape {before['shape']}, SHA-256 {before['sha256'][:12]}… then, "
+            f"{after['examples']} of {after['shape']}, {after['sha256'][:12]}… now"
         )
 
 
@@ -198,6 +209,7 @@ class _StopFlag:
         self.received: signal.Signals | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        del frame
         if self.received is not None:  # asked twice: stop at once, the last checkpoint is intact
             raise SystemExit(_EXIT_CODES[signal.Signals(number)])
         self.received = signal.Signals(number)

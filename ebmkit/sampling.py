@@ -15,7 +15,7 @@ from ebmkit.core import Chain, CooperativeScheduler, Rng, run_chain
 from ebmkit.errors import CheckpointError
 from ebmkit.plan import make_plan
 from ebmkit.registry import Registry
-from ebmkit.report import save_grid
+from ebmkit.report import are_images, save_grid
 from ebmkit.rundir import RunFolder
 
 __all__ = ["draw_samples", "load_schedule", "write_samples"]
@@ -70,7 +70,7 @@ def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, images in samples.items():
-        if images.ndim == 4 and images.shape[1] in (1, 3):
+        if are_images(images):
             paths.append(folder / f"{name}.png")
             save_grid(paths[-1], images, limit=len(images))
     paths.append(folder / "samples.safetensors")

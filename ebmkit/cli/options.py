@@ -13,5 +13,7 @@ RunFile = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (TOML)."
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="Run under runs/, or the path of one.")]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a key; may be repeated.", show_default=False),
+    typer.Option(
+        "--set", metavar="TABLE.KEY=VALUE", help="Override a key; may be repeated.", show_default=False
+    ),
 ]

@@ -50,7 +50,9 @@ def show(
     typer.echo(_heading(found))
     typer.echo("\n" + _description(found) + "\n")
     if signature.parts:
-        slots = ", ".join(slot.name if slot.required else f"{slot.name} (optional)" for slot in signature.parts)
+        slots = ", ".join(
+            slot.name if slot.required else f"{slot.name} (optional)" for slot in signature.parts
+        )
         typer.echo(f"parts: {slots}\n")
     typer.echo("parameters:" if signature.parameters else "no parameters")
     for parameter in signature.parameters:
@@ -68,7 +70,9 @@ def _split(component: str) -> tuple[str, str]:
     if kind not in KINDS or not slash:
         hint = did_you_mean(kind, KINDS)
         kinds = ", ".join(KINDS)
-        raise ConfigError(f"{component!r} is not KIND/NAME; kinds are {kinds}" + (f"; {hint}" if hint else ""))
+        raise ConfigError(
+            f"{component!r} is not KIND/NAME; kinds are {kinds}" + (f"; {hint}" if hint else "")
+        )
     return kind, name
 
 

@@ -16,7 +16,9 @@ _HARMLESS = ("iterations", "device", "log_every", "samples_every", "checkpoint_e
 def resume(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="Run under runs/, or the path of one; by default the last one."),
+        typer.Argument(
+            metavar="[NAME]", help="Run under runs/, or the path of one; by default the last one."
+        ),
     ] = None,
     set_: Sets = None,
 ) -> None:
@@ -35,6 +37,8 @@ def resume(
     for key, argument in document.overrides.items():
         if key[0] != "run" or key[-1] not in _HARMLESS:
             allowed = ", ".join(f"run.{each}" for each in _HARMLESS)
-            raise ConfigError(f"--set {argument} would make it another run; a resumed run may change {allowed}")
+            raise ConfigError(
+                f"--set {argument} would make it another run; a resumed run may change {allowed}"
+            )
     plan = make_plan(document, Registry.discover())
     raise typer.Exit(resume_run(plan, folder, Console()))

@@ -1,7 +1,7 @@
 """Run files: TOML with positions, typed against the constructors of the parts, all errors at once."""
 
 from ebmkit.config.convert import describe
-from ebmkit.config.document import ConfigProblems, Document, read_document
+from ebmkit.config.document import ConfigProblemsError, Document, read_document
 from ebmkit.config.reader import Reader, did_you_mean
 from ebmkit.config.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
 from ebmkit.config.tables import ChainKeys, DataKeys, RunTable
@@ -9,7 +9,7 @@ from ebmkit.config.tables import ChainKeys, DataKeys, RunTable
 __all__ = [
     "REQUIRED",
     "ChainKeys",
-    "ConfigProblems",
+    "ConfigProblemsError",
     "DataKeys",
     "Document",
     "Parameter",

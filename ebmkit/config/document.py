@@ -14,12 +14,12 @@ from ebmkit.config.positions import Position, locate
 from ebmkit.config.problems import Problem, render
 from ebmkit.errors import ConfigError
 
-__all__ = ["ConfigProblems", "Document", "Key", "read_document"]
+__all__ = ["ConfigProblemsError", "Document", "Key", "read_document"]
 
 Key = tuple[str, ...]
 
 
-class ConfigProblems(ConfigError):
+class ConfigProblemsError(ConfigError):
     """Everything that is wrong with a run file, all at once."""
 
     def __init__(self, problems: Sequence[Problem], *, file: str) -> None:
@@ -44,7 +44,14 @@ class Document:
     overrides: dict[Key, str]
 
     def problem(
-        self, code: str, message: str, key: Key, *, value: bool = False, label: str = "", helps: Sequence[str] = ()
+        self,
+        code: str,
+        message: str,
+        key: Key,
+        *,
+        value: bool = False,
+        label: str = "",
+        helps: Sequence[str] = (),
     ) -> Problem:
         """A problem placed at the key (or at its value): in the file, or at the override that set it."""
         if (argument := self._override(key)) is not None:
@@ -58,7 +65,7 @@ class Document:
         line = self.text.splitlines()[position.line - 1]
         column, length = position.column, position.length
         if value:
-            column, length = position.value_column, len(_value_text(line[position.value_column - 1 :]))
+            column, length = position.value_column, position.value_length
         return Problem(code, message, self.file, position.line, column, length, line, label, tuple(helps))
 
     def _override(self, key: Key) -> str | None:
@@ -72,7 +79,7 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
 
     Raises:
         ConfigError: no such file, or not text.
-        ConfigProblems: not TOML, or an override that is not ``table.key=value``.
+        ConfigProblemsError: not TOML, or an override that is not ``table.key=value``.
     """
     file = str(path)
     try:
@@ -85,11 +92,11 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigProblems([_syntax_problem(file, text, error)], file=file) from None
+        raise ConfigProblemsError([_syntax_problem(file, text, error)], file=file) from None
     document = Document(file, text, data, locate(text), {})
     problems = [problem for argument in overrides if (problem := _apply(document, argument)) is not None]
     if problems:
-        raise ConfigProblems(problems, file=file)
+        raise ConfigProblemsError(problems, file=file)
     return document
 
 
@@ -108,7 +115,7 @@ def _apply(document: Document, argument: str) -> Problem | None:
     name, equals, raw = argument.partition("=")
     key = tuple(part.strip() for part in name.split("."))
     source = f"--set {argument}"
-    if not equals or len(key) < 2 or not all(key):
+    if not equals or not key[1:] or not all(key):
         message = f"--set takes table.key=value, got {argument!r}"
         return Problem("E110", message, source, None, 7, max(len(argument), 1), source, "", ())
     table = document.data
@@ -129,9 +136,3 @@ def _override_value(raw: str) -> Any:
     except tomllib.TOMLDecodeError:
         return raw
     return parsed["value"] if len(parsed) == 1 else raw
-
-
-def _value_text(rest: str) -> str:
-    """The value at the start of the rest of a line, without what follows it; good enough for a caret."""
-    match = re.match(r'"(?:\\.|[^"\\])*"|\'[^\']*\'|\[[^\]#]*\]?|\{[^}#]*\}?|[^\s,#}\]]+', rest)
-    return match[0].rstrip() if match else rest[:1]

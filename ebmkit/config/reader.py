@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ebmkit.config.convert import ConversionError, OutOfRangeError, convert, describe
-from ebmkit.config.document import ConfigProblems, Document, Key
+from ebmkit.config.document import ConfigProblemsError, Document, Key
 from ebmkit.config.problems import Problem
 from ebmkit.config.signature import REQUIRED, Parameter
 
@@ -34,7 +34,7 @@ class Reader:
     def finish(self) -> None:
         """Raise everything remembered, if there is anything."""
         if self.problems:
-            raise ConfigProblems(self.problems, file=self.document.file)
+            raise ConfigProblemsError(self.problems, file=self.document.file)
 
     def table(self, key: Key) -> Mapping[str, Any] | None:
         """The table at a key, None where there is none or a plain value stands in its place."""
@@ -47,7 +47,13 @@ class Reader:
         return found
 
     def values(
-        self, key: Key, parameters: Iterable[Parameter], *, owner: str, ignore: Iterable[str] = (), more: str = ""
+        self,
+        key: Key,
+        parameters: Iterable[Parameter],
+        *,
+        owner: str,
+        ignore: Iterable[str] = (),
+        more: str = "",
     ) -> dict[str, Any]:
         """The typed value of every parameter in the table at ``key``, defaults filled in.
 
@@ -86,7 +92,9 @@ class Reader:
             return convert(value, parameter.hint)
         except ConversionError as error:
             label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
-            self.report("E104", f"{key[-1]!r} {error}", key, value=True, label=label, helps=[_one_line(parameter)])
+            self.report(
+                "E104", f"{key[-1]!r} {error}", key, value=True, label=label, helps=[_one_line(parameter)]
+            )
         except OutOfRangeError as error:
             self.report("E105", f"{key[-1]!r} {error}", key, value=True, helps=[_one_line(parameter)])
         return parameter.default

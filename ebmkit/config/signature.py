@@ -70,8 +70,8 @@ def signature_of(factory: Callable[..., Any]) -> Signature:
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     # An attrs class keeps its annotations on the class, where they resolve in its own module.
-    target = factory if attrs.has(factory) else factory.__init__  # type: ignore[misc,arg-type]
-    return get_type_hints(target, include_extras=True)
+    is_attrs_class = isinstance(factory, type) and attrs.has(factory)
+    return get_type_hints(factory if is_attrs_class else factory.__init__, include_extras=True)
 
 
 def _argument_docs(doc: str) -> dict[str, str]:

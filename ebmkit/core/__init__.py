@@ -8,11 +8,11 @@ from ebmkit.core.diagnostics import examine, reconstruct
 from ebmkit.core.energy import Energy, EnergyFn, ValueAndGradient, value_and_gradient
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
-from ebmkit.parameters import Ge, Gt, Le, Len, Lt, MinLen
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Position, Sampler, State
 from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposal, Update, Updates
 from ebmkit.core.stages import stage
+from ebmkit.parameters import Ge, Gt, Le, Lt, MinLen
 
 __all__ = [
     "Batch",
@@ -26,7 +26,6 @@ __all__ = [
     "Info",
     "LatentGenerator",
     "Le",
-    "Len",
     "Lt",
     "MinLen",
     "Position",

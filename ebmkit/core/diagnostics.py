@@ -17,7 +17,8 @@ def reconstruct(generator: LatentGenerator, examples: Examples) -> Tensor | None
     if examples.latents is None:
         return None
     with torch.no_grad():
-        return generator(examples.latents)
+        reconstructed: Tensor = generator(examples.latents)
+    return reconstructed
 
 
 def _root_mean_square(x: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class LatentGenerator(nn.Module, ABC):
 
 @final
 class Posterior(Energy):
-    r"""The latents' posterior given x, as an energy over z up to a constant:
+    r"""The latents' posterior given x, as an energy over z up to a constant.
 
     .. math:: E(z | x) = \frac{\|m \odot (x - g(z))\|^2}{2 \sigma^2} + \frac{\|z\|^2}{2}
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 from torch import Tensor
 
 from ebmkit.core.energy import EnergyFn
-from ebmkit.parameters import check_ranges
 from ebmkit.core.rng import Rng
+from ebmkit.parameters import check_ranges
 
 __all__ = ["Info", "Position", "Sampler", "State"]
 

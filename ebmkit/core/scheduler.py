@@ -19,12 +19,12 @@ class Batch(NamedTuple):
 
     Attributes:
         x: ``(n, *S)``.
-        index: position of each in the data source, ``(n,)`` int64; a schedule that keeps
-            something for each training example finds it by this.
+        positions: of each in the data source, ``(n,)`` int64; a schedule that keeps something
+            for each training example finds it by this.
     """
 
     x: Tensor
-    index: Tensor
+    positions: Tensor
 
 
 class Update(NamedTuple):

@@ -16,7 +16,7 @@ _seconds: ContextVar[dict[str, float] | None] = ContextVar("ebmkit_stage_seconds
 
 def _now() -> float:
     # A GPU works behind the host's back: without waiting, the time would fall on a later stage.
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
     return time.perf_counter()
 

@@ -95,10 +95,9 @@ class _Lines:
             return
         self._last = now
         rate = (iteration - self._start) / max(now - self._begin, 1e-9)
-        remaining = (self._iterations - iteration) / rate
-        self.say(
-            f"iteration {iteration}/{self._iterations}  {rate:.2f} it/s  ETA {_clock(remaining)}  {_figures(metrics)}"
-        )
+        remaining = _clock((self._iterations - iteration) / rate)
+        done = f"iteration {iteration}/{self._iterations}"
+        self.say(f"{done}  {rate:.2f} it/s  ETA {remaining}  {_figures(metrics)}")
 
     def say(self, message: str) -> None:
         self._console.print(message, highlight=False, markup=False, soft_wrap=True)

@@ -9,9 +9,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-__all__ = ["save_grid"]
+__all__ = ["are_images", "save_grid"]
 
 _GAP = 2
+_IMAGE_DIMENSIONS = 4
+
+
+def are_images(x: Tensor) -> bool:
+    """Whether these examples can be drawn: ``(B, 1 or 3, H, W)``."""
+    return x.ndim == _IMAGE_DIMENSIONS and x.shape[1] in (1, 3)
 
 
 def save_grid(path: Path, images: Tensor, *, limit: int = 64) -> None:

@@ -51,13 +51,15 @@ class MALA(Sampler):
         noise = rng.normal(state.x)
         x = state.x - self.step_size**2 / 2 * state.gradient + self.step_size * noise
         proposal = MALAState(x, *value_and_gradient(energy, x))
-        log_ratio = state.energy - proposal.energy + self._log_q(proposal, state) - self._log_q(state, proposal)
+        log_ratio = (
+            state.energy - proposal.energy + self._log_q(proposal, state) - self._log_q(state, proposal)
+        )
         # A proposal with a NaN energy compares false and is refused.
         accepted = rng.uniform(log_ratio).log() < log_ratio
         return _choose(accepted, proposal, state), {"acceptance": accepted.float()}
 
     def _log_q(self, start: MALAState, end: MALAState) -> Tensor:
-        """log q(end | start) up to a constant, ``(B,)``, in float64: its terms are large and cancel."""
+        """Log q(end | start) up to a constant, ``(B,)``, in float64: its terms are large and cancel."""
         drift = -(self.step_size**2) / 2 * start.gradient.double()
         offset = (end.x.double() - start.x.double() - drift).flatten(1)
         return -offset.square().sum(1) / (2 * self.step_size**2)

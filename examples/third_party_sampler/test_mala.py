@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
+from ebmkit_mala import MALA
 from torch import Tensor
 
 from ebmkit.core import Rng, run_chain
-from ebmkit_mala import MALA
 
 MEAN, STD = 3.0, 0.5
 

@@ -1,6 +1,5 @@
-"""The paper's networks: a bottom-up descriptor and a top-down generator."""
+"""The paper's networks, as a plugin of ebmkit.
 
-from ebmkit_convnets.descriptor import ConvDescriptor
-from ebmkit_convnets.generator import ConvGenerator
-
-__all__ = ["ConvDescriptor", "ConvGenerator"]
+:mod:`ebmkit_convnets.descriptor` is the bottom-up one, :mod:`ebmkit_convnets.generator` the
+top-down one. Nothing is imported here: finding plugins stays quick.
+"""

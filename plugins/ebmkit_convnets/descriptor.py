@@ -88,7 +88,7 @@ class ConvDescriptor(Energy):
 
     def score(self, x: Tensor) -> Tensor:
         """f(x) in nats and float64, ``(B, C, H, W) -> (B,)``; high where images are likely."""
-        responses = self.features(x).flatten(1).double()
+        responses: Tensor = self.features(x).flatten(1).double()
         if self.head is None:
             return responses.sum(1)
         weight, bias = self.head.weight.sum(0), self.head.bias.sum()
@@ -109,9 +109,9 @@ def _feature_count(features: nn.Sequential, shape: tuple[int, ...]) -> int:
     """How many numbers the last layer gives for one image."""
     try:
         with torch.no_grad():
-            return features(torch.zeros(1, *shape)).numel()
+            responses: Tensor = features(torch.zeros(1, *shape))
     except RuntimeError as error:
         raise ValueError(
             f"images of shape {tuple(shape)} are too small for these kernels and strides: {error}"
         ) from error
-
+    return responses.numel()

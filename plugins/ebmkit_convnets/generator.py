@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, final
 
 import torch
@@ -120,8 +121,7 @@ def _normalisation(norm: Norm, channels: int) -> nn.Module:
 
 def _up_convolutions(channels: tuple[int, ...], kernel: int, norm: Norm, leak: float) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(channels[:-1], channels[1:], strict=True):
+    for inputs, outputs in pairwise(channels):
         layers += [_normalisation(norm, inputs), nn.LeakyReLU(leak)]
         layers.append(nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding=kernel // 2, output_padding=1))
     return nn.Sequential(*layers)
-

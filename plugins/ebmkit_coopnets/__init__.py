@@ -1,7 +1,5 @@
-"""The paper's three schedules: cooperative training, Algorithm D and Algorithm G."""
+"""The paper's three schedules, as a plugin of ebmkit.
 
-from ebmkit_coopnets.cooperative import CoopNets
-from ebmkit_coopnets.descriptor import DescriptorOnly
-from ebmkit_coopnets.generator import GeneratorOnly
-
-__all__ = ["CoopNets", "DescriptorOnly", "GeneratorOnly"]
+:mod:`ebmkit_coopnets.cooperative`, :mod:`ebmkit_coopnets.descriptor` (Algorithm D) and
+:mod:`ebmkit_coopnets.generator` (Algorithm G). Nothing is imported here: finding plugins stays quick.
+"""

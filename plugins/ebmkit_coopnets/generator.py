@@ -73,8 +73,8 @@ class GeneratorOnly(CooperativeScheduler):
             self.started.fill_(True)
         with stage("inference"):
             posterior = self.generator.posterior(batch.x)
-            inferred = self.inference(posterior, self.latents[batch.index], rng=rng.fold("inference"))
-        self.latents[batch.index] = inferred.x
+            inferred = self.inference(posterior, self.latents[batch.positions], rng=rng.fold("inference"))
+        self.latents[batch.positions] = inferred.x
         stats = {f"inference_{name}": value for name, value in inferred.stats.items()}
         stats["latent_std"] = inferred.x.std(correction=0)
         for _ in range(self.generator_updates):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 @hookimpl
 def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler]]:
     """``coopnets``, ``descriptor-only`` and ``generator-only``."""
-    from ebmkit_coopnets import CoopNets, DescriptorOnly, GeneratorOnly
+    from ebmkit_coopnets.cooperative import CoopNets
+    from ebmkit_coopnets.descriptor import DescriptorOnly
+    from ebmkit_coopnets.generator import GeneratorOnly
 
     return {"coopnets": CoopNets, "descriptor-only": DescriptorOnly, "generator-only": GeneratorOnly}

@@ -1,6 +1,5 @@
-"""Image sources: a folder, a zip archive, and an embedded set of real faces."""
+"""Image sources, as a plugin of ebmkit.
 
-from ebmkit_images.faces import Faces
-from ebmkit_images.files import Folder, Zip
-
-__all__ = ["Faces", "Folder", "Zip"]
+:mod:`ebmkit_images.files` reads a folder or a zip archive, :mod:`ebmkit_images.faces` an embedded set
+of real faces. Nothing is imported here: finding plugins stays quick.
+"""

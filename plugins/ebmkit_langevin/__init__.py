@@ -1,5 +1,1 @@
-"""Langevin dynamics for any energy, as a plugin of ebmkit."""
-
-from ebmkit_langevin.langevin import Langevin
-
-__all__ = ["Langevin"]
+"""Langevin dynamics for any energy, as a plugin of ebmkit: :mod:`ebmkit_langevin.langevin`."""

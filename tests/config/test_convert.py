@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from ebmkit.config.convert import ConversionError, OutOfRangeError, convert, describe
+from ebmkit.core import Ge, Gt, Le, MinLen
+
+Positive = Annotated[int, Ge(1)]
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "expected"),
+    [
+        (1, float, 1.0),
+        (2, int, 2),
+        (True, bool, True),
+        ("group", Literal["batch", "group"], "group"),
+        ([1, 2], tuple[int, ...], (1, 2)),
+        ([0, 1.5], tuple[float, float], (0.0, 1.5)),
+        ("x", str | None, "x"),
+        (3, Annotated[float, Gt(0), Le(3)], 3.0),
+    ],
+)
+def test_a_value_of_the_right_kind_is_taken(value: Any, hint: Any, expected: Any) -> None:
+    converted = convert(value, hint)
+    assert converted == expected
+    assert type(converted) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (True, int),
+        (1, bool),
+        (1.0, int),
+        ("1", int),
+        (1, str),
+        ({}, str),
+        (1, tuple[int, ...]),
+        ([1, "a"], tuple[int, ...]),
+        ([1], tuple[int, int]),
+        (False, float),
+        (1, Literal["a"]),
+    ],
+)
+def test_another_kind_is_refused(value: Any, hint: Any) -> None:
+    with pytest.raises(ConversionError):
+        convert(value, hint)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (0, Annotated[float, Gt(0)]),
+        ([1, 0], tuple[Positive, ...]),
+        ([], Annotated[tuple[int, ...], MinLen(1)]),
+        (float("nan"), Annotated[float, Gt(0)]),
+    ],
+)
+def test_a_value_outside_its_range_is_refused(value: Any, hint: Any) -> None:
+    with pytest.raises(OutOfRangeError):
+        convert(value, hint)
+
+
+def test_a_wrong_choice_suggests_the_nearest() -> None:
+    with pytest.raises(ConversionError) as caught:
+        convert("bach", Literal["batch", "group"])
+    assert caught.value.suggestion == "batch"
+
+
+def test_types_read_well() -> None:
+    assert describe(Annotated[float, Gt(0)]) == "float, > 0"
+    assert describe(tuple[Positive, ...]) == "list of (int, >= 1)"
+    assert describe(Literal["a", "b"]) == "'a' | 'b'"

@@ -1,0 +1,138 @@
+"""What several tests share: a tiny run, and the command as a user calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ebmkit.cli import main
+
+torch.set_num_threads(1)  # small tensors: threads cost more than they give, and bits must not depend on them
+
+
+class Outcome(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Ebmkit = Callable[..., Outcome]
+
+
+@pytest.fixture
+def ebmkit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Ebmkit:
+    """Call the command in a folder of its own: ``ebmkit("run", file)``."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["ebmkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        code = stopped.value.code
+        return Outcome(code if isinstance(code, int) else int(code is not None), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of twelve 16x16 grey images with some structure: a bright square somewhere."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    for number in range(12):
+        pixels = noise.integers(0, 60, (16, 16), dtype=np.uint8)
+        top, left = noise.integers(0, 10, 2)
+        pixels[top : top + 6, left : left + 6] += 150
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    return folder
+
+
+SHARED = """
+[run]
+iterations = 6
+log_every = 1
+samples_every = 3
+checkpoint_every = 2
+device = "cpu"
+
+[data]
+use = "folder"
+path = "{images}"
+size = 16
+color = false
+batch = 5
+"""
+
+ENERGY = """
+[energy]
+use = "descriptor"
+channels = [4, 8]
+kernels = [5, 3]
+strides = [2, 2]
+outputs = 3
+reference_std = 0.3
+optimizer = { use = "adam", lr = 1e-3 }
+"""
+
+GENERATOR = """
+[generator]
+use = "generator"
+latents = 6
+channels = [8, 4]
+optimizer = { use = "adam", lr = 1e-3 }
+"""
+
+REVISION = """
+[revision]
+use = "langevin"
+steps = 3
+step_size = 0.03
+"""
+
+INFERENCE = """
+[inference]
+use = "langevin"
+steps = 2
+step_size = 0.05
+"""
+
+RUN_FILES = {
+    "coopnets": SHARED + ENERGY + GENERATOR + REVISION + '[schedule]\nuse = "coopnets"\nchains = 4\n',
+    "coopnets-rigorous": SHARED
+    + ENERGY
+    + GENERATOR
+    + REVISION
+    + INFERENCE
+    + '[schedule]\nuse = "coopnets"\nchains = 4\ngenerator_updates = 2\nproposal_noise = true\n',
+    "descriptor-only": SHARED + ENERGY + REVISION + '[schedule]\nuse = "descriptor-only"\nchains = 4\n',
+    "descriptor-only-data": SHARED
+    + ENERGY
+    + REVISION
+    + '[schedule]\nuse = "descriptor-only"\nchains = 4\nstart = "data"\npersistent = false\n',
+    "generator-only": SHARED + GENERATOR + INFERENCE + '[schedule]\nuse = "generator-only"\n',
+}
+"""A tiny run file for every schedule and its main options."""
+
+
+@pytest.fixture
+def run_file(tmp_path: Path, images: Path) -> Callable[[str], Path]:
+    """Write one of :data:`RUN_FILES` and return its path."""
+
+    def write(name: str) -> Path:
+        path = tmp_path / f"{name}.toml"
+        path.write_text(RUN_FILES[name].replace("{images}", str(images)))
+        return path
+
+    return write
