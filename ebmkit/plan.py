@@ -143,11 +143,9 @@ def _read_optimizer(reader: Reader, name: str) -> OptimizerSettings:
     table = reader.table(key) or {}
     use = table.get("use", "adam")
     if use not in OPTIMIZERS:
-        listed = ", ".join(OPTIMIZERS)
+        message = f"no optimizer named {use!r}; there are: {', '.join(OPTIMIZERS)}"
         label = did_you_mean(str(use), OPTIMIZERS)
-        reader.report(
-            "E107", f"no optimizer named {use!r}; there are: {listed}", (*key, "use"), value=True, label=label
-        )
+        reader.report("E104", message, (*key, "use"), value=True, label=label)
         return Adam()
     factory = OPTIMIZERS[use]
     before = len(reader.problems)

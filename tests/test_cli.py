@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+
+from tests.conftest import RUN_FILES, Ebmkit
+
+RunFile = Callable[[str], Path]
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def test_help_names_every_command_and_imports_no_torch() -> None:
+    code = "import sys; sys.argv = ['ebmkit', '--help']\nfrom ebmkit.cli import app\n"
+    code += "try: app()\nexcept SystemExit: pass\nsys.exit('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for command in ("run", "resume", "check", "sample", "plugins"):
+        assert f"\n  {command} " in result.stdout
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_check_validates_without_leaving_anything(name: str, run_file: RunFile, ebmkit: Ebmkit) -> None:
+    outcome = ebmkit("check", run_file(name))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "is valid: 6 iterations" in outcome.out
+    assert not Path("runs").exists()
+
+
+def test_a_run_leaves_config_metrics_grids_and_checkpoints(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    assert ebmkit("run", run_file("coopnets"), "--set", "revision.temperature=0.5").code == 0
+    folder = Path("runs/coopnets")
+    assert "temperature = 0.5" in (folder / "config.toml").read_text()
+    line = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert line["iteration"] == 6
+    for name in ("observed", "proposal", "revised", "reconstructed"):
+        assert f"energy_{name}" in line
+        assert picture_size(folder / f"samples/{name}-0000006.png") == (34 + 18 * (name == "observed"), 34)
+    assert line["energy_gap"] == pytest.approx(line["energy_observed"] - line["energy_revised"])
+    assert line["catch_up"] == pytest.approx(line["reconstruction_error"] / line["chain_displacement"])
+    assert {"gradient_energy", "gradient_generator", "revision_gradient_share", "seconds_revision"} <= line.keys()
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == [
+        "iteration-0000004",
+        "iteration-0000006",
+    ]
+
+
+def test_the_resolved_config_is_a_run_file_of_the_same_run(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file("coopnets-rigorous"))
+    again = Path("again.toml")
+    again.write_bytes(Path("runs/coopnets-rigorous/config.toml").read_bytes())
+    assert ebmkit("run", again).code == 0
+    assert Path("runs/again/config.toml").read_text() == again.read_text()
+
+
+def test_a_second_run_into_the_same_folder_is_refused(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    file = run_file("coopnets")
+    ebmkit("run", file)
+    before = Path("runs/coopnets/metrics.jsonl").read_bytes()
+    outcome = ebmkit("run", file)
+    assert outcome.code == 2
+    assert "ebmkit resume coopnets" in outcome.err
+    assert Path("runs/coopnets/metrics.jsonl").read_bytes() == before
+
+
+def test_a_folder_of_something_else_is_refused(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    Path("mine").mkdir()
+    Path("mine/thesis.tex").touch()
+    outcome = ebmkit("run", run_file("coopnets"), "--set", "run.output=mine")
+    assert outcome.code == 2
+    assert [path.name for path in Path("mine").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sets"),
+    [
+        ("coopnets", {"proposal", "latents", "revised"}),
+        ("descriptor-only", {"proposal", "revised"}),
+        ("generator-only", {"proposal", "latents"}),
+    ],
+)
+def test_sample_writes_grids_and_tensors(name: str, sets: set[str], run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file(name))
+    outcome = ebmkit("sample", name, "--count", 70, "--seed", 3)
+    assert outcome.code == 0
+    folder = Path(f"runs/{name}/generated/seed-3")
+    tensors = safetensors.torch.load_file(folder / "samples.safetensors")
+    assert tensors.keys() == sets
+    assert all(len(tensor) == 70 for tensor in tensors.values())
+    pictures = {path.stem for path in folder.glob("*.png")}
+    assert pictures == sets - {"latents"}
+    assert picture_size(folder / "proposal.png") == (9 * 18 - 2, 8 * 18 - 2)
+
+
+def test_samples_depend_on_the_seed_and_not_on_their_number(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file("coopnets"))
+    for folder, count, seed in (("a", 5, 0), ("b", 130, 0), ("c", 5, 1)):
+        ebmkit("sample", "coopnets", "--count", count, "--seed", seed, "--output", folder)
+    a, b, c = (safetensors.torch.load_file(f"{name}/samples.safetensors") for name in "abc")
+    assert torch.equal(a["latents"], b["latents"][:5])
+    assert torch.allclose(a["revised"], b["revised"][:5], atol=1e-5)
+    assert not torch.equal(a["revised"], c["revised"])
+
+
+def test_sampling_needs_no_data(run_file: RunFile, ebmkit: Ebmkit, images: Path) -> None:
+    ebmkit("run", run_file("coopnets"))
+    for path in images.iterdir():
+        path.unlink()
+    assert ebmkit("sample", "coopnets", "--steps", 0).code == 0
+    tensors = safetensors.torch.load_file("runs/coopnets/generated/seed-0/samples.safetensors")
+    assert torch.equal(tensors["revised"], tensors["proposal"])
+
+
+def test_plugins_list_and_show(ebmkit: Ebmkit) -> None:
+    listed = ebmkit("plugins", "list")
+    assert listed.code == 0
+    for name in ("descriptor", "generator", "langevin", "coopnets", "descriptor-only", "faces", "zip"):
+        assert name in listed.out
+    for spelling in ("sampler/langevin", "samplers/langevin"):
+        shown = ebmkit("plugins", "show", spelling).out
+        assert "step_size: float, > 0; default 0.002" in shown
+        assert "ebmkit-torch" in shown
+    assert ebmkit("plugins", "show", "sampler/langevim").code == 4
+    assert ebmkit("plugins", "show", "samplr/langevin").code == 2
+
+
+def test_unknown_runs_and_files_are_named(ebmkit: Ebmkit, run_file: RunFile) -> None:
+    ebmkit("run", run_file("coopnets"))
+    for command in ("resume", "sample"):
+        outcome = ebmkit(command, "nowhere")
+        assert outcome.code == 2
+        assert "'nowhere'" in outcome.err
+        assert "coopnets" in outcome.err
+    missing = ebmkit("run", "nowhere.toml")
+    assert (missing.code, "nowhere.toml" in missing.err) == (2, True)
+
+
+def test_two_set_options_and_no_arguments(ebmkit: Ebmkit) -> None:
+    assert ebmkit("run").code == 2
+    assert ebmkit("frobnicate").code == 2
+
+
+def test_a_diverging_run_stops_before_the_weights_are_harmed(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    sets = ("--set", "revision.step_size=1e9", "--set", "revision.steps=30", "--set", "run.checkpoint_every=1")
+    outcome = ebmkit("run", run_file("coopnets"), *sets)
+    assert outcome.code == 6
+    assert "not applied" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_part_that_fails_in_training_is_one_message(
+    run_file: RunFile, ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ebmkit_langevin.langevin import Langevin
+
+    def fails(*arguments: object) -> None:
+        raise RuntimeError("out of cheese")
+
+    monkeypatch.setattr(Langevin, "step", fails)
+    outcome = ebmkit("run", run_file("coopnets"))
+    assert outcome.code == 3
+    assert "iteration 1 failed: RuntimeError: out of cheese" in outcome.err

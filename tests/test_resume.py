@@ -1,0 +1,147 @@
+"""Stop anywhere, resume, and every bit is that of the uninterrupted run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ebmkit.checkpoint import newest_checkpoint
+from tests.conftest import RUN_FILES, Ebmkit
+
+RunFile = Callable[[str], Path]
+
+
+def final_state(folder: Path) -> dict[str, torch.Tensor]:
+    files = newest_checkpoint(folder / "checkpoints")[0].files
+    return {f"{file}/{name}": value for file, tensors in files.items() for name, value in tensors.items()}
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """The logged figures without the seconds, which no two runs share."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if not name.startswith("seconds")} for line in lines]
+
+
+def same_bits(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_resume_equals_the_uninterrupted_run_from_every_iteration(
+    name: str, run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    file = run_file(name)
+    assert ebmkit("run", file, "--set", "run.output=whole").code == 0
+    whole, logged = final_state(Path("whole")), metrics(Path("whole"))
+    assert [line["iteration"] for line in logged] == [1, 2, 3, 4, 5, 6]
+    for stop in range(1, 6):
+        cut = Path(f"cut-{stop}")
+        run = ("run", file, "--set", f"run.output={cut}", "--set", f"run.iterations={stop}")
+        assert ebmkit(*run).code == 0
+        assert not same_bits(final_state(cut), whole)
+        assert ebmkit("resume", cut, "--set", "run.iterations=6").code == 0
+        assert same_bits(final_state(cut), whole)
+        assert metrics(cut) == logged
+
+
+def test_the_checkpoint_holds_weights_optimizers_and_chains(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file("descriptor-only"))
+    ebmkit("run", run_file("generator-only"))
+    descriptor, generator = final_state(Path("runs/descriptor-only")), final_state(Path("runs/generator-only"))
+    assert descriptor["schedule/samples"].shape == (4, 1, 16, 16)
+    assert generator["schedule/latents"].shape == (12, 6)
+    assert descriptor["optimizer/energy/0/exp_avg"].abs().sum() > 0
+    assert "generator/project.weight" in generator
+
+
+def test_logging_and_drawing_more_often_changes_no_bit(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    file = run_file("coopnets-rigorous")
+    ebmkit("run", file, "--set", "run.output=often")
+    ebmkit("run", file, "--set", "run.output=seldom", "--set", "run.log_every=100", "--set", "run.samples_every=100")
+    assert same_bits(final_state(Path("often")), final_state(Path("seldom")))
+
+
+def test_another_seed_is_another_run(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    file = run_file("coopnets")
+    ebmkit("run", file, "--set", "run.output=a")
+    ebmkit("run", file, "--set", "run.output=b", "--set", "run.seed=1")
+    assert not same_bits(final_state(Path("a")), final_state(Path("b")))
+
+
+def test_a_finished_run_has_nothing_to_do(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file("coopnets"))
+    outcome = ebmkit("resume")
+    assert outcome.code == 0
+    assert "6/6" in outcome.out
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file("coopnets"))
+    whole = final_state(Path("runs/coopnets"))
+    (Path("runs/coopnets/checkpoints/iteration-0000006") / "energy.safetensors").write_bytes(b"gone")
+    outcome = ebmkit("resume", "coopnets")
+    assert outcome.code == 0
+    assert "iteration-0000006" in outcome.out
+    assert same_bits(final_state(Path("runs/coopnets")), whole)
+
+
+def test_other_data_and_other_settings_are_refused(run_file: RunFile, ebmkit: Ebmkit, images: Path) -> None:
+    ebmkit("run", run_file("coopnets"))
+    changed = ebmkit("resume", "coopnets", "--set", "revision.steps=9", "--set", "run.iterations=8")
+    assert changed.code == 2
+    assert "revision.steps=9" in changed.err
+    (images / "00.png").unlink()
+    fewer = ebmkit("resume", "coopnets", "--set", "run.iterations=8")
+    assert fewer.code == 2
+    assert "12 examples" in fewer.err
+    assert "11 of" in fewer.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_a_signal_saves_says_how_to_go_on_and_loses_no_bit(
+    run_file: RunFile, ebmkit: Ebmkit, tmp_path: Path, number: int, code: int
+) -> None:
+    file = run_file("coopnets")
+    command = [sys.executable, "-m", "ebmkit", "run", str(file), "--set", "run.iterations=100000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env={**os.environ})
+    wait_for(tmp_path / "runs/coopnets/samples/revised-0000003.png")
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "ebmkit resume coopnets" in out
+    stopped = newest_checkpoint(tmp_path / "runs/coopnets/checkpoints")[0].iteration
+    assert f"saved iteration {stopped}" in out
+    assert ebmkit("run", file, "--set", "run.output=whole", "--set", f"run.iterations={stopped + 3}").code == 0
+    assert ebmkit("resume", "coopnets", "--set", f"run.iterations={stopped + 3}").code == 0
+    assert same_bits(final_state(Path("runs/coopnets")), final_state(Path("whole")))
+
+
+def test_a_run_folder_in_use_is_refused(run_file: RunFile, ebmkit: Ebmkit, tmp_path: Path) -> None:
+    file = run_file("coopnets")
+    command = [sys.executable, "-m", "ebmkit", "run", str(file), "--set", "run.iterations=100000"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        wait_for(tmp_path / "runs/coopnets/samples/revised-0000003.png")
+        second, third = ebmkit("run", file), ebmkit("resume", "coopnets")
+        process.kill()
+    assert (second.code, third.code) == (7, 7)
+    assert str(process.pid) in second.err
+    # The kernel gave the lock back: a killed process blocks nobody.
+    assert ebmkit("resume", "coopnets", "--set", "run.iterations=3").code == 0
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(path)
+        time.sleep(0.01)
