@@ -37,7 +37,7 @@ class ConvGenerator(LatentGenerator):
         shape: (C, H, W) of the images.
         latents: d, the number of latent factors.
         channels: maps of each layer, top down.
-        kernel: size of the up-convolutions in pixels, odd.
+        kernel: size of the up-convolutions in pixels; an even one covers all pixels equally often.
         norm: ``batch``, ``group`` (8 groups, or as many as divide the channels) or ``none``.
         leak: slope of the ReLU below zero; 0 is the plain ReLU.
         noise_std: σ of p(x | z), in the units of x.
@@ -45,8 +45,7 @@ class ConvGenerator(LatentGenerator):
             own initialisation.
 
     Raises:
-        ValueError: the image's sides are not divisible by 2 to the number of channels, or the
-            kernel is even.
+        ValueError: the image's sides are not divisible by 2 to the number of channels.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, experiments; the defaults are those of the
     authors' 64x64 scene network (their published code).
@@ -71,8 +70,6 @@ class ConvGenerator(LatentGenerator):
     ) -> None:
         super().__init__()
         base = _base_size(shape, len(channels))
-        if kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd to double the size exactly, got {kernel}")
         self.latent_shape = (latents,)
         self.noise_std = noise_std
         self.base = (channels[0], *base)
@@ -123,5 +120,7 @@ def _up_convolutions(channels: tuple[int, ...], kernel: int, norm: Norm, leak: f
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(channels):
         layers += [_normalisation(norm, inputs), nn.LeakyReLU(leak)]
-        layers.append(nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding=kernel // 2, output_padding=1))
+        # Padding and output padding that double the size exactly, for odd and even kernels.
+        padding, extra = (kernel - 1) // 2, kernel % 2
+        layers.append(nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding, extra))
     return nn.Sequential(*layers)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import torch
+
+from ebmkit.core import contrastive, reconstruction, squared_error
+from tests.models import LinearDescriptor, LinearGenerator, double
+
+
+def test_density_shifting_is_the_difference_of_the_mean_gradients() -> None:
+    energy = LinearDescriptor(double(3), 0.5)
+    data, samples = double(7, 3, seed=1), double(2, 3, seed=2)
+    contrastive(energy(data), energy(samples)).backward()  # type: ignore[no-untyped-call]
+    assert energy.weight.grad is not None
+    # d/dw of minus the log-likelihood gradient: mean of x over samples minus over data.
+    assert torch.allclose(energy.weight.grad, samples.mean(0) - data.mean(0))
+
+
+def test_the_reference_never_reaches_the_parameters() -> None:
+    gradients = []
+    for reference_std in (0.1, 10.0):
+        energy = LinearDescriptor(double(3), reference_std)
+        contrastive(energy(double(5, 3)), energy(double(4, 3, seed=1))).backward()  # type: ignore[no-untyped-call]
+        gradients.append(energy.weight.grad)
+    assert torch.allclose(gradients[0], gradients[1], rtol=1e-9)  # type: ignore[arg-type]
+
+
+def test_the_reconstruction_gradient_is_the_papers() -> None:
+    linear = LinearGenerator(double(4, 2), double(4, seed=1), 0.3)
+    x, z = double(6, 4, seed=2), double(6, 2, seed=3)
+    reconstruction(x, linear(z), noise_std=0.3).backward()  # type: ignore[no-untyped-call]
+    residual = x - linear(z).detach()
+    # (1/n) sum_i (1/sigma^2) (x_i - g(z_i)) z_i^T, descended, hence the sign.
+    assert linear.matrix.grad is not None
+    assert torch.allclose(linear.matrix.grad, -(residual.T @ z) / (6 * 0.3**2))
+
+
+def test_the_squared_error_sums_over_everything_but_the_batch_and_obeys_the_mask() -> None:
+    x, y = double(2, 3, 4, 5), double(2, 3, 4, 5, seed=1)
+    assert torch.allclose(squared_error(x, y)[1], ((x[1] - y[1]) ** 2).sum())
+    mask = torch.zeros(4, 5).double()
+    mask[1, 2] = 1
+    assert torch.allclose(squared_error(x, y, mask=mask)[0], ((x - y)[0, :, 1, 2] ** 2).sum())

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ebmkit.core import Rng
+
+NUMBERS = 1_000_000
+
+
+def test_the_same_key_gives_the_same_bits_and_another_gives_others() -> None:
+    like = torch.empty(8, 5)
+    assert torch.equal(Rng(3).normal(like), Rng(3).normal(like))
+    assert not torch.equal(Rng(3).normal(like), Rng(4).normal(like))
+    assert not torch.equal(Rng(3).fold("a").normal(like), Rng(3).fold("b").normal(like))
+    assert not torch.equal(Rng(3).fold(1, 2).normal(like), Rng(3).fold(2, 1).normal(like))
+
+
+def test_a_stream_goes_on_and_starts_again_with_its_key() -> None:
+    rng, like = Rng(3), torch.empty(8, 5)
+    first, second = rng.normal(like), rng.normal(like)
+    assert not torch.equal(first, second)
+    again = Rng(3)
+    assert torch.equal(again.normal(like), first)
+    assert torch.equal(again.normal(like), second)
+
+
+def test_folding_leaves_the_parent_as_it_was() -> None:
+    rng = Rng(3)
+    rng.normal(torch.empty(2, 2))
+    assert rng.fold("a").key == Rng(3).fold("a").key
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 7), (3, 64, 64), (4097,)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sixty_four_chains_are_two_times_thirty_two(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    whole = Rng(9).normal(torch.empty(64, *shape, dtype=dtype))
+    half = torch.empty(32, *shape, dtype=dtype)
+    parts = [Rng(9, first_chain=0).normal(half), Rng(9, first_chain=32).normal(half)]
+    assert torch.equal(whole, torch.cat(parts))
+    uniform = [Rng(9, first_chain=0).uniform(half), Rng(9, first_chain=32).uniform(half)]
+    assert torch.equal(Rng(9).uniform(torch.empty(64, *shape, dtype=dtype)), torch.cat(uniform))
+
+
+def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
+    like = torch.empty(64, 3, 64, 64)
+    before = torch.get_num_threads()
+    draws = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        draws.append(Rng(1).normal(like))
+    torch.set_num_threads(before)
+    assert torch.equal(draws[0], draws[1])
+    assert torch.equal(draws[0], draws[2])
+
+
+def test_torchs_own_generator_is_neither_read_nor_moved() -> None:
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    a = Rng(5).normal(torch.empty(10, 10))
+    Rng(5).uniform(torch.empty(10))
+    Rng(5).permutation(10)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    assert torch.equal(Rng(5).normal(torch.empty(10, 10)), a)
+
+
+# Thresholds below are 5 standard errors of the statistic: each false alarm 6e-7.
+@pytest.mark.parametrize("shape", [(1, NUMBERS), (NUMBERS, 1), (1000, 1000)])
+def test_normal_numbers_have_the_moments_of_the_normal(shape: tuple[int, int]) -> None:
+    x = Rng(11).normal(torch.empty(shape, dtype=torch.float64)).flatten()
+    for power, moment, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        assert abs(x.pow(power).mean() - moment) < 5 * math.sqrt(variance / NUMBERS)
+
+
+def test_normal_numbers_have_the_distribution_of_the_normal() -> None:
+    x = Rng(12).normal(torch.empty(1000, 1000)).flatten().double().sort().values
+    steps = torch.arange(1, NUMBERS + 1) / NUMBERS
+    distance = (torch.special.ndtr(x) - steps).abs().max() * math.sqrt(NUMBERS)
+    assert distance < 2.7  # Kolmogorov: 2 exp(-2 d^2) = 1e-6
+
+
+def test_the_tails_are_there_and_finite() -> None:
+    x = Rng(13).normal(torch.empty(4, NUMBERS))
+    assert torch.isfinite(x).all()
+    # 2 (1 - Phi(4.5)) = 6.8e-6 of 4e6 numbers: 27 expected; Poisson below 5 or above 65: 1e-7.
+    assert 5 < (x.abs() > 4.5).sum() < 65
+
+
+def test_uniform_numbers_fill_the_interval() -> None:
+    x = Rng(14).uniform(torch.empty(1000, 1000, dtype=torch.float64)).flatten()
+    assert 0 < x.min() < 1e-4
+    assert 1 - 1e-4 < x.max() < 1
+    assert abs(x.mean() - 0.5) < 5 / math.sqrt(12 * NUMBERS)
+    counts = torch.histc(x, 100, 0, 1)
+    expected = NUMBERS / 100
+    chi_square = ((counts - expected).square() / expected).sum()
+    assert abs(chi_square - 99) < 5 * math.sqrt(2 * 99)
+
+
+@pytest.mark.parametrize("pair", ["chains", "draws", "labels", "seeds", "neighbours", "halves"])
+def test_streams_are_not_correlated(pair: str) -> None:
+    size = 100_000
+    one = torch.empty(1, size, dtype=torch.float64)
+    rng = Rng(20)
+    x = rng.normal(one)
+    others = {
+        "chains": Rng(20, first_chain=1).normal(one),
+        "draws": rng.normal(one),
+        "labels": Rng(20).fold("x").normal(one),
+        "seeds": Rng(21).normal(one),
+        "neighbours": x.roll(1),
+        "halves": x.roll(size // 2),  # where the two numbers of one Box-Muller pair stand
+    }
+    y = others[pair]
+    for a, b in ((x, y), (x.square() - 1, y.square() - 1)):
+        scale = (a.square().mean() * b.square().mean()).sqrt()
+        assert abs((a * b).mean()) < 5.5 * scale / math.sqrt(size)
+
+
+def test_a_permutation_holds_every_number_once() -> None:
+    order = Rng(1).permutation(1000)
+    assert torch.equal(order.sort().values, torch.arange(1000))
+    # The place of 0 is uniform: 2000 permutations of 10, 9 degrees of freedom, 5 sigma.
+    places = torch.stack([Rng(2).fold(k).permutation(10).argmin() for k in range(2000)])
+    chi_square = ((places.bincount(minlength=10) - 200.0).square() / 200).sum()
+    assert abs(chi_square - 9) < 5 * math.sqrt(18)
