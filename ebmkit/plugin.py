@@ -1,6 +1,6 @@
-"""The plugin API: this page is all a plugin author needs beside :mod:`ebmkit.core`.
+"""The plugin API: this page is all a plugin author needs beside ``ebmkit.core``.
 
-A plugin is a module with hook implementations, named by an entry point of the group ``ebmkit``::
+A plugin is a module with hook implementations, named by an entry point of the group ``ebmkit``:
 
     # pyproject.toml
     [project.entry-points.ebmkit]

@@ -42,7 +42,7 @@ class Component:
     """One part that a run file can name.
 
     Attributes:
-        kind: a key of :data:`KINDS`.
+        kind: a key of ``KINDS``.
         name: what ``use =`` says.
         factory: the class.
         distribution: who provides it, as installed: ``ebmkit-torch``.

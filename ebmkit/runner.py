@@ -49,7 +49,7 @@ def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
     """Go on from the newest good checkpoint; the result is that of an uninterrupted run.
 
     Returns:
-        the exit code, as :func:`start_run`.
+        the exit code, as ``start_run``.
 
     Raises:
         EbmkitError: no good checkpoint, other data, or what went wrong in training.
@@ -197,9 +197,12 @@ def _refuse_other_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     if before != after:
         raise DataError(
             "the data changed since this run began, and a resumed run needs the same: "
-            f"{before['examples']} examples of shape {before['shape']}, SHA-256 {before['sha256'][:12]}… then, "
-            f"{after['examples']} of {after['shape']}, {after['sha256'][:12]}… now"
+            f"{_identity(before)} then, {_identity(after)} now"
         )
+
+
+def _identity(data: Mapping[str, Any]) -> str:
+    return f"{data['examples']} examples of shape {data['shape']}, SHA-256 {data['sha256'][:12]}…"
 
 
 class _StopFlag:

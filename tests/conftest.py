@@ -28,9 +28,7 @@ Ebmkit = Callable[..., Outcome]
 
 
 @pytest.fixture
-def ebmkit(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Ebmkit:
+def ebmkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Ebmkit:
     """Call the command in a folder of its own: ``ebmkit("run", file)``."""
     monkeypatch.chdir(tmp_path)
 
@@ -128,7 +126,7 @@ RUN_FILES = {
 
 @pytest.fixture
 def run_file(tmp_path: Path, images: Path) -> Callable[[str], Path]:
-    """Write one of :data:`RUN_FILES` and return its path."""
+    """Write one of ``RUN_FILES`` and return its path."""
 
     def write(name: str) -> Path:
         path = tmp_path / f"{name}.toml"

@@ -17,13 +17,17 @@ def checkpoint(iteration: int) -> Checkpoint:
     generator = torch.Generator().manual_seed(iteration)
     energy = {"weight": torch.randn(4, 3, generator=generator), "count": torch.tensor(iteration)}
     return Checkpoint(
-        iteration, {"energy": energy, "schedule": {"samples": torch.ones(2, 2) * iteration}}, {"data": {"examples": 7}}
+        iteration,
+        {"energy": energy, "schedule": {"samples": torch.ones(2, 2) * iteration}},
+        {"data": {"examples": 7}},
     )
 
 
 def equal(a: Checkpoint, b: Checkpoint) -> bool:
     return (a.iteration, a.facts, a.files.keys()) == (b.iteration, b.facts, b.files.keys()) and all(
-        torch.equal(value, b.files[file][name]) for file, tensors in a.files.items() for name, value in tensors.items()
+        torch.equal(value, b.files[file][name])
+        for file, tensors in a.files.items()
+        for name, value in tensors.items()
     )
 
 

@@ -48,7 +48,12 @@ def test_a_run_leaves_config_metrics_grids_and_checkpoints(run_file: RunFile, eb
         assert picture_size(folder / f"samples/{name}-0000006.png") == (34 + 18 * (name == "observed"), 34)
     assert line["energy_gap"] == pytest.approx(line["energy_observed"] - line["energy_revised"])
     assert line["catch_up"] == pytest.approx(line["reconstruction_error"] / line["chain_displacement"])
-    assert {"gradient_energy", "gradient_generator", "revision_gradient_share", "seconds_revision"} <= line.keys()
+    assert {
+        "gradient_energy",
+        "gradient_generator",
+        "revision_gradient_share",
+        "seconds_revision",
+    } <= line.keys()
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == [
         "iteration-0000004",
         "iteration-0000006",
@@ -89,7 +94,9 @@ def test_a_folder_of_something_else_is_refused(run_file: RunFile, ebmkit: Ebmkit
         ("generator-only", {"proposal", "latents"}),
     ],
 )
-def test_sample_writes_grids_and_tensors(name: str, sets: set[str], run_file: RunFile, ebmkit: Ebmkit) -> None:
+def test_sample_writes_grids_and_tensors(
+    name: str, sets: set[str], run_file: RunFile, ebmkit: Ebmkit
+) -> None:
     ebmkit("run", run_file(name))
     outcome = ebmkit("sample", name, "--count", 70, "--seed", 3)
     assert outcome.code == 0
@@ -151,7 +158,14 @@ def test_two_set_options_and_no_arguments(ebmkit: Ebmkit) -> None:
 
 
 def test_a_diverging_run_stops_before_the_weights_are_harmed(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    sets = ("--set", "revision.step_size=1e9", "--set", "revision.steps=30", "--set", "run.checkpoint_every=1")
+    sets = (
+        "--set",
+        "revision.step_size=1e9",
+        "--set",
+        "revision.steps=30",
+        "--set",
+        "run.checkpoint_every=1",
+    )
     outcome = ebmkit("run", run_file("coopnets"), *sets)
     assert outcome.code == 6
     assert "not applied" in outcome.err

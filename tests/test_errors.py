@@ -46,7 +46,12 @@ def test_a_mistake_is_shown_at_its_line(case: str, run_file: RunFile, ebmkit: Eb
 
 def test_all_mistakes_are_shown_at_once(run_file: RunFile, ebmkit: Ebmkit) -> None:
     file = run_file("coopnets")
-    text = file.read_text().replace("iterations", "iteration").replace("steps = 3", "steps = -3").replace("[schedule]", "[plan]")
+    text = (
+        file.read_text()
+        .replace("iterations", "iteration")
+        .replace("steps = 3", "steps = -3")
+        .replace("[schedule]", "[plan]")
+    )
     file.write_text(text)
     outcome = ebmkit("check", file, "--set", "generator.latents=0")
     assert outcome.code == 2
@@ -95,7 +100,9 @@ def test_an_unknown_part_alone_is_a_plugin_error(run_file: RunFile, ebmkit: Ebmk
     assert "no sampler named 'malla'; installed: langevin" in outcome.err
 
 
-def test_a_corrupt_image_stops_before_the_first_iteration(run_file: RunFile, ebmkit: Ebmkit, images: Path) -> None:
+def test_a_corrupt_image_stops_before_the_first_iteration(
+    run_file: RunFile, ebmkit: Ebmkit, images: Path
+) -> None:
     (images / "bad.png").write_bytes(b"<html>")
     outcome = ebmkit("run", run_file("coopnets"))
     assert outcome.code == 2

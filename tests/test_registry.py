@@ -89,7 +89,7 @@ def test_a_broken_plugin_harms_nobody_else(
 def test_a_name_offered_twice_is_an_error_only_when_it_is_used_alone(install: Install) -> None:
     install("someone-langevin", "someone_langevin", SAMPLER.replace("NAME", "langevin"), point="langevin")
     registry = Registry.discover()
-    with pytest.raises(UnknownComponentError, match="ebmkit-torch .* and someone-langevin 1.2") as caught:
+    with pytest.raises(UnknownComponentError, match=r"ebmkit-torch .* and someone-langevin 1.2") as caught:
         registry.find("sampler", "langevin")
     assert caught.value.exit_code == 4
     assert registry.find("sampler", "someone-langevin:langevin").factory.__name__ == "Walk"

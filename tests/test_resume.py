@@ -57,7 +57,10 @@ def test_resume_equals_the_uninterrupted_run_from_every_iteration(
 def test_the_checkpoint_holds_weights_optimizers_and_chains(run_file: RunFile, ebmkit: Ebmkit) -> None:
     ebmkit("run", run_file("descriptor-only"))
     ebmkit("run", run_file("generator-only"))
-    descriptor, generator = final_state(Path("runs/descriptor-only")), final_state(Path("runs/generator-only"))
+    descriptor, generator = (
+        final_state(Path("runs/descriptor-only")),
+        final_state(Path("runs/generator-only")),
+    )
     assert descriptor["schedule/samples"].shape == (4, 1, 16, 16)
     assert generator["schedule/latents"].shape == (12, 6)
     assert descriptor["optimizer/energy/0/exp_avg"].abs().sum() > 0
@@ -67,7 +70,16 @@ def test_the_checkpoint_holds_weights_optimizers_and_chains(run_file: RunFile, e
 def test_logging_and_drawing_more_often_changes_no_bit(run_file: RunFile, ebmkit: Ebmkit) -> None:
     file = run_file("coopnets-rigorous")
     ebmkit("run", file, "--set", "run.output=often")
-    ebmkit("run", file, "--set", "run.output=seldom", "--set", "run.log_every=100", "--set", "run.samples_every=100")
+    ebmkit(
+        "run",
+        file,
+        "--set",
+        "run.output=seldom",
+        "--set",
+        "run.log_every=100",
+        "--set",
+        "run.samples_every=100",
+    )
     assert same_bits(final_state(Path("often")), final_state(Path("seldom")))
 
 
@@ -104,7 +116,7 @@ def test_other_data_and_other_settings_are_refused(run_file: RunFile, ebmkit: Eb
     fewer = ebmkit("resume", "coopnets", "--set", "run.iterations=8")
     assert fewer.code == 2
     assert "12 examples" in fewer.err
-    assert "11 of" in fewer.err
+    assert "11 examples" in fewer.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
@@ -121,7 +133,9 @@ def test_a_signal_saves_says_how_to_go_on_and_loses_no_bit(
     assert "ebmkit resume coopnets" in out
     stopped = newest_checkpoint(tmp_path / "runs/coopnets/checkpoints")[0].iteration
     assert f"saved iteration {stopped}" in out
-    assert ebmkit("run", file, "--set", "run.output=whole", "--set", f"run.iterations={stopped + 3}").code == 0
+    assert (
+        ebmkit("run", file, "--set", "run.output=whole", "--set", f"run.iterations={stopped + 3}").code == 0
+    )
     assert ebmkit("resume", "coopnets", "--set", f"run.iterations={stopped + 3}").code == 0
     assert same_bits(final_state(Path("runs/coopnets")), final_state(Path("whole")))
 

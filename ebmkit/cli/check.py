@@ -10,7 +10,7 @@ __all__ = ["check"]
 
 
 def check(file: RunFile, set_: Sets = None) -> None:
-    """Validate a run file completely without training: keys, values, parts, data, shapes."""
+    """Check a run file completely, without training."""
     from ebmkit.build import build_experiment
     from ebmkit.config import read_document
     from ebmkit.plan import make_plan

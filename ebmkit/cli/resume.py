@@ -22,7 +22,7 @@ def resume(
     ] = None,
     set_: Sets = None,
 ) -> None:
-    """Go on with a run from its newest checkpoint, exactly as if it had never stopped."""
+    """Continue a run exactly where it stopped."""
     from rich.console import Console
 
     from ebmkit.config import read_document

@@ -12,7 +12,7 @@ __all__ = ["run"]
 
 
 def run(file: RunFile, set_: Sets = None) -> None:
-    """Train what a run file describes, from iteration 0, into a new run folder."""
+    """Train what a run file describes, in a new run folder."""
     from rich.console import Console
 
     from ebmkit.config import read_document

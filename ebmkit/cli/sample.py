@@ -23,7 +23,7 @@ def sample(
         Path | None, typer.Option(help="Folder; by default generated/ in the run folder.", show_default=False)
     ] = None,
 ) -> None:
-    """Draw samples from a trained run: a PNG grid of each set and one .safetensors file."""
+    """Draw samples from a trained run: PNG grids and tensors."""
     from ebmkit.rundir import find_run
     from ebmkit.sampling import draw_samples, write_samples
 

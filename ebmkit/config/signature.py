@@ -21,7 +21,7 @@ REQUIRED: Any = inspect.Parameter.empty
 
 @attrs.frozen
 class Parameter:
-    """One TOML key: its type with its ranges, its default (or :data:`REQUIRED`) and its doc."""
+    """One TOML key: its type with its ranges, its default (or ``REQUIRED``) and its doc."""
 
     name: str
     hint: Any

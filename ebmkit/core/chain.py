@@ -106,5 +106,5 @@ class Chain:
     steps: int = attrs.field(validator=attrs.validators.ge(0))
 
     def __call__(self, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Samples:
-        """:func:`run_chain` with this chain's sampler and steps."""
+        """``run_chain`` with this chain's sampler and steps."""
         return run_chain(self.sampler, energy, x, steps=self.steps, rng=rng)

@@ -44,7 +44,7 @@ def examine(
     - ``chain_displacement``: root mean square of revised - proposal a pixel, in the units of x.
     - ``reconstruction_error``: root mean square of reconstructed - target a pixel; the target is the
       revised set, or the observed one where nothing is revised.
-    - ``catch_up``: :math:`\|g_{new}(z) - \tilde{x}\| / \|\hat{x} - \tilde{x}\|`. Below 1 the generator has
+    - ``catch_up``: $\|g_{new}(z) - \tilde{x}\| / \|\hat{x} - \tilde{x}\|$. Below 1 the generator has
       absorbed part of the revision; 0 would be all of it.
 
     Args:

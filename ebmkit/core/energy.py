@@ -12,15 +12,15 @@ from torch import Tensor, nn
 __all__ = ["Energy", "EnergyFn", "ValueAndGradient", "value_and_gradient"]
 
 EnergyFn: TypeAlias = Callable[[Tensor], Tensor]
-"""Any callable ``(B, *S) -> (B,)`` in nats: an :class:`Energy`, a posterior, a lambda."""
+"""Any callable ``(B, *S) -> (B,)`` in nats: an ``Energy``, a posterior, a lambda."""
 
 
 class Energy(nn.Module, ABC):
-    r"""An energy-based model :math:`p(x) = \exp(-E(x)) / Z`.
+    r"""An energy-based model $p(x) = \exp(-E(x)) / Z$.
 
     ``forward`` maps ``(B, *S) -> (B,)``: nats, one number an example, rows independent of
     each other. Low energy means likely. The paper's descriptor is
-    :math:`E(x) = \|x\|^2 / 2 s^2 - f(x)` (Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408,
+    $E(x) = \|x\|^2 / 2 s^2 - f(x)$ (Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408,
     section 3). An energy may be returned in float64 where float32 could not resolve
     differences between neighbouring examples.
     """
@@ -38,7 +38,7 @@ class ValueAndGradient(NamedTuple):
 
 
 def value_and_gradient(energy: EnergyFn, x: Tensor) -> ValueAndGradient:
-    r"""E(x) and :math:`\nabla_x E(x)` for each row of ``x``.
+    r"""E(x) and $\nabla_x E(x)$ for each row of ``x``.
 
     Samplers get gradients from here and nowhere else, so that a faster way to compute them
     reaches every sampler. Only the gradient with respect to ``x`` is formed: parameters keep

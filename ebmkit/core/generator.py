@@ -16,11 +16,11 @@ __all__ = ["LatentGenerator", "Posterior"]
 
 
 class LatentGenerator(nn.Module, ABC):
-    r"""Non-linear factor analysis: :math:`z \sim N(0, I)`, :math:`x = g(z) + \sigma \epsilon`.
+    r"""Non-linear factor analysis: $z \sim N(0, I)$, $x = g(z) + \sigma \epsilon$.
 
     Attributes:
         latent_shape: shape of one z, ``(100,)`` or ``(1, 7, 7)`` for spatial latents.
-        noise_std: σ of :math:`p(x | z) = N(g(z), \sigma^2 I)`, in the units of x, > 0.
+        noise_std: σ of $p(x | z) = N(g(z), \sigma^2 I)$, in the units of x, > 0.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408; Han, Lu, Zhu, Wu, 2016, arXiv 1606.08571.
     """
@@ -49,7 +49,7 @@ class LatentGenerator(nn.Module, ABC):
 class Posterior(Energy):
     r"""The latents' posterior given x, as an energy over z up to a constant.
 
-    .. math:: E(z | x) = \frac{\|m \odot (x - g(z))\|^2}{2 \sigma^2} + \frac{\|z\|^2}{2}
+    $$E(z | x) = \frac{\|m \odot (x - g(z))\|^2}{2 \sigma^2} + \frac{\|z\|^2}{2}$$
 
     A Langevin step on it is the paper's Step G1 (arXiv 1609.09408). The mask m is 1 on
     observed pixels and 0 on hidden ones.

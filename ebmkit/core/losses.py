@@ -10,8 +10,8 @@ __all__ = ["contrastive", "reconstruction", "squared_error"]
 def contrastive(observed: Tensor, samples: Tensor) -> Tensor:
     r"""Minus the stochastic log-likelihood whose gradient is the paper's Step D2 (density shifting).
 
-    .. math:: L = \frac{1}{n} \sum_i E(x_i) - \frac{1}{m} \sum_j E(\tilde{x}_j), \qquad
-              \nabla_W L = -\nabla_W \log p(x) \text{ in expectation}
+    $$L = \frac{1}{n} \sum_i E(x_i) - \frac{1}{m} \sum_j E(\tilde{x}_j), \qquad
+    \nabla_W L = -\nabla_W \log p(x) \text{ in expectation}$$
 
     n and m are independent of each other. Descending it lowers the energy of data and raises
     that of samples.
@@ -33,7 +33,7 @@ def contrastive(observed: Tensor, samples: Tensor) -> Tensor:
 
 
 def squared_error(x: Tensor, y: Tensor, *, mask: Tensor | None = None) -> Tensor:
-    r""":math:`\|m \odot (x - y)\|^2` of each example, ``(B, *S), (B, *S) -> (B,)``, in units of x squared."""
+    r"""$\|m \odot (x - y)\|^2$ of each example, ``(B, *S), (B, *S) -> (B,)``, in units of x squared."""
     difference = x - y if mask is None else mask * (x - y)
     return difference.square().flatten(1).sum(1)
 
@@ -43,7 +43,7 @@ def reconstruction(
 ) -> Tensor:
     r"""Minus the complete-data log-likelihood of the generator, the paper's Step G2, up to a constant.
 
-    .. math:: L = \frac{1}{B} \sum_i \frac{\|m_i \odot (x_i - g(z_i))\|^2}{2 \sigma^2}
+    $$L = \frac{1}{B} \sum_i \frac{\|m_i \odot (x_i - g(z_i))\|^2}{2 \sigma^2}$$
 
     Args:
         x: what g(z) should give, ``(B, *S)``, no graph.

@@ -60,8 +60,8 @@ def _label_word(label: int | str) -> int:
 class Rng:
     """A stream of random numbers for a batch of chains.
 
-    Two streams with equal keys draw equal numbers. Each call of :meth:`normal` or
-    :meth:`uniform` is one *draw*: the first call on a stream differs from the second,
+    Two streams with equal keys draw equal numbers. Each call of ``normal`` or
+    ``uniform`` is one *draw*: the first call on a stream differs from the second,
     and both repeat on a stream made again with the same key.
 
     Args:

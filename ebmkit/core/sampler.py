@@ -37,10 +37,10 @@ class Sampler(ABC):
 
     A sampler holds hyper-parameters and nothing else: the energy comes as an argument, so one
     sampler moves examples under a descriptor and latents under a posterior. The chain
-    (:func:`ebmkit.core.run_chain`) owns the loop, the train/eval mode, the statistics and the
+    (``ebmkit.core.run_chain``) owns the loop, the train/eval mode, the statistics and the
     stop flag.
 
-    Write it as a frozen attrs class; its keyword parameters are its TOML keys::
+    Write it as a frozen attrs class; its keyword parameters are its TOML keys:
 
         @attrs.frozen(kw_only=True)
         class Langevin(Sampler):
@@ -71,7 +71,7 @@ class Sampler(ABC):
 
         Args:
             energy: any callable ``(B, *S) -> (B,)`` in nats; take gradients with
-                :func:`ebmkit.core.value_and_gradient`.
+                ``ebmkit.core.value_and_gradient``.
             state: what ``init`` or the last ``step`` returned; never modified in place.
             rng: the random numbers of this step; nothing else may be random.
 

@@ -73,7 +73,7 @@ class CooperativeScheduler(nn.Module, ABC):
     The parts and every persistent chain are children and buffers, so ``state_dict()`` is the
     whole state of the model. Constructor parameters that are positional are parts, given by
     name: ``energy``, ``generator``, ``revision``, ``inference`` (both a
-    :class:`~ebmkit.core.Chain`), ``shape`` of one example, ``examples`` in the data;
+    ``Chain``), ``shape`` of one example, ``examples`` in the data;
     keyword-only parameters are the TOML keys.
     """
 

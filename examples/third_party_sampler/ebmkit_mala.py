@@ -27,10 +27,10 @@ class MALAState(NamedTuple):
 class MALA(Sampler):
     r"""A Langevin step, accepted with the probability that makes the energy's own law invariant.
 
-    .. math:: x' = x - \tfrac{\delta^2}{2} \nabla E(x) + \delta \epsilon, \qquad
-              \alpha = \min\!\left(1, e^{E(x) - E(x')} \frac{q(x \mid x')}{q(x' \mid x)}\right)
+    $$x' = x - \tfrac{\delta^2}{2} \nabla E(x) + \delta \epsilon, \qquad
+    \alpha = \min\!\left(1, e^{E(x) - E(x')} \frac{q(x \mid x')}{q(x' \mid x)}\right)$$
 
-    with :math:`q(x' \mid x) = N(x' ; x - \frac{\delta^2}{2} \nabla E(x), \delta^2 I)`. Unlike
+    with $q(x' \mid x) = N(x' ; x - \frac{\delta^2}{2} \nabla E(x), \delta^2 I)$. Unlike
     plain Langevin it has no bias of the step size. It watches ``acceptance``, best near 0.574.
 
     Args:

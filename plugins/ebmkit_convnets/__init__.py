@@ -1,5 +1,5 @@
 """The paper's networks, as a plugin of ebmkit.
 
-:mod:`ebmkit_convnets.descriptor` is the bottom-up one, :mod:`ebmkit_convnets.generator` the
+``ebmkit_convnets.descriptor`` is the bottom-up one, ``ebmkit_convnets.generator`` the
 top-down one. Nothing is imported here: finding plugins stays quick.
 """

@@ -19,7 +19,7 @@ Positive = Annotated[int, Ge(1)]
 class ConvDescriptor(Energy):
     r"""The paper's descriptor: a ConvNet tilts a Gaussian reference.
 
-    .. math:: E(x) = \frac{\|x\|^2}{2 s^2} - f(x), \qquad p(x) \propto e^{f(x)} \, N(x; 0, s^2 I)
+    $$E(x) = \frac{\|x\|^2}{2 s^2} - f(x), \qquad p(x) \propto e^{f(x)} \, N(x; 0, s^2 I)$$
 
     f is a stack of convolutions, each followed by a leaky ReLU, and a head: ``outputs`` linear
     units over the last layer, summed; or, with ``head = "sum"``, the sum of all responses of the

@@ -20,7 +20,7 @@ Norm = Literal["batch", "group", "none"]
 
 @final
 class ConvGenerator(LatentGenerator):
-    r"""The paper's generator: :math:`x = g(z) + \sigma \epsilon`, g a stack of up-convolutions.
+    r"""The paper's generator: $x = g(z) + \sigma \epsilon$, g a stack of up-convolutions.
 
     z is projected to ``channels[0]`` maps; every further layer doubles the size by a transposed
     convolution of stride 2; the last gives the image, squashed by tanh into (-1, 1). Hidden

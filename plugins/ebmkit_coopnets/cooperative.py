@@ -33,15 +33,15 @@ class CoopNets(CooperativeScheduler):
 
     One iteration, in the paper's order:
 
-    - G0 generation: :math:`\hat z_i \sim N(0, I)`, :math:`\hat x_i = g(\hat z_i)`, i = 1..m;
-    - D1 revision: ``revision`` moves each :math:`\hat x_i` under the energy to :math:`\tilde x_i`;
-    - G1 inference: ``inference`` moves the latents from :math:`\hat z_i` towards
-      :math:`p(z | \tilde x_i)`. Without it, or with 0 steps, the latents are known:
-      :math:`z_i = \hat z_i` (the paper's simple version, which its experiments use);
+    - G0 generation: $\hat z_i \sim N(0, I)$, $\hat x_i = g(\hat z_i)$, i = 1..m;
+    - D1 revision: ``revision`` moves each $\hat x_i$ under the energy to $\tilde x_i$;
+    - G1 inference: ``inference`` moves the latents from $\hat z_i$ towards
+      $p(z | \tilde x_i)$. Without it, or with 0 steps, the latents are known:
+      $z_i = \hat z_i$ (the paper's simple version, which its experiments use);
     - D2 density shifting: the energy descends
-      :math:`\frac1n \sum_i E(x_i) - \frac1m \sum_i E(\tilde x_i)`;
+      $\frac1n \sum_i E(x_i) - \frac1m \sum_i E(\tilde x_i)$;
     - G2 reconstruction: the generator descends
-      :math:`\frac1m \sum_i \|\tilde x_i - g(z_i)\|^2 / 2\sigma^2`, ``generator_updates`` times.
+      $\frac1m \sum_i \|\tilde x_i - g(z_i)\|^2 / 2\sigma^2$, ``generator_updates`` times.
 
     The observed data never reach the generator: it learns from the revised samples alone. With
     known latents the graph of G0 serves the first G2, which saves one forward pass.
@@ -53,7 +53,7 @@ class CoopNets(CooperativeScheduler):
         inference: the chain on z; none means the latents are known.
         chains: m, the number of proposals an iteration; 0 means as many as the batch has images.
         generator_updates: K, how often G2 is taken in one iteration.
-        proposal_noise: add :math:`\sigma \epsilon` to the proposals, as the paper writes G0; the
+        proposal_noise: add $\sigma \epsilon$ to the proposals, as the paper writes G0; the
             published code leaves it out.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm CoopNets.

@@ -31,7 +31,7 @@ class DescriptorOnly(CooperativeScheduler):
     r"""An energy learned against its own chains (Algorithm D).
 
     - D1: ``revision`` continues every chain under the energy;
-    - D2: the energy descends :math:`\frac1n \sum_i E(x_i) - \frac1m \sum_i E(\tilde x_i)`.
+    - D2: the energy descends $\frac1n \sum_i E(x_i) - \frac1m \sum_i E(\tilde x_i)$.
 
     Persistent chains go on where the last iteration left them (the paper's Algorithm D;
     persistent contrastive divergence). Otherwise each iteration starts anew: from data this is

@@ -30,8 +30,8 @@ class GeneratorOnly(CooperativeScheduler):
     r"""Alternating back-propagation (Algorithm G): every training image keeps its own latents.
 
     - G1: ``inference`` continues the latents of the batch's images towards
-      :math:`p(z | x_i) \propto \exp(-\|x_i - g(z)\|^2 / 2\sigma^2 - \|z\|^2 / 2)`;
-    - G2: the generator descends :math:`\frac1n \sum_i \|x_i - g(z_i)\|^2 / 2\sigma^2`,
+      $p(z | x_i) \propto \exp(-\|x_i - g(z)\|^2 / 2\sigma^2 - \|z\|^2 / 2)$;
+    - G2: the generator descends $\frac1n \sum_i \|x_i - g(z_i)\|^2 / 2\sigma^2$,
       ``generator_updates`` times.
 
     The latents of all images start from N(0, I) and persist; they are saved with the model.

@@ -1,1 +1,1 @@
-"""Langevin dynamics for any energy, as a plugin of ebmkit: :mod:`ebmkit_langevin.langevin`."""
+"""Langevin dynamics for any energy, as a plugin of ebmkit: ``ebmkit_langevin.langevin``."""

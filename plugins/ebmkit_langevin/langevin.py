@@ -23,12 +23,12 @@ def _row_norm(x: Tensor) -> Tensor:
 class Langevin(Sampler):
     r"""Langevin dynamics, the paper's revision (Step D1) and inference (Step G1).
 
-    .. math:: x \leftarrow x - \frac{\delta^2}{2} \nabla E(x) + \delta \sqrt{T}\, \epsilon,
-              \qquad \epsilon \sim N(0, I)
+    $$x \leftarrow x - \frac{\delta^2}{2} \nabla E(x) + \delta \sqrt{T}\, \epsilon,
+    \qquad \epsilon \sim N(0, I)$$
 
-    It samples :math:`p(x)^{1/T}`, with the bias of a finite step: on
-    :math:`E = \|x - \mu\|^2 / 2 s^2` at T = 1 the stationary variance is
-    :math:`s^2 / (1 - \delta^2 / 4 s^2)` instead of s². Stability there needs δ < 2 s.
+    It samples $p(x)^{1/T}$, with the bias of a finite step: on
+    $E = \|x - \mu\|^2 / 2 s^2$ at T = 1 the stationary variance is
+    $s^2 / (1 - \delta^2 / 4 s^2)$ instead of s². Stability there needs δ < 2 s.
 
     Watches, per chain, in the units of x and as root mean square a coordinate: ``drift``,
     the gradient's share of the step; ``noise``, the noise's; and ``gradient_share`` =

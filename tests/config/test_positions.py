@@ -20,21 +20,23 @@ def paths(table: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 def test_every_kind_of_key_is_found_at_its_place() -> None:
-    text = '\n'.join([
-        "top = 1  # a = 2",
-        "[run]",
-        "  seed = 3",
-        '"quoted key" = "x = [1]"',
-        "[a.'b.c']",
-        "d.e = [1, # ]",
-        "  2, { z = 1 }]",
-        "after = { use = \"adam\", deep = { lr = 1e-3 }, last = '''x",
-        "y''' }",
-        "[[many]]",
-        "x = 1",
-        "[[many]]",
-        "x = 2",
-    ])
+    text = "\n".join(
+        [
+            "top = 1  # a = 2",
+            "[run]",
+            "  seed = 3",
+            '"quoted key" = "x = [1]"',
+            "[a.'b.c']",
+            "d.e = [1, # ]",
+            "  2, { z = 1 }]",
+            "after = { use = \"adam\", deep = { lr = 1e-3 }, last = '''x",
+            "y''' }",
+            "[[many]]",
+            "x = 1",
+            "[[many]]",
+            "x = 2",
+        ]
+    )
     found = locate(text)
     assert (found["top",].line, found["top",].column, found["top",].value_column) == (1, 1, 7)
     assert (found["run",].line, found["run",].column, found["run",].length) == (2, 2, 3)
@@ -46,7 +48,14 @@ def test_every_kind_of_key_is_found_at_its_place() -> None:
     assert (found["many", "0", "x"].line, found["many", "1", "x"].line) == (11, 13)
 
 
-STRINGS = ['"a # b"', "'c = [d'", '"""x\n[y]\n"z" = 1"""', "'''p\nq = 2\n'''", r'"tail \" # \\"', '"""a""b"""']
+STRINGS = [
+    '"a # b"',
+    "'c = [d'",
+    '"""x\n[y]\n"z" = 1"""',
+    "'''p\nq = 2\n'''",
+    r'"tail \" # \\"',
+    '"""a""b"""',
+]
 VALUES = [*STRINGS, "1", "-2.5e3", "true", "1979-05-27T07:32:00Z", "[]", "[1, 2]", "[\n1, # ,]\n2,\n]", "{}"]
 
 
@@ -89,4 +98,4 @@ def test_the_keys_found_are_those_tomllib_reads(seed: int) -> None:
 def test_text_that_is_no_toml_ends_all_the_same() -> None:
     rng = random.Random(0)
     for _ in range(500):
-        locate("".join(rng.choice('[]{}=,."\'#\n ab1') for _ in range(rng.randint(0, 40))))
+        locate("".join(rng.choice("[]{}=,.\"'#\n ab1") for _ in range(rng.randint(0, 40))))

@@ -84,7 +84,9 @@ def test_sixty_four_chains_are_two_times_thirty_two_bit_for_bit() -> None:
     x = double(64, 5, seed=1)
     whole = run_chain(Langevin(step_size=0.1), energy, x, steps=5, rng=Rng(0)).x
     parts = [
-        run_chain(Langevin(step_size=0.1), energy, x[first : first + 32], steps=5, rng=Rng(0, first_chain=first)).x
+        run_chain(
+            Langevin(step_size=0.1), energy, x[first : first + 32], steps=5, rng=Rng(0, first_chain=first)
+        ).x
         for first in (0, 32)
     ]
     assert torch.equal(whole, torch.cat(parts))
@@ -103,6 +105,8 @@ def test_a_chain_is_a_sampler_with_its_number_of_steps() -> None:
     energy = LinearDescriptor(double(5), 0.5)
     x = double(4, 5, seed=1)
     chain = Chain(Langevin(step_size=0.1), 3)
-    assert torch.equal(chain(energy, x, rng=Rng(1)).x, run_chain(chain.sampler, energy, x, steps=3, rng=Rng(1)).x)
+    assert torch.equal(
+        chain(energy, x, rng=Rng(1)).x, run_chain(chain.sampler, energy, x, steps=3, rng=Rng(1)).x
+    )
     with pytest.raises(ValueError, match="steps"):
         Chain(Langevin(), -1)

@@ -27,7 +27,9 @@ def test_one_energy_an_image_of_every_size(shape: tuple[int, ...], head: str) ->
     ("shape", "channels"), [((3, 64, 64), (8, 8, 4, 4)), ((1, 32, 32), (8, 4, 4)), ((1, 28, 28), (8, 4))]
 )
 @pytest.mark.parametrize("kernel", [3, 4, 5])
-def test_one_image_a_latent_of_every_size(shape: tuple[int, ...], channels: tuple[int, ...], kernel: int) -> None:
+def test_one_image_a_latent_of_every_size(
+    shape: tuple[int, ...], channels: tuple[int, ...], kernel: int
+) -> None:
     generator = ConvGenerator(shape, latents=5, channels=channels, kernel=kernel)
     x = generator(generator.prior(3, rng=Rng(0)))
     assert x.shape == (3, *shape)
@@ -116,7 +118,9 @@ def test_differences_of_large_energies_survive() -> None:
 @pytest.mark.parametrize("weight_std", [0.05, 0.01])
 def test_weights_start_from_the_stated_normal(weight_std: float) -> None:
     torch.manual_seed(0)
-    energy = ConvDescriptor((3, 64, 64), channels=(32, 64), kernels=(5, 5), strides=(2, 2), weight_std=weight_std)
+    energy = ConvDescriptor(
+        (3, 64, 64), channels=(32, 64), kernels=(5, 5), strides=(2, 2), weight_std=weight_std
+    )
     weights = torch.cat([p.flatten() for name, p in energy.named_parameters() if name.endswith("weight")])
     # 5 standard errors of a standard deviation.
     assert abs(weights.std() / weight_std - 1) < 5 / (2 * len(weights)) ** 0.5

