@@ -83,11 +83,11 @@ def build_experiment(plan: Plan) -> Experiment:
     rng = Rng(plan.run.seed)
     size = plan.parts["data"].shared["batch"]
     batches = Batches(source, size=size, rng=rng.fold("batches"), device=device)
-    learners = {}
-    for name, part in plan.parts.items():
-        if part.optimizer is not None:
-            module = schedule.get_submodule(name)
-            learners[name] = Learner(module, part.optimizer.build(module.parameters()), part.optimizer.rate)
+    learners = {
+        name: Learner(schedule.get_submodule(name), part.optimizer)
+        for name, part in plan.parts.items()
+        if part.optimizer is not None
+    }
     return Experiment(schedule, learners, batches, rng)
 
 

@@ -8,14 +8,15 @@ from typing import Annotated, final
 
 import attrs
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ebmkit.parameters import Ge, Gt, Lt, check_ranges
+from ebmkit.rates import DECAYS, Decay
 
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "OptimizerSettings"]
 
 Rate = Annotated[float, Gt(0)]
-Decay = Annotated[float, Ge(0), Lt(1)]
+Memory = Annotated[float, Ge(0), Lt(1)]
 
 
 @attrs.frozen(kw_only=True)
@@ -24,12 +25,18 @@ class OptimizerSettings(ABC):
 
     Args:
         lr: learning rate at iteration 0.
-        lr_half_life: iterations after which the rate has halved, by exponential decay; 0 keeps
-            it constant.
+        lr_decay: how it falls over k iterations, T being ``lr_span``: ``constant``;
+            ``exponential``, $2^{-k/T}$; ``plateaus``, 80 of them log-spaced from 1 to 0.01 over T
+            iterations (the authors' MATLAB code); ``robbins-monro``, $1 / (1 + k/T)$.
+        lr_span: T, in iterations.
+        gradient_cap: rescale the gradient of each tensor so that its largest entry is at most
+            this (the authors' MATLAB code); 0 leaves gradients alone.
     """
 
     lr: Rate = 1e-3
-    lr_half_life: Annotated[float, Ge(0)] = 0.0
+    lr_decay: Decay = "constant"
+    lr_span: Annotated[float, Gt(0)] = 1000.0
+    gradient_cap: Annotated[float, Ge(0)] = 0.0
 
     def __attrs_post_init__(self) -> None:
         """Refuse values outside the annotated ranges."""
@@ -38,10 +45,16 @@ class OptimizerSettings(ABC):
     def rate(self, iteration: int) -> float:
         """The learning rate of this iteration: a pure function, so nothing of it is saved.
 
-        >>> Adam(lr=0.1, lr_half_life=10).rate(20)
+        >>> Adam(lr=0.1, lr_decay="exponential", lr_span=10).rate(20)
         0.025
         """
-        return self.lr * (0.5 ** (iteration / self.lr_half_life) if self.lr_half_life else 1.0)
+        return self.lr * DECAYS[self.lr_decay](iteration / self.lr_span)
+
+    def cap(self, gradients: Iterable[Tensor]) -> None:
+        """Rescale each gradient in place to a largest absolute entry of at most ``gradient_cap``."""
+        if self.gradient_cap:
+            for gradient in gradients:
+                gradient.mul_((self.gradient_cap / gradient.abs().max()).clamp_max(1))
 
     @abstractmethod
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -54,15 +67,12 @@ class Adam(OptimizerSettings):
     """Adam (Kingma and Ba, 2014, arXiv 1412.6980), in one fused kernel.
 
     Args:
-        lr: learning rate at iteration 0.
-        lr_half_life: iterations after which the rate has halved, by exponential decay; 0 keeps
-            it constant.
         betas: decay of the first and second moment; the authors of CoopNets use 0.5, 0.999.
         eps: added to the denominator.
         weight_decay: added to the gradient as that multiple of the weights.
     """
 
-    betas: tuple[Decay, Decay] = (0.5, 0.999)
+    betas: tuple[Memory, Memory] = (0.5, 0.999)
     eps: Annotated[float, Gt(0)] = 1e-8
     weight_decay: Annotated[float, Ge(0)] = 0.0
 
@@ -79,14 +89,11 @@ class SGD(OptimizerSettings):
     """Stochastic gradient descent with momentum.
 
     Args:
-        lr: learning rate at iteration 0.
-        lr_half_life: iterations after which the rate has halved, by exponential decay; 0 keeps
-            it constant.
         momentum: 0 for none; the authors of CoopNets use 0.5.
         weight_decay: added to the gradient as that multiple of the weights.
     """
 
-    momentum: Decay = 0.0
+    momentum: Memory = 0.0
     weight_decay: Annotated[float, Ge(0)] = 0.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import final
 
 import attrs
@@ -13,6 +13,7 @@ from ebmkit.core import CooperativeScheduler, Examples, Rng, Update, examine, re
 from ebmkit.core.stages import timed_stages
 from ebmkit.data import Batches
 from ebmkit.errors import DivergedError
+from ebmkit.optimizers import OptimizerSettings
 
 __all__ = ["Experiment", "Learner", "Report", "train"]
 
@@ -20,11 +21,15 @@ __all__ = ["Experiment", "Learner", "Report", "train"]
 @final
 @attrs.frozen
 class Learner:
-    """A part that learns: its module, its optimizer and its rate as a function of the iteration."""
+    """A part that learns: its module, its optimizer, and the settings that one was built from."""
 
     module: nn.Module
-    optimizer: torch.optim.Optimizer
-    rate: Callable[[int], float]
+    settings: OptimizerSettings
+    optimizer: torch.optim.Optimizer = attrs.field()
+
+    @optimizer.default
+    def _build(self) -> torch.optim.Optimizer:
+        return self.settings.build(self.module.parameters())
 
 
 @final
@@ -109,7 +114,8 @@ def _apply(learner: Learner, update: Update, iteration: int) -> dict[str, Tensor
     with stage(f"update_{update.part}"):
         learner.optimizer.zero_grad()
         update.loss.backward()  # type: ignore[no-untyped-call]
-        norm = _gradient_norm(learner.module)
+        gradients = [each.grad for each in learner.module.parameters() if each.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
         loss = update.loss.detach()
         if not torch.isfinite(loss + norm):
             raise DivergedError(
@@ -117,13 +123,8 @@ def _apply(learner: Learner, update: Update, iteration: int) -> dict[str, Tensor
                 f"{float(norm):.4g}; the update was not applied. Try a smaller learning rate or step_size, "
                 "or fewer steps a chain"
             )
+        learner.settings.cap(gradients)
         for group in learner.optimizer.param_groups:
-            group["lr"] = learner.rate(iteration)
+            group["lr"] = learner.settings.rate(iteration)
         learner.optimizer.step()
     return {f"loss_{update.part}": loss, f"gradient_{update.part}": norm, **update.stats}
-
-
-def _gradient_norm(module: nn.Module) -> Tensor:
-    """The Euclidean norm of a part's whole gradient, 0-dim."""
-    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
-    return torch.nn.utils.get_total_norm(gradients)

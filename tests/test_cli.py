@@ -45,7 +45,9 @@ def test_a_run_leaves_config_metrics_grids_and_checkpoints(run_file: RunFile, eb
     assert line["iteration"] == 6
     for name in ("observed", "proposal", "revised", "reconstructed"):
         assert f"energy_{name}" in line
-        assert picture_size(folder / f"samples/{name}-0000006.png") == (34 + 18 * (name == "observed"), 34)
+        # Five observed images of 16 pixels in a row, and four others in a square, with gaps of 2.
+        size = (88, 16) if name == "observed" else (34, 34)
+        assert picture_size(folder / f"samples/{name}-0000006.png") == size
     assert line["energy_gap"] == pytest.approx(line["energy_observed"] - line["energy_revised"])
     assert line["catch_up"] == pytest.approx(line["reconstruction_error"] / line["chain_displacement"])
     assert {
@@ -106,7 +108,7 @@ def test_sample_writes_grids_and_tensors(
     assert all(len(tensor) == 70 for tensor in tensors.values())
     pictures = {path.stem for path in folder.glob("*.png")}
     assert pictures == sets - {"latents"}
-    assert picture_size(folder / "proposal.png") == (9 * 18 - 2, 8 * 18 - 2)
+    assert picture_size(folder / "proposal.png") == (10 * 18 - 2, 7 * 18 - 2)
 
 
 def test_samples_depend_on_the_seed_and_not_on_their_number(run_file: RunFile, ebmkit: Ebmkit) -> None:

@@ -56,7 +56,7 @@ def signature_of(factory: Callable[..., Any]) -> Signature:
         TypeError: a keyword-only parameter has no type annotation.
     """
     hints = _hints(factory)
-    docs = _argument_docs(inspect.getdoc(factory) or "")
+    docs = _argument_docs(factory)
     parts, parameters = [], []
     for each in inspect.signature(factory).parameters.values():
         if each.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -74,8 +74,15 @@ def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     return get_type_hints(factory if is_attrs_class else factory.__init__, include_extras=True)
 
 
-def _argument_docs(doc: str) -> dict[str, str]:
-    """Name to text of the ``Args:`` section of a docstring."""
+def _argument_docs(factory: Callable[..., Any]) -> dict[str, str]:
+    """Name to text of the ``Args:`` sections of a class and of those it inherits from."""
+    docs: dict[str, str] = {}
+    for each in reversed(inspect.getmro(factory) if isinstance(factory, type) else (factory,)):
+        docs |= _argument_section(inspect.getdoc(each) or "")
+    return docs
+
+
+def _argument_section(doc: str) -> dict[str, str]:
     section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", doc, re.MULTILINE)
     if section is None:
         return {}

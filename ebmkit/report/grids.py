@@ -21,7 +21,7 @@ def are_images(x: Tensor) -> bool:
 
 
 def save_grid(path: Path, images: Tensor, *, limit: int = 64) -> None:
-    """Write the first ``limit`` images as one PNG, row by row, in a square grid with narrow gaps.
+    """Write the first ``limit`` images as one PNG, row by row, in a nearly square grid with narrow gaps.
 
     Args:
         path: of the PNG; its folder is made.
@@ -30,7 +30,7 @@ def save_grid(path: Path, images: Tensor, *, limit: int = 64) -> None:
     """
     pixels = images[:limit].detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
     count, channels, height, width = pixels.shape
-    columns = math.ceil(math.sqrt(count))
+    columns = _columns(count)
     rows = math.ceil(count / columns)
     shape = (channels, rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP)
     canvas = torch.full(shape, 255, dtype=torch.uint8)
@@ -40,3 +40,13 @@ def save_grid(path: Path, images: Tensor, *, limit: int = 64) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = canvas.permute(1, 2, 0).squeeze(-1).numpy()
     Image.fromarray(picture).save(path)
+
+
+def _columns(count: int) -> int:
+    """As in a square grid, or a few more (less than twice) where that fills the last row.
+
+    >>> [_columns(count) for count in (1, 9, 32, 60, 13)]
+    [1, 3, 8, 10, 4]
+    """
+    square = math.ceil(math.sqrt(count))
+    return next((columns for columns in range(square, 2 * square) if count % columns == 0), square)

@@ -139,6 +139,19 @@ def test_rigorous_inference_moves_towards_the_posterior_of_the_revised_samples()
     assert torch.allclose(generator.matrix.grad, -(residual.T @ made.latents) / (5 * SIGMA**2))
 
 
+def test_rigorous_inference_starts_from_the_known_latents() -> None:
+    energy, generator = parts()
+    inference = Chain(Langevin(step_size=0.1, noise=False), 1)
+    _, simple = one_iteration(CoopNets(energy, generator, revision()), batch())
+    _, made = one_iteration(CoopNets(energy, generator, revision(), inference), batch())
+    assert simple.latents is not None
+    assert made.revised is not None
+    assert made.latents is not None
+    residual = made.revised - generator(simple.latents)
+    gradient = simple.latents - residual @ generator.matrix / SIGMA**2
+    assert torch.allclose(made.latents, simple.latents - 0.1**2 / 2 * gradient)
+
+
 def test_inference_of_one_image_does_not_feel_the_others() -> None:
     _, generator = parts()
     chain = Chain(Langevin(step_size=0.1), 5)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Batch, Chain, Energy, LatentGenerator, Rng, value_and_gradient
+from ebmkit.optimizers import Adam
 from ebmkit.training import Experiment, Learner, train
 from ebmkit_coopnets.cooperative import CoopNets
 from ebmkit_langevin.langevin import Langevin
@@ -54,16 +55,12 @@ def mlp(outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(2, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, outputs))
 
 
-def learner(module: nn.Module) -> Learner:
-    return Learner(module, torch.optim.Adam(module.parameters(), 2e-3, betas=(0.5, 0.999)), lambda _: 2e-3)
-
-
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 def test_coopnets_covers_all_eight_modes(seed: int) -> None:
     torch.manual_seed(seed)
     energy, generator = MLPEnergy(), MLPGenerator()
     schedule = CoopNets(energy, generator, Chain(Langevin(step_size=0.1), 20))
-    learners = {"energy": learner(energy), "generator": learner(generator)}
+    learners = {name: Learner(getattr(schedule, name), Adam(lr=2e-3)) for name in ("energy", "generator")}
     for report in train(Experiment(schedule, learners, Ring(), Rng(seed)), iterations=1500):  # type: ignore[arg-type]
         last = report
     with torch.no_grad():

@@ -1,0 +1,86 @@
+"""Facts about the project itself: its public names, its documentation, its two commands."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import ebmkit
+import ebmkit.plugin
+from ebmkit.cli import app
+from ebmkit.registry import KINDS, Registry
+
+ROOT = Path(__file__).parents[1]
+DOCS = {path.name: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
+PACKAGES = ["ebmkit", "ebmkit_convnets", "ebmkit_coopnets", "ebmkit_images", "ebmkit_langevin"]
+MODULES = [
+    info.name
+    for package in PACKAGES
+    for info in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
+    if not info.name.endswith("__main__")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_public_names_exist_and_are_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for public in getattr(module, "__all__", ()):
+        value = getattr(module, public)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert inspect.getdoc(value), f"{name}.{public}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_part_documents_every_parameter(kind: str) -> None:
+    from ebmkit.config import signature_of
+
+    components = Registry.discover().components(kind)
+    assert components
+    for component in components:
+        for parameter in signature_of(component.factory).parameters:
+            assert parameter.doc, f"{kind}/{component.name}: {parameter.name}"
+
+
+def test_the_commands_page_names_every_command() -> None:
+    command = typer.main.get_command(app)
+    for name in command.commands:  # type: ignore[attr-defined]
+        assert f"ebmkit {name}" in DOCS["commands.md"]
+
+
+def test_the_hooks_are_what_the_registry_collects() -> None:
+    hooks = {name for name in ebmkit.plugin.__all__ if name.startswith("ebmkit_")}
+    assert hooks == set(KINDS.values())
+
+
+def test_exit_codes_in_the_docs_are_those_of_the_errors() -> None:
+    from ebmkit import errors
+
+    codes = {getattr(errors, name).exit_code for name in errors.__all__}
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", DOCS["commands.md"], re.MULTILINE)}
+    assert codes <= documented
+
+
+def test_the_documented_problem_codes_are_those_in_the_code() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "ebmkit").rglob("*.py"))
+    used = set(re.findall(r'"(E1\d\d)"', source))
+    assert used == set(re.findall(r"^\| (E1\d\d) \|", DOCS["configuration.md"], re.MULTILINE))
+
+
+def test_the_readme_gives_exactly_two_set_up_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"<!-- (\w+) -->\n```sh\n(.*?)\n```", readme, re.DOTALL)
+    assert [name for name, _ in blocks] == ["run", "tests"]
+    assert all(command.startswith("python -m pip install -c constraints.txt ") for _, command in blocks)
+    assert all("\n" not in command for _, command in blocks)
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), target
