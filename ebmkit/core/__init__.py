@@ -4,10 +4,12 @@ This is the public surface for component authors. It imports torch and names no 
 """
 
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
+from ebmkit.core.clamped import Clamped
 from ebmkit.core.diagnostics import examine, reconstruct
 from ebmkit.core.energy import Energy, EnergyFn, ValueAndGradient, value_and_gradient
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
+from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Position, Sampler, State
 from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposal, Update, Updates
@@ -17,6 +19,7 @@ from ebmkit.parameters import Ge, Gt, Le, Lt, MinLen
 __all__ = [
     "Batch",
     "Chain",
+    "Clamped",
     "CooperativeScheduler",
     "Energy",
     "EnergyFn",
@@ -43,6 +46,8 @@ __all__ = [
     "reconstruct",
     "reconstruction",
     "run_chain",
+    "speckle_masks",
+    "square_masks",
     "squared_error",
     "stage",
     "value_and_gradient",

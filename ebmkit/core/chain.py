@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import attrs
 import torch
@@ -104,6 +104,17 @@ class Chain:
 
     sampler: Sampler
     steps: int = attrs.field(validator=attrs.validators.ge(0))
+
+    def without_noise(self) -> Chain:
+        """The same chain with its sampler's ``noise`` switched off.
+
+        Raises:
+            ValueError: the sampler has no parameter ``noise``.
+        """
+        sampler: Any = self.sampler
+        if not hasattr(sampler, "noise"):
+            raise ValueError(f"{type(sampler).__name__} has no parameter noise to switch off")
+        return Chain(attrs.evolve(sampler, noise=False), self.steps)
 
     def __call__(self, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Samples:
         """``run_chain`` with this chain's sampler and steps."""

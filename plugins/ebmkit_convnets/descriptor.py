@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Energy, Ge, Gt, MinLen
+from ebmkit_convnets.layers import convolutions, scale_gradients_by_area
 from ebmkit_convnets.weights import initialise_weights
 
 __all__ = ["ConvDescriptor"]
@@ -43,6 +44,8 @@ class ConvDescriptor(Energy):
             leaves the reference out.
         weight_std: weights start from N(0, ``weight_std``²), biases from 0; 0 keeps torch's
             own initialisation.
+        area_scaling: divide the gradient of each convolution's weights by the number of positions it
+            is applied at, as the authors' MATLAB code does; Adam does not feel it, SGD does.
 
     Raises:
         ValueError: the lists differ in length, or the image is too small for the layers.
@@ -68,6 +71,7 @@ class ConvDescriptor(Energy):
         leak: Annotated[float, Ge(0)] = 0.2,
         reference_std: Annotated[float, Gt(0)] = 0.016,
         weight_std: Annotated[float, Ge(0)] = 0.01,
+        area_scaling: bool = False,
     ) -> None:
         super().__init__()
         if not len(channels) == len(kernels) == len(strides):
@@ -76,10 +80,12 @@ class ConvDescriptor(Energy):
                 f"{len(channels)}, {len(kernels)} and {len(strides)} entries"
             )
         self.reference_std = reference_std
-        self.features = _convolutions(shape[0], channels, kernels, strides, leak)
+        self.features = convolutions(shape[0], channels, kernels, strides, leak)
         size = _feature_count(self.features, shape)
         self.head = nn.Linear(size, outputs) if head == "linear" else None
         initialise_weights(self, weight_std)
+        if area_scaling:
+            scale_gradients_by_area(self.features, shape)
 
     def forward(self, x: Tensor) -> Tensor:
         """E(x) in nats and float64, ``(B, C, H, W) -> (B,)``."""
@@ -93,16 +99,6 @@ class ConvDescriptor(Energy):
             return responses.sum(1)
         weight, bias = self.head.weight.sum(0), self.head.bias.sum()
         return responses @ weight.double() + bias.double()
-
-
-def _convolutions(
-    inputs: int, channels: tuple[int, ...], kernels: tuple[int, ...], strides: tuple[int, ...], leak: float
-) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for outputs, kernel, stride in zip(channels, kernels, strides, strict=True):
-        layers += [nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2), nn.LeakyReLU(leak)]
-        inputs = outputs
-    return nn.Sequential(*layers)
 
 
 def _feature_count(features: nn.Sequential, shape: tuple[int, ...]) -> int:

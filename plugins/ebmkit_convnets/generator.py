@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Annotated, Literal, final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ebmkit.core import Ge, Gt, LatentGenerator, MinLen
+from ebmkit_convnets.layers import Norm, up_convolution, up_convolutions
 from ebmkit_convnets.weights import initialise_weights
 
-__all__ = ["ConvGenerator"]
+__all__ = ["ConvGenerator", "SpatialGenerator"]
 
 Positive = Annotated[int, Ge(1)]
-Norm = Literal["batch", "group", "none"]
 
 
 @final
@@ -30,7 +28,8 @@ class ConvGenerator(LatentGenerator):
 
     Normalisation. ``batch`` is the paper's: in training, statistics of the batch (and running
     ones kept for later); in eval mode, so in inference and in ``ebmkit sample``, the running
-    ones, so that one image never depends on its neighbours there. ``group`` normalises each
+    ones, so that one image never depends on its neighbours there. ``batch-always`` takes the
+    batch's own statistics everywhere, as the authors' code does. ``group`` normalises each
     image by itself (Wu and He, 2018, arXiv 1803.08494): the same function in every mode.
 
     Args:
@@ -38,7 +37,8 @@ class ConvGenerator(LatentGenerator):
         latents: d, the number of latent factors.
         channels: maps of each layer, top down.
         kernel: size of the up-convolutions in pixels; an even one covers all pixels equally often.
-        norm: ``batch``, ``group`` (8 groups, or as many as divide the channels) or ``none``.
+        norm: ``batch``, ``batch-always``, ``group`` (8 groups, or as many as divide the channels)
+            or ``none``.
         leak: slope of the ReLU below zero; 0 is the plain ReLU.
         noise_std: σ of p(x | z), in the units of x.
         weight_std: weights start from N(0, ``weight_std``²), biases from 0; 0 keeps torch's
@@ -74,25 +74,12 @@ class ConvGenerator(LatentGenerator):
         self.noise_std = noise_std
         self.base = (channels[0], *base)
         self.project = nn.Linear(latents, channels[0] * base[0] * base[1])
-        self.layers = _up_convolutions((*channels, shape[0]), kernel, norm, leak)
+        self.layers = up_convolutions((*channels, shape[0]), kernel, norm, leak)
         initialise_weights(self, weight_std)
 
     def forward(self, z: Tensor) -> Tensor:
         """g(z) in (-1, 1), ``(B, latents) -> (B, C, H, W)``."""
         return torch.tanh(self.layers(self.project(z).unflatten(1, self.base)))
-
-
-class _BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation whose running statistics move only when something is learned.
-
-    Looking (a proposal drawn for a picture, a reconstruction measured for the log) must not
-    change the model, or logging more often would give other weights.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training and not torch.is_grad_enabled():
-            return functional.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
-        return super().forward(x)
 
 
 def _base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, int]:
@@ -101,26 +88,65 @@ def _base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, int]:
     height, width = shape[1:]
     if height % factor or width % factor:
         raise ValueError(
-            f"{doublings} channels double the size {doublings} times, so height and width must be "
+            f"these channels double the size {doublings} times, so height and width must be "
             f"multiples of {factor}, but images are {height}x{width}: change channels or the image size"
         )
     return height // factor, width // factor
 
 
-def _normalisation(norm: Norm, channels: int) -> nn.Module:
-    if norm == "batch":
-        return _BatchNorm(channels)
-    if norm == "group":
-        groups = next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)
-        return nn.GroupNorm(groups, channels)
-    return nn.Identity()
+@final
+class SpatialGenerator(LatentGenerator):
+    r"""A fully convolutional generator: a map of latents becomes an image of any size.
 
+    $x = g(z) + \sigma \epsilon$ with z a map of ``latents`` channels; every layer doubles the size. For
+    224x224 images and four channels z is 7x7: five up-convolutions. The weights know no size, so
+    that a learned texture is synthesised larger from a larger z.
+    ``(B, latents, h, w) -> (B, C, H, W)``.
 
-def _up_convolutions(channels: tuple[int, ...], kernel: int, norm: Norm, leak: float) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for inputs, outputs in pairwise(channels):
-        layers += [_normalisation(norm, inputs), nn.LeakyReLU(leak)]
-        # Padding and output padding that double the size exactly, for odd and even kernels.
-        padding, extra = (kernel - 1) // 2, kernel % 2
-        layers.append(nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding, extra))
-    return nn.Sequential(*layers)
+    Args:
+        shape: (C, H, W) of the images.
+        latents: channels of z.
+        channels: maps of each hidden layer, top down.
+        kernel: size of the up-convolutions in pixels.
+        norm: ``batch``, ``batch-always``, ``group`` or ``none``, as in ``generator``.
+        leak: slope of the ReLU below zero; 0 is the plain ReLU.
+        noise_std: σ of p(x | z), in the units of x.
+        weight_std: weights start from N(0, ``weight_std``²), biases from 0; 0 keeps torch's
+            own initialisation.
+
+    Raises:
+        ValueError: the image's sides are not divisible by 2 to the number of layers.
+
+    Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, the texture experiment; the defaults are
+    those of the authors' published code.
+
+    >>> import torch
+    >>> generator = SpatialGenerator((3, 224, 224), channels=(16, 8, 8, 8))
+    >>> generator.latent_shape, generator(torch.zeros(1, 1, 14, 14)).shape
+    ((1, 7, 7), torch.Size([1, 3, 448, 448]))
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        latents: Positive = 1,
+        channels: Annotated[tuple[Positive, ...], MinLen(1)] = (512, 256, 128, 64),
+        kernel: Positive = 5,
+        norm: Norm = "batch",
+        leak: Annotated[float, Ge(0)] = 0.2,
+        noise_std: Annotated[float, Gt(0)] = 0.3,
+        weight_std: Annotated[float, Ge(0)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.latent_shape = (latents, *_base_size(shape, len(channels) + 1))
+        self.noise_std = noise_std
+        self.layers = nn.Sequential(
+            up_convolution(latents, channels[0], kernel),
+            *up_convolutions((*channels, shape[0]), kernel, norm, leak),
+        )
+        initialise_weights(self, weight_std)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """g(z) in (-1, 1), ``(B, latents, h, w) -> (B, C, H, W)``."""
+        return torch.tanh(self.layers(z))

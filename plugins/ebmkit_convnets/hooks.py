@@ -21,7 +21,7 @@ def ebmkit_energies() -> Mapping[str, type[Energy]]:
 
 @hookimpl
 def ebmkit_generators() -> Mapping[str, type[LatentGenerator]]:
-    """``generator``."""
-    from ebmkit_convnets.generator import ConvGenerator
+    """``generator`` and ``spatial-generator``."""
+    from ebmkit_convnets.generator import ConvGenerator, SpatialGenerator
 
-    return {"generator": ConvGenerator}
+    return {"generator": ConvGenerator, "spatial-generator": SpatialGenerator}

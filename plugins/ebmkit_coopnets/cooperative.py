@@ -23,6 +23,7 @@ from ebmkit.core import (
     reconstruction,
     stage,
 )
+from ebmkit_coopnets.annealing import NoiseUntil
 
 __all__ = ["CoopNets"]
 
@@ -55,6 +56,7 @@ class CoopNets(CooperativeScheduler):
         generator_updates: K, how often G2 is taken in one iteration.
         proposal_noise: add $\sigma \epsilon$ to the proposals, as the paper writes G0; the
             published code leaves it out.
+        noise_until: leave the noise out of the revision after that many iterations; 0 never does.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm CoopNets.
     """
@@ -69,6 +71,7 @@ class CoopNets(CooperativeScheduler):
         chains: Annotated[int, Ge(0)] = 0,
         generator_updates: Annotated[int, Ge(1)] = 1,
         proposal_noise: bool = False,
+        noise_until: Annotated[int, Ge(0)] = 0,
     ) -> None:
         super().__init__()
         self.energy = energy
@@ -78,13 +81,14 @@ class CoopNets(CooperativeScheduler):
         self.chains = chains
         self.generator_updates = generator_updates
         self.proposal_noise = proposal_noise
+        self._annealing = NoiseUntil(revision, noise_until)
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G0, D1, G1, then the updates D2 and G2."""
         with stage("generation"):
             known, generated, proposal = self._generate(self.chains or len(batch.x), rng)
         with stage("revision"):
-            revised = self.revision(self.energy, proposal, rng=rng.fold("revision"))
+            revised = self._annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
         with stage("inference"):
             latents = self._infer(revised.x, known, rng)
         with stage("density_shifting"):

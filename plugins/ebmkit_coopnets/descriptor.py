@@ -22,6 +22,7 @@ from ebmkit.core import (
     contrastive,
     stage,
 )
+from ebmkit_coopnets.annealing import NoiseUntil
 
 __all__ = ["DescriptorOnly"]
 
@@ -46,6 +47,7 @@ class DescriptorOnly(CooperativeScheduler):
             the batch (chain i takes image i modulo the batch size).
         persistent: continue the chains from iteration to iteration.
         noise_std: standard deviation of the starting noise, in the units of x.
+        noise_until: leave the noise out of the revision after that many iterations; 0 never does.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm D; Hinton, 2002 (contrastive
     divergence); Tieleman, 2008 (persistent chains); Nijkamp, Hill, Zhu, Wu, 2019, arXiv 1904.09770
@@ -65,6 +67,7 @@ class DescriptorOnly(CooperativeScheduler):
         start: Literal["noise", "data"] = "noise",
         persistent: bool = True,
         noise_std: Annotated[float, Gt(0)] = 1.0,
+        noise_until: Annotated[int, Ge(0)] = 0,
     ) -> None:
         super().__init__()
         self.energy = energy
@@ -73,6 +76,7 @@ class DescriptorOnly(CooperativeScheduler):
         self.start = start
         self.persistent = persistent
         self.noise_std = noise_std
+        self._annealing = NoiseUntil(revision, noise_until)
         self.register_buffer("samples", torch.zeros(chains, *shape))
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
@@ -80,7 +84,7 @@ class DescriptorOnly(CooperativeScheduler):
         """D1, then the update D2."""
         proposal = self._starts(batch, rng)
         with stage("revision"):
-            revised = self.revision(self.energy, proposal, rng=rng.fold("revision"))
+            revised = self._annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
         self.samples.copy_(revised.x)
         self.started.fill_(True)
         with stage("density_shifting"):

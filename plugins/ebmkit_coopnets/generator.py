@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, final
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -14,15 +15,20 @@ from ebmkit.core import (
     Examples,
     Ge,
     LatentGenerator,
+    Lt,
     Proposal,
     Rng,
     Update,
     Updates,
     reconstruction,
+    speckle_masks,
+    square_masks,
     stage,
 )
 
 __all__ = ["GeneratorOnly"]
+
+Hidden: TypeAlias = Literal["none", "square", "speckle"]
 
 
 @final
@@ -38,17 +44,30 @@ class GeneratorOnly(CooperativeScheduler):
     Inference evaluates the generator in eval mode, so a batch normalisation uses its running
     statistics there and images do not influence each other's latents.
 
+    Learning from incomplete data: with ``hidden`` every image has pixels of its own that are never
+    looked at, neither by inference nor by learning; the sums run over the others. The metrics still
+    compare with whole images, so that the reconstruction of what was hidden shows.
+
     Args:
         generator: the generator.
         inference: the chain on z.
         examples: how many images the data have.
+        shape: (C, H, W) of an image; needed where something is hidden.
         generator_updates: K, how often G2 is taken in one iteration.
+        hidden: ``none``, ``square``, one at a random place of each image, or ``speckle``, pixels
+            at random.
+        hidden_size: side of the square, in pixels.
+        hidden_share: probability that a pixel is hidden by speckle.
+
+    Raises:
+        ValueError: the square does not fit into the image.
 
     Source: Han, Lu, Zhu, Wu, 2016, arXiv 1606.08571; Algorithm G of Xie, Lu, Gao, Zhu, Wu, 2016,
     arXiv 1609.09408.
     """
 
     latents: Tensor
+    masks: Tensor | None
     started: Tensor
 
     def __init__(
@@ -56,23 +75,33 @@ class GeneratorOnly(CooperativeScheduler):
         generator: LatentGenerator,
         inference: Chain,
         examples: int,
+        shape: tuple[int, ...] | None = None,
         *,
         generator_updates: Annotated[int, Ge(1)] = 1,
+        hidden: Hidden = "none",
+        hidden_size: Annotated[int, Ge(1)] = 20,
+        hidden_share: Annotated[float, Ge(0), Lt(1)] = 0.3,
     ) -> None:
         super().__init__()
         self.generator = generator
         self.inference = inference
         self.generator_updates = generator_updates
         self.register_buffer("latents", torch.zeros(examples, *generator.latent_shape))
+        self._draw_masks = _mask_maker(hidden, hidden_size, hidden_share, examples, shape)
+        masks = None if self._draw_masks is None else self._draw_masks(Rng(0))
+        self.register_buffer("masks", masks)
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G1, then the updates G2."""
         if not self.started:
             self.latents.copy_(rng.fold("latents").normal(self.latents))
+            if self.masks is not None and self._draw_masks is not None:
+                self.masks.copy_(self._draw_masks(rng.fold("masks")))
             self.started.fill_(True)
+        mask = None if self.masks is None else self.masks[batch.positions]
         with stage("inference"):
-            posterior = self.generator.posterior(batch.x)
+            posterior = self.generator.posterior(batch.x, mask=mask)
             inferred = self.inference(posterior, self.latents[batch.positions], rng=rng.fold("inference"))
         self.latents[batch.positions] = inferred.x
         stats = {f"inference_{name}": value for name, value in inferred.stats.items()}
@@ -80,7 +109,7 @@ class GeneratorOnly(CooperativeScheduler):
         for _ in range(self.generator_updates):
             with stage("reconstruction"):
                 reconstructed = self.generator(inferred.x)
-                loss = reconstruction(batch.x, reconstructed, noise_std=self.generator.noise_std)
+                loss = reconstruction(batch.x, reconstructed, noise_std=self.generator.noise_std, mask=mask)
             yield Update("generator", loss, stats)
         return Examples(observed=batch.x, latents=inferred.x)
 
@@ -88,3 +117,16 @@ class GeneratorOnly(CooperativeScheduler):
         """Ancestral samples of the generator."""
         z = self.generator.prior(count, rng=rng.fold("prior"))
         return Proposal(self.generator(z), z)
+
+
+def _mask_maker(
+    hidden: Hidden, size: int, share: float, examples: int, shape: tuple[int, ...] | None
+) -> Callable[[Rng], Tensor] | None:
+    """The function that draws the masks of all images; None where nothing is hidden."""
+    if hidden == "none":
+        return None
+    if shape is None:
+        raise ValueError(f"hidden = {hidden!r} needs the shape of the images")
+    if hidden == "square":
+        return lambda rng: square_masks(examples, shape, size=size, rng=rng)
+    return lambda rng: speckle_masks(examples, shape, hidden=share, rng=rng)

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ebmkit_sources() -> Mapping[str, type[Source]]:
-    """``faces``, ``folder`` and ``zip``."""
+    """``faces``, ``folder``, ``textures`` and ``zip``."""
     from ebmkit_images.faces import Faces
     from ebmkit_images.files import Folder, Zip
+    from ebmkit_images.textures import Textures
 
-    return {"faces": Faces, "folder": Folder, "zip": Zip}
+    return {"faces": Faces, "folder": Folder, "textures": Textures, "zip": Zip}

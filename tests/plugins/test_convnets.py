@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ebmkit.core import Rng, value_and_gradient
 from ebmkit_convnets.descriptor import ConvDescriptor
-from ebmkit_convnets.generator import ConvGenerator
+from ebmkit_convnets.generator import ConvGenerator, SpatialGenerator
 from tests.models import double
 
 
@@ -177,3 +177,47 @@ def test_group_normalisation_is_the_same_function_in_every_mode() -> None:
     together = generator(z)
     assert torch.allclose(generator(z[:2]), together[:2], atol=1e-6)
     assert torch.equal(generator.eval()(z), together)
+
+
+def test_area_scaling_divides_each_gradient_by_the_positions_of_its_layer() -> None:
+    x = double(2, 1, 12, 12).float()
+    plain = ConvDescriptor((1, 12, 12), channels=(3, 2), kernels=(3, 3), strides=(2, 1))
+    scaled = ConvDescriptor((1, 12, 12), channels=(3, 2), kernels=(3, 3), strides=(2, 1), area_scaling=True)
+    scaled.load_state_dict(plain.state_dict())
+    for energy in (plain, scaled):
+        energy(x).sum().backward()
+    areas = {"features.0": 36, "features.2": 36, "head": 1}
+    for (name, a), b in zip(plain.named_parameters(), scaled.parameters(), strict=True):
+        assert a.grad is not None
+        assert b.grad is not None
+        assert torch.allclose(b.grad, a.grad / areas[name.rpartition(".")[0]], rtol=1e-5)
+
+
+def test_batch_always_uses_the_statistics_of_the_batch_in_every_mode() -> None:
+    generator = ConvGenerator((1, 16, 16), latents=4, channels=(8, 4), norm="batch-always")
+    z = double(6, 4).float()
+    with torch.no_grad():
+        training, evaluation = generator(z), generator.eval()(z)
+    assert torch.equal(training, evaluation)
+    assert not torch.allclose(generator(z[:3]), evaluation[:3])
+
+
+def test_the_paper_texture_network_maps_7x7_latents_to_224_and_14x14_to_448() -> None:
+    generator = SpatialGenerator((3, 224, 224), channels=(8, 8, 4, 4)).eval()
+    descriptor = ConvDescriptor(
+        (3, 224, 224), channels=(10, 7, 3), kernels=(15, 9, 7), strides=(3, 1, 1), head="sum", leak=0
+    )
+    assert generator.latent_shape == (1, 7, 7)
+    small, large = generator(torch.zeros(1, 1, 7, 7)), generator(torch.zeros(1, 1, 14, 14))
+    assert small.shape == (1, 3, 224, 224)
+    assert large.shape == (1, 3, 448, 448)
+    assert descriptor.features(small).shape == (1, 3, 75, 75)  # the authors' 75x75 responses
+    assert descriptor(large).shape == (1,)
+
+
+def test_a_spatial_generator_is_the_same_function_of_every_patch_of_z() -> None:
+    generator = SpatialGenerator((1, 32, 32), channels=(8, 4), kernel=4, norm="none").eval()
+    z = double(1, 1, 8, 8).float()
+    whole, part = generator(z), generator(z[..., 1:7, 1:7])
+    # Away from the borders, shifted by one latent of 8 pixels.
+    assert torch.allclose(whole[..., 24:40, 24:40], part[..., 16:32, 16:32], atol=1e-6)

@@ -1,12 +1,27 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor
 
-from ebmkit.core import Batch, Chain, CooperativeScheduler, Energy, Examples, Rng, Update, reconstruction
+from ebmkit.core import (
+    Batch,
+    Chain,
+    CooperativeScheduler,
+    Energy,
+    EnergyFn,
+    Examples,
+    Info,
+    Rng,
+    Sampler,
+    State,
+    Update,
+    reconstruction,
+)
+from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.cooperative import CoopNets
 from ebmkit_coopnets.descriptor import DescriptorOnly
 from ebmkit_coopnets.generator import GeneratorOnly
@@ -230,7 +245,7 @@ def test_persistent_chains_go_on_where_they_were() -> None:
     assert torch.equal(schedule.samples, first.revised)  # type: ignore[arg-type]
     _, second = one_iteration(schedule, batch(), key=2)
     assert torch.equal(second.proposal, first.revised)  # type: ignore[arg-type]
-    assert set(schedule.state_dict()) == {"samples", "started", "energy.weight"}
+    assert set(schedule.state_dict()) == {"samples", "started", "energy.weight", "_annealing.done"}
     assert torch.equal(schedule.propose(4, rng=Rng(0)).x, schedule.samples[[0, 1, 2, 0]])
 
 
@@ -300,3 +315,44 @@ def test_generator_only_reaches_probabilistic_pca() -> None:
     assert (products[0] - optimum).norm() / optimum.norm() > 0.9
     assert (learned - optimum).norm() / optimum.norm() < 0.06
     assert (generator.bias - data.mean(0)).norm() < 0.1
+
+
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
+def test_the_noise_ends_after_its_iterations_and_the_count_is_saved(name: str) -> None:
+    energy, generator = parts()
+    schedule: CooperativeScheduler
+    if name == "coopnets":
+        schedule = CoopNets(energy, generator, revision(1), noise_until=2)
+    else:
+        schedule = DescriptorOnly(energy, revision(1), (4,), chains=5, noise_until=2).double()
+    noisy = ["revision_noise" in one_iteration(schedule, batch())[0][0].stats for _ in range(3)]
+    assert noisy == [True, True, False]
+    assert int(schedule.state_dict()["_annealing.done"]) == 3
+
+
+def test_ending_the_noise_of_a_sampler_without_any_is_refused() -> None:
+    class Still(Sampler):
+        def step(self, energy: EnergyFn, state: State, rng: Rng) -> tuple[State, Info]:
+            return state, {}
+
+    with pytest.raises(ValueError, match="Still has no parameter noise"):
+        CoopNets(*parts(), Chain(Still(), 1), noise_until=5)
+
+
+@pytest.mark.parametrize("hidden", ["square", "speckle"])
+def test_hidden_pixels_are_never_looked_at(hidden: Literal["square", "speckle"]) -> None:
+    data = Batch(double(3, 1, 8, 8).float(), torch.arange(3))
+    losses, latents = [], []
+    for value in (0.0, 100.0):
+        torch.manual_seed(0)
+        generator = ConvGenerator((1, 8, 8), latents=2, channels=(4,), norm="none")
+        inference = Chain(Langevin(step_size=0.05), 3)
+        schedule = GeneratorOnly(generator, inference, 3, (1, 8, 8), hidden=hidden, hidden_size=4)
+        one_iteration(schedule, data)  # draws the masks
+        assert schedule.masks is not None
+        shown = torch.where(schedule.masks > 0, data.x, torch.tensor(value))
+        updates, made = one_iteration(schedule, Batch(shown, data.positions), key=1)
+        losses.append(updates[0].loss.detach())
+        latents.append(made.latents)
+    assert torch.equal(*losses)
+    assert torch.equal(*latents)

