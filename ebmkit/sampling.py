@@ -12,7 +12,7 @@ from ebmkit.build import build_schedule, choose_device
 from ebmkit.checkpoint import Checkpoint, newest_checkpoint
 from ebmkit.config import read_document
 from ebmkit.core import Chain, CooperativeScheduler, Rng, run_chain
-from ebmkit.errors import CheckpointError
+from ebmkit.errors import CheckpointError, ConfigError
 from ebmkit.plan import make_plan
 from ebmkit.registry import Registry
 from ebmkit.report import are_images, save_grid
@@ -23,8 +23,13 @@ __all__ = ["draw_samples", "load_schedule", "write_samples"]
 _CHUNK = 64
 
 
-def load_schedule(folder: RunFolder) -> tuple[CooperativeScheduler, Checkpoint]:
+def load_schedule(folder: RunFolder, *, size: int | None = None) -> tuple[CooperativeScheduler, Checkpoint]:
     """The trained parts of a run in eval mode, without its data, and the checkpoint they came from.
+
+    Args:
+        folder: of a run with at least one checkpoint.
+        size: side of the images in pixels, for parts whose weights know no size; None takes the
+            run's own.
 
     Raises:
         EbmkitError: no good checkpoint, or the run needs a part that is not installed.
@@ -33,16 +38,20 @@ def load_schedule(folder: RunFolder) -> tuple[CooperativeScheduler, Checkpoint]:
     checkpoint, _ = newest_checkpoint(folder.checkpoints)
     data = checkpoint.facts["data"]
     device = choose_device(plan.run.device)
-    schedule = build_schedule(plan, shape=tuple(data["shape"]), examples=data["examples"], device=device)
+    shape = tuple(data["shape"]) if size is None else (data["shape"][0], size, size)
+    schedule = build_schedule(plan, shape=shape, examples=data["examples"], device=device)
     try:
         schedule.load_state_dict(checkpoint.model_state())
     except RuntimeError as error:
+        if size is not None:
+            message = f"the parts of {folder.path.name!r} have weights for one size of image alone"
+            raise ConfigError(message) from None
         raise CheckpointError(f"the checkpoint does not fit {folder.config}: {error}") from None
     return schedule.eval(), checkpoint
 
 
 def draw_samples(
-    folder: RunFolder, *, count: int, seed: int, steps: int | None = None
+    folder: RunFolder, *, count: int, seed: int, steps: int | None = None, size: int | None = None
 ) -> tuple[int, dict[str, Tensor]]:
     """Propose and revise ``count`` samples.
 
@@ -51,12 +60,13 @@ def draw_samples(
         count: how many.
         seed: of the latents and the noise.
         steps: of the revision; None takes the run's own number.
+        size: side of the images; None takes the run's own.
 
     Returns:
         the iteration of the checkpoint, and ``proposal``, ``latents``, ``revised``, each
         ``(count, *S)`` on the CPU, where the run has them.
     """
-    schedule, checkpoint = load_schedule(folder)
+    schedule, checkpoint = load_schedule(folder, size=size)
     pieces = []
     for first in range(0, count, _CHUNK):
         rng = Rng(seed, first_chain=first).fold("sample")

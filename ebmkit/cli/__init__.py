@@ -8,7 +8,10 @@ import sys
 import typer
 
 from ebmkit.cli.check import check
+from ebmkit.cli.complete import complete
+from ebmkit.cli.interpolate import interpolate
 from ebmkit.cli.plugins import plugins
+from ebmkit.cli.recover import recover
 from ebmkit.cli.resume import resume
 from ebmkit.cli.run import run
 from ebmkit.cli.sample import sample
@@ -23,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, resume, check, sample):
+for command in (run, resume, check, sample, recover, complete, interpolate):
     app.command()(command)
 app.add_typer(plugins, name="plugins")
 

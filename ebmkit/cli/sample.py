@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import RunName
+from ebmkit.cli.options import Output, RunName
 
 __all__ = ["sample"]
 
 
 def sample(
     name: RunName,
+    *,
     count: Annotated[int, typer.Option(min=1, help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(help="Another seed gives other samples.")] = 0,
     steps: Annotated[
         int | None, typer.Option(min=0, help="Steps of the revision; by default as in training.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Folder; by default generated/ in the run folder.", show_default=False)
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Side in pixels; only fully convolutional parts have other than their own."),
     ] = None,
+    output: Output = None,
 ) -> None:
     """Draw samples from a trained run: PNG grids and tensors."""
     from ebmkit.rundir import find_run
@@ -29,7 +31,7 @@ def sample(
 
     folder = find_run(name)
     target = output or folder.path / "generated" / f"seed-{seed}"
-    iteration, samples = draw_samples(folder, count=count, seed=seed, steps=steps)
+    iteration, samples = draw_samples(folder, count=count, seed=seed, steps=steps, size=size)
     for path in write_samples(target, samples):
         typer.echo(str(path))
     typer.echo(f"{count} samples of {folder.path.name} after iteration {iteration}")

@@ -20,17 +20,18 @@ def are_images(x: Tensor) -> bool:
     return x.ndim == _IMAGE_DIMENSIONS and x.shape[1] in (1, 3)
 
 
-def save_grid(path: Path, images: Tensor, *, limit: int = 64) -> None:
-    """Write the first ``limit`` images as one PNG, row by row, in a nearly square grid with narrow gaps.
+def save_grid(path: Path, images: Tensor, *, limit: int = 64, columns: int | None = None) -> None:
+    """Write the first ``limit`` images as one PNG, row by row, with narrow gaps.
 
     Args:
         path: of the PNG; its folder is made.
         images: ``(B, C, H, W)`` in [-1, 1], grey or RGB; values outside are clipped.
         limit: at most that many images.
+        columns: images in a row; by default a nearly square grid.
     """
     pixels = images[:limit].detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
     count, channels, height, width = pixels.shape
-    columns = _columns(count)
+    columns = columns or _columns(count)
     rows = math.ceil(count / columns)
     shape = (channels, rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP)
     canvas = torch.full(shape, 255, dtype=torch.uint8)

@@ -1,0 +1,85 @@
+"""Images for a trained run, and the chain that infers their latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ebmkit.build import open_source
+from ebmkit.config import read_document
+from ebmkit.core import Chain, Sampler
+from ebmkit.errors import ConfigError, DataError
+from ebmkit.plan import make_plan
+from ebmkit.registry import Registry
+from ebmkit.rundir import RunFolder
+
+__all__ = ["chain_of", "load_images", "read_image"]
+
+
+def load_images(
+    folder: RunFolder, *, data: Path | None, overrides: Sequence[str], count: int, shape: tuple[int, ...]
+) -> Tensor:
+    """The first images of a run's own data, or of a folder or archive, ``(count, *shape)``.
+
+    Args:
+        folder: of the run, whose ``[data]`` table says where images are and how they are read.
+        data: a folder or a zip archive instead.
+        overrides: of keys of ``[data]``: ``data.skip=8500``.
+        count: at most that many.
+        shape: (C, H, W) that the run was trained on.
+
+    Raises:
+        EbmkitError: missing or unreadable data, or images of another shape.
+    """
+    document = read_document(folder.config, overrides)
+    if data is not None:
+        table = {key[1]: document.data["data"][key[1]] for key in document.overrides if key[0] == "data"}
+        use = "zip" if data.is_file() else "folder"
+        document.data["data"] = {
+            "use": use,
+            "path": str(data),
+            "size": shape[-1],
+            "color": shape[0] > 1,
+            **table,
+        }
+    source = open_source(make_plan(document, Registry.discover()))
+    if tuple(source.shape) != tuple(shape):
+        raise DataError(f"the images have shape {tuple(source.shape)}, the run was trained on {tuple(shape)}")
+    return source[torch.arange(min(count, len(source)))]
+
+
+def read_image(path: Path, shape: tuple[int, ...]) -> Tensor:
+    """One picture in the form a run was trained on, ``(C, H, W)`` in [-1, 1]: centre square, LANCZOS.
+
+    Raises:
+        DataError: missing, or no image.
+    """
+    try:
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB" if shape[0] > 1 else "L")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"cannot read the image {path}: {error}") from None
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    box = (left, top, left + side, top + side)
+    picture = picture.resize((shape[-1], shape[-2]), Image.Resampling.LANCZOS, box=box)
+    pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
+    return pixels.view(shape[-2], shape[-1], shape[0]).permute(2, 0, 1).float().div(127.5).sub(1)
+
+
+def chain_of(sampler: str, *, steps: int, step_size: float) -> Chain:
+    """A chain of a registered sampler.
+
+    Raises:
+        EbmkitError: no such sampler, or it takes no such step size.
+    """
+    component = Registry.discover().find("sampler", sampler)
+    try:
+        built: Sampler = component.factory(step_size=step_size)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"sampler {sampler!r} of {component.distribution}: {error}") from None
+    return Chain(built, steps)

@@ -1,0 +1,197 @@
+"""Recovering hidden pixels with a trained generator, a trained descriptor, or both."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from ebmkit.applications.comparators import COMPARATORS, Comparator
+from ebmkit.core import (
+    Chain,
+    Clamped,
+    CooperativeScheduler,
+    Energy,
+    EnergyFn,
+    LatentGenerator,
+    Rng,
+    square_masks,
+)
+from ebmkit.errors import ConfigError
+
+__all__ = [
+    "Method",
+    "Score",
+    "complete",
+    "hidden_errors",
+    "infer_and_generate",
+    "learned_methods",
+    "recover",
+    "unlearned_methods",
+]
+
+Method: TypeAlias = Callable[[Tensor, Tensor, Rng], Tensor]
+"""``(x (B, C, H, W), mask (B, 1, H, W), rng) -> (B, C, H, W)``; looks at no hidden pixel of x."""
+
+
+@attrs.frozen
+class Score:
+    """How well a method recovered squares of one size.
+
+    Attributes:
+        mask_size: side of the hidden square, pixels.
+        method: its name.
+        l1: mean over images of the mean absolute difference of hidden pixels, in the units of x.
+        l1_error: standard error of that mean.
+        l2: mean over images of the root mean square difference of hidden pixels, in the units of x.
+        l2_error: standard error of that mean.
+        images: how many.
+    """
+
+    mask_size: int
+    method: str
+    l1: float
+    l1_error: float
+    l2: float
+    l2_error: float
+    images: int
+
+
+def infer_and_generate(
+    generator: LatentGenerator, x: Tensor, mask: Tensor, *, chain: Chain, rng: Rng
+) -> Tensor:
+    r"""g(z) with z from Langevin dynamics on $p(z \mid x_{observed})$, started from N(0, I).
+
+    Args:
+        generator: g, in eval mode.
+        x: images, ``(B, C, H, W)``; what the mask hides is not looked at.
+        mask: 1 on observed pixels, 0 on hidden ones.
+        chain: on z.
+        rng: of the start and the noise.
+
+    Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, the face recovery experiment: Step G1 of
+    Algorithm G with the error restricted to the observed pixels.
+    """
+    start = generator.prior(len(x), rng=rng.fold("start"))
+    z = chain(generator.posterior(x, mask=mask), start, rng=rng.fold("inference")).x
+    with torch.no_grad():
+        recovered: Tensor = generator(z)
+    return recovered
+
+
+def complete(energy: EnergyFn, start: Tensor, mask: Tensor, *, chain: Chain, rng: Rng) -> Tensor:
+    """Move the hidden pixels of ``start`` under the energy; the observed ones keep every bit.
+
+    Args:
+        energy: of whole images.
+        start: observed pixels, and where the hidden ones start, ``(B, C, H, W)``.
+        mask: 1 on observed pixels, 0 on hidden ones.
+        chain: on the pixels.
+        rng: the noise.
+    """
+    clamped = Clamped(energy, start, mask)
+    return clamped.complete(chain(clamped, start, rng=rng).x)
+
+
+def learned_methods(
+    schedule: CooperativeScheduler, *, inference: Chain, steps: int | None
+) -> dict[str, Method]:
+    """What the parts of a run can do: ``generator``, ``descriptor`` and ``both``.
+
+    Args:
+        schedule: the trained parts, in eval mode.
+        inference: the chain on z.
+        steps: of the descriptor's chain; None takes the run's own number.
+    """
+    energy, generator = (getattr(schedule, name, None) for name in ("energy", "generator"))
+    revision = getattr(schedule, "revision", None)
+    methods: dict[str, Method] = {}
+    if isinstance(generator, LatentGenerator):
+        methods["generator"] = _by_generator(generator, inference)
+    if isinstance(energy, Energy) and isinstance(revision, Chain):
+        chain = revision if steps is None else Chain(revision.sampler, steps)
+        methods["descriptor"] = _by_descriptor(energy, chain, first=None)
+        if "generator" in methods:
+            methods["both"] = _by_descriptor(energy, chain, first=methods["generator"])
+    return methods
+
+
+def unlearned_methods() -> dict[str, Method]:
+    """The comparators as methods.
+
+    Raises:
+        ConfigError: scipy or scikit-image is not installed.
+    """
+    for package, name in (("scipy", "scipy"), ("skimage", "scikit-image")):
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(
+                f"comparing needs {name}, which is not installed: pip install {name} "
+                "(or install ebmkit with its extra [recovery])"
+            )
+    return {name: _by_comparator(comparator) for name, comparator in COMPARATORS.items()}
+
+
+def hidden_errors(x: Tensor, recovered: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean absolute and root mean square difference over hidden pixels alone, each ``(B,)``.
+
+    >>> x, y = torch.zeros(1, 1, 2, 2), torch.tensor([[[[9.0, 3.0], [0.0, 4.0]]]])
+    >>> hidden_errors(x, y, torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]))
+    (tensor([3.5000]), tensor([3.5355]))
+    """
+    difference = ((1 - mask) * (recovered - x)).flatten(1)
+    count = (1 - mask).expand_as(x).flatten(1).sum(1)
+    return difference.abs().sum(1) / count, (difference.square().sum(1) / count).sqrt()
+
+
+def recover(
+    methods: Mapping[str, Method], x: Tensor, *, mask_size: int, rng: Rng
+) -> Iterator[tuple[Score, Tensor]]:
+    """Hide one square in each image, and let each method in turn recover it.
+
+    Args:
+        methods: by name; all get the same squares.
+        x: whole images, ``(B, C, H, W)``.
+        mask_size: side of the square, pixels.
+        rng: places of the squares, and the methods' noise.
+
+    Yields:
+        the score of a method, and the images with their hidden pixels as it fills them.
+    """
+    mask = square_masks(len(x), tuple(x.shape[1:]), size=mask_size, rng=rng.fold("squares")).to(x.device)
+    for name, method in methods.items():
+        filled = torch.where(mask > 0, x, method(mask * x, mask, rng.fold(name)))
+        l1, l2 = hidden_errors(x, filled, mask)
+        yield Score(mask_size, name, *_mean_and_error(l1), *_mean_and_error(l2), len(x)), filled
+
+
+def _by_generator(generator: LatentGenerator, chain: Chain) -> Method:
+    return lambda x, mask, rng: infer_and_generate(generator, x, mask, chain=chain, rng=rng)
+
+
+def _by_descriptor(energy: Energy, chain: Chain, *, first: Method | None) -> Method:
+    def method(x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
+        hidden = torch.zeros_like(x) if first is None else first(x, mask, rng)
+        return complete(energy, torch.where(mask > 0, x, hidden), mask, chain=chain, rng=rng.fold("revision"))
+
+    return method
+
+
+def _by_comparator(comparator: Comparator) -> Method:
+    def method(x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
+        del rng
+        images, hidden = x.double().cpu().numpy(), mask[:, 0].cpu().numpy() == 0
+        filled = [comparator(image, hole) for image, hole in zip(images, hidden, strict=True)]
+        return torch.from_numpy(np.stack(filled)).to(x)
+
+    return method
+
+
+def _mean_and_error(values: Tensor) -> tuple[float, float]:
+    error = float(values.std()) / len(values) ** 0.5 if len(values) > 1 else math.nan
+    return float(values.mean()), error

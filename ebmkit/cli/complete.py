@@ -1,0 +1,58 @@
+"""``ebmkit complete``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ebmkit.cli.options import Output, RunName
+
+__all__ = ["complete"]
+
+
+def complete(
+    name: RunName,
+    *,
+    image: Annotated[Path, typer.Option(help="The picture to complete.", show_default=False)],
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="White where the picture is known; without it, all of it may move: denoising."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many completions.")] = 8,
+    steps: Annotated[
+        int | None, typer.Option(min=0, help="Steps of the chain; by default as in training.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other completions.")] = 0,
+    output: Output = None,
+) -> None:
+    """Complete or denoise a picture by the descriptor's memory."""
+    import torch
+
+    from ebmkit.applications.loading import read_image
+    from ebmkit.applications.recovery import complete
+    from ebmkit.core import Chain, Energy, Rng
+    from ebmkit.errors import ConfigError
+    from ebmkit.report import save_grid
+    from ebmkit.rundir import find_run
+    from ebmkit.sampling import load_schedule
+
+    folder = find_run(name)
+    schedule, checkpoint = load_schedule(folder)
+    energy, revision = getattr(schedule, "energy", None), getattr(schedule, "revision", None)
+    if not isinstance(energy, Energy) or not isinstance(revision, Chain):
+        raise ConfigError(f"run {folder.path.name!r} has no energy, which is what completes pictures")
+    shape = tuple(checkpoint.facts["data"]["shape"])
+    device = next(energy.parameters()).device
+    picture = read_image(image, shape).to(device)
+    known = torch.zeros(1, *shape[1:], device=device)
+    if mask is not None:
+        known = (read_image(mask, (1, *shape[1:])).to(device) > 0).float()
+    start = picture.where(known > 0, torch.zeros_like(picture)) if mask is not None else picture
+    chain = revision if steps is None else Chain(revision.sampler, steps)
+    rng = Rng(seed).fold("complete")
+    completed = complete(energy, start.expand(count, *shape), known, chain=chain, rng=rng)
+    target = (output or folder.path / "completed") / f"{image.stem}.png"
+    save_grid(target, torch.cat([picture[None], start[None], completed]), limit=count + 2)
+    typer.echo(f"{target}: the picture, what was shown of it, {count} completions")

@@ -1,0 +1,48 @@
+"""``ebmkit interpolate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ebmkit.cli.options import Output, RunName
+
+__all__ = ["interpolate"]
+
+
+def interpolate(
+    name: RunName,
+    *,
+    rows: Annotated[int, typer.Option(min=1, help="Straight lines.")] = 8,
+    points: Annotated[int, typer.Option(min=2, help="Images a line, and a side of the sphere's grid.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the end points and anchors.")] = 0,
+    output: Output = None,
+) -> None:
+    """Draw the generator's images along paths between latents."""
+    import torch
+
+    from ebmkit.applications.interpolation import lines, sphere
+    from ebmkit.core import LatentGenerator, Rng
+    from ebmkit.errors import ConfigError
+    from ebmkit.report import save_grid
+    from ebmkit.rundir import find_run
+    from ebmkit.sampling import load_schedule
+
+    folder = find_run(name)
+    schedule, _ = load_schedule(folder)
+    generator = getattr(schedule, "generator", None)
+    if not isinstance(generator, LatentGenerator):
+        raise ConfigError(f"run {folder.path.name!r} has no generator, so there are no latents to go between")
+    target = output or folder.path / "interpolated"
+    rng = Rng(seed).fold("interpolate")
+    ends = generator.prior(2 * rows, rng=rng.fold("lines"))
+    paths = {
+        "lines": lines(ends[:rows], ends[rows:], points=points),
+        "sphere": sphere(generator.prior(4, rng=rng.fold("sphere")), points=points),
+    }
+    for path, latents in paths.items():
+        with torch.no_grad():
+            images = generator(latents)
+        save_grid(target / f"{path}.png", images, limit=len(images), columns=points)
+        typer.echo(str(target / f"{path}.png"))

@@ -1,0 +1,105 @@
+"""``ebmkit recover``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ebmkit.cli.options import Data, Output, RunName, Sets
+
+if TYPE_CHECKING:
+    from ebmkit.applications.recovery import Score
+
+__all__ = ["recover"]
+
+_PICTURED = 8
+
+
+def recover(
+    name: RunName,
+    *,
+    data: Data = None,
+    mask_size: Annotated[str, typer.Option(help="Sides of the hidden squares, pixels.")] = "20,30,40",
+    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the squares and the noise.")] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="Steps of the inference of latents.")] = 300,
+    step_size: Annotated[float, typer.Option(help="Step size of the inference.")] = 0.03,
+    sampler: Annotated[str, typer.Option(help="Sampler of the inference.")] = "langevin",
+    revision_steps: Annotated[
+        int | None, typer.Option(min=0, help="Steps of the descriptor; by default as in training.")
+    ] = None,
+    output: Output = None,
+    set_: Sets = None,
+) -> None:
+    """Recover hidden squares of images; compare with seven methods."""
+    import json
+
+    import attrs
+    import torch
+
+    from ebmkit.applications.loading import chain_of, load_images
+    from ebmkit.applications.recovery import learned_methods, recover, unlearned_methods
+    from ebmkit.core import Rng, square_masks
+    from ebmkit.report import save_grid
+    from ebmkit.rundir import find_run
+    from ebmkit.sampling import load_schedule
+
+    folder = find_run(name)
+    schedule, checkpoint = load_schedule(folder)
+    shape = tuple(checkpoint.facts["data"]["shape"])
+    sizes = _sizes(mask_size, side=min(shape[1:]))
+    x = load_images(folder, data=data, overrides=set_ or (), count=count, shape=shape)
+    inference = chain_of(sampler, steps=steps, step_size=step_size)
+    methods = {**learned_methods(schedule, inference=inference, steps=revision_steps), **unlearned_methods()}
+    target = output or folder.path / "recovered"
+    target.mkdir(parents=True, exist_ok=True)
+    device = next(schedule.parameters()).device
+    scores: list[Score] = []
+    for size in sizes:
+        rng = Rng(seed).fold("recover", size)
+        mask = square_masks(len(x), shape, size=size, rng=rng.fold("squares"))
+        pictures = [x, mask * x]
+        for score, filled in recover(methods, x.to(device), mask_size=size, rng=rng):
+            scores.append(score)
+            pictures.append(filled.cpu())
+        rows = torch.stack([each[:_PICTURED] for each in pictures], 1).flatten(0, 1)
+        save_grid(target / f"squares-{size}.png", rows, limit=len(rows), columns=len(pictures))
+    (target / "scores.json").write_text(json.dumps([attrs.asdict(score) for score in scores], indent=1))
+    _show(scores, sizes)
+    typer.echo(f"columns of the pictures: original, hidden, {', '.join(methods)}")
+    typer.echo(f"scores and pictures are in {target}")
+
+
+def _sizes(text: str, *, side: int) -> list[int]:
+    from ebmkit.errors import ConfigError
+
+    try:
+        sizes = [int(size) for size in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--mask-size takes whole numbers such as 20,30,40; got {text!r}") from None
+    if not all(1 <= size <= side for size in sizes):
+        raise ConfigError(f"--mask-size {text}: squares in these images have 1 to {side} pixels a side")
+    return sizes
+
+
+def _show(scores: list[Score], sizes: list[int]) -> None:
+    """Two tables, a row for each method and a column for each size."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for norm, what in (("l1", "mean absolute"), ("l2", "root mean square")):
+        console.print(
+            f"\n{what} error of hidden pixels, range [-1, 1], {scores[0].images} images, ± standard error",
+            highlight=False,
+        )
+        table = Table("method", *(f"{size}x{size}" for size in sizes), box=None, pad_edge=False)
+        for method in dict.fromkeys(score.method for score in scores):
+            row = [score for score in scores if score.method == method]
+            table.add_row(method, *(_cell(getattr(s, norm), getattr(s, f"{norm}_error")) for s in row))
+        console.print(table, highlight=False)
+
+
+def _cell(mean: float, error: float) -> str:
+    return f"{mean:.4f} ± {error:.4f}"

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import torch
+
+from ebmkit.applications.recovery import Method, complete, hidden_errors, infer_and_generate, recover
+from ebmkit.core import Chain, Rng, square_masks
+from ebmkit_langevin.langevin import Langevin
+from tests.models import LinearGenerator, double
+
+
+def test_inference_from_observed_pixels_finds_the_regression_of_a_linear_generator() -> None:
+    """With z ~ N(0, I) and x = A z + b + noise, the mode of z given some pixels is a linear regression."""
+    matrix, bias, sigma = double(6, 2, seed=1), double(6, seed=2), 0.3
+    generator = LinearGenerator(matrix, bias, sigma)
+    x = double(5, 6, seed=3)
+    mask = torch.tensor([1.0, 1.0, 0.0, 1.0, 0.0, 1.0]).double()
+    chain = Chain(Langevin(step_size=0.1, noise=False), 600)
+    recovered = infer_and_generate(generator, mask * x, mask, chain=chain, rng=Rng(0))
+    seen = mask > 0
+    a = matrix[seen]
+    z = (x[:, seen] - bias[seen]) @ a @ (a.T @ a + sigma**2 * torch.eye(2)).inverse()
+    assert torch.allclose(recovered, z @ matrix.T + bias, atol=1e-8)
+
+
+def test_completion_by_a_gaussian_gives_its_conditional_mean_and_keeps_every_observed_bit() -> None:
+    precision = torch.tensor([[2.0, 0.9], [0.9, 1.5]]).double()
+    start = double(4, 2)
+    mask = torch.tensor([1.0, 0.0]).double()
+    chain = Chain(Langevin(step_size=0.5, noise=False), 300)
+
+    def energy(x: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("bi,ij,bj->b", x, precision, x) / 2
+
+    completed = complete(energy, start, mask, chain=chain, rng=Rng(0))
+    assert torch.equal(completed[:, 0], start[:, 0])
+    assert torch.allclose(completed[:, 1], -0.9 / 1.5 * start[:, 0])
+
+
+def test_errors_are_over_hidden_pixels_alone() -> None:
+    x = double(3, 2, 8, 8)
+    mask = square_masks(3, (2, 8, 8), size=4, rng=Rng(0)).double()
+    wrong_outside = torch.where(mask > 0, x + 50, x + 0.25)
+    l1, l2 = hidden_errors(x, wrong_outside, mask)
+    assert torch.allclose(l1, torch.full_like(l1, 0.25))
+    assert torch.allclose(l2, torch.full_like(l2, 0.25))
+
+
+def test_every_method_gets_the_same_squares_and_no_hidden_pixel() -> None:
+    x = double(6, 1, 8, 8).float()
+    seen = {}
+
+    def method(name: str) -> Method:
+        def fill(shown: torch.Tensor, mask: torch.Tensor, rng: Rng) -> torch.Tensor:
+            seen[name] = (shown.clone(), mask.clone())
+            return torch.full_like(shown, 7.0)
+
+        return fill
+
+    results = list(recover({"a": method("a"), "b": method("b")}, x, mask_size=3, rng=Rng(1)))
+    assert torch.equal(seen["a"][1], seen["b"][1])
+    shown, mask = seen["a"]
+    assert torch.equal(shown[mask == 0], torch.zeros(6 * 9))
+    score, filled = results[0]
+    assert torch.equal(filled, torch.where(mask > 0, x, torch.tensor(7.0)))
+    errors, _ = hidden_errors(x, filled, mask)
+    assert score.l1 == float(errors.mean())
+    assert score.l1_error == float(errors.std()) / 6**0.5
+    assert score.images == 6
