@@ -1,4 +1,4 @@
-"""The terminal: one live line where there is a terminal, plain lines where there is none."""
+"""The terminal: a live display where there is a terminal, plain lines where there is none."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 __all__ = ["Display", "open_display"]
 
@@ -39,19 +40,18 @@ class Display(Protocol):
 
 @contextmanager
 def open_display(console: Console, *, start: int, iterations: int) -> Iterator[Display]:
-    """A live line on a terminal, plain lines elsewhere (a log file, a pipe, a batch system)."""
+    """A live display on a terminal, plain lines elsewhere (a log file, a pipe, a batch system)."""
     if not console.is_terminal:
         yield _Lines(console, start, iterations)
         return
     columns = (
         TextColumn("[bold]{task.completed}/{task.total}"),
-        BarColumn(bar_width=12),
+        BarColumn(bar_width=24),
         TextColumn("{task.fields[rate]}"),
         TextColumn("ETA"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns, console=console, speed_estimate_period=120) as progress:
+    with _ProgressAndFigures(*columns, console=console, speed_estimate_period=120) as progress:
         yield _Live(progress, start, iterations)
 
 
@@ -59,11 +59,21 @@ def _figures(metrics: Mapping[str, float]) -> str:
     return "  ".join(f"{label} {metrics[name]:.4g}" for name, label in _SHOWN.items() if name in metrics)
 
 
+class _ProgressAndFigures(Progress):
+    """The bar, and below it the newest figures, wrapped to the width of the terminal."""
+
+    figures = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.figures)
+
+
 class _Live:
-    def __init__(self, progress: Progress, start: int, iterations: int) -> None:
+    def __init__(self, progress: _ProgressAndFigures, start: int, iterations: int) -> None:
         self._progress = progress
         self._begin = (time.monotonic(), start)
-        self._task = progress.add_task("", total=iterations, completed=start, figures="", rate="")
+        self._task = progress.add_task("", total=iterations, completed=start, rate="")
 
     def advance(self, iteration: int) -> None:
         seconds = time.monotonic() - self._begin[0]
@@ -72,7 +82,7 @@ class _Live:
 
     def show(self, iteration: int, metrics: Mapping[str, float]) -> None:
         del iteration
-        self._progress.update(self._task, figures=_figures(metrics))
+        self._progress.figures = _figures(metrics)
 
     def say(self, message: str) -> None:
         self._progress.console.print(message, highlight=False, markup=False)
