@@ -45,8 +45,9 @@ class OptimizerSettings(ABC):
     def rate(self, iteration: int) -> float:
         """The learning rate of this iteration: a pure function, so nothing of it is saved.
 
-        >>> Adam(lr=0.1, lr_decay="exponential", lr_span=10).rate(20)
-        0.025
+        Examples:
+            >>> Adam(lr=0.1, lr_decay="exponential", lr_span=10).rate(20)
+            0.025
         """
         return self.lr * DECAYS[self.lr_decay](iteration / self.lr_span)
 

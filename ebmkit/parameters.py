@@ -47,8 +47,9 @@ def _is_long(least: int, value: Any) -> bool:
 def broken_bound(hint: Any, value: Any) -> str | None:
     """The first bound of ``hint`` that ``value`` breaks, as text, or None; tuples are checked item by item.
 
-    >>> broken_bound(Annotated[float, Gt(0)], -1.0)
-    '> 0'
+    Examples:
+        >>> broken_bound(Annotated[float, Gt(0)], -1.0)
+        '> 0'
     """
     for text, holds in _bounds(hint):
         if not holds(value):

@@ -11,8 +11,9 @@ __all__ = ["lines", "sphere"]
 def lines(start: Tensor, end: Tensor, *, points: int) -> Tensor:
     """Straight lines, end points included, ``(R, *Z), (R, *Z) -> (R * points, *Z)``, row by row.
 
-    >>> lines(torch.tensor([[0.0]]), torch.tensor([[1.0]]), points=3).flatten()
-    tensor([0.0000, 0.5000, 1.0000])
+    Examples:
+        >>> lines(torch.tensor([[0.0]]), torch.tensor([[1.0]]), points=3).flatten()
+        tensor([0.0000, 0.5000, 1.0000])
     """
     weights = torch.linspace(0, 1, points, dtype=start.dtype, device=start.device)
     weights = weights.view(1, points, *[1] * (start.ndim - 1))

@@ -140,9 +140,10 @@ def unlearned_methods() -> dict[str, Method]:
 def hidden_errors(x: Tensor, recovered: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Mean absolute and root mean square difference over hidden pixels alone, each ``(B,)``.
 
-    >>> x, y = torch.zeros(1, 1, 2, 2), torch.tensor([[[[9.0, 3.0], [0.0, 4.0]]]])
-    >>> hidden_errors(x, y, torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]))
-    (tensor([3.5000]), tensor([3.5355]))
+    Examples:
+        >>> x, y = torch.zeros(1, 1, 2, 2), torch.tensor([[[[9.0, 3.0], [0.0, 4.0]]]])
+        >>> hidden_errors(x, y, torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]))
+        (tensor([3.5000]), tensor([3.5355]))
     """
     difference = ((1 - mask) * (recovered - x)).flatten(1)
     count = (1 - mask).expand_as(x).flatten(1).sum(1)

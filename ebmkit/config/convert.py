@@ -40,8 +40,9 @@ def convert(value: Any, hint: Any) -> Any:
         ConversionError: another type, or not among the choices.
         OutOfRangeError: outside the annotated range.
 
-    >>> convert([1, 2], tuple[float, ...])
-    (1.0, 2.0)
+    Examples:
+        >>> convert([1, 2], tuple[float, ...])
+        (1.0, 2.0)
     """
     converted = _convert(value, hint)
     if (bound := broken_bound(hint, converted)) is not None:
@@ -52,9 +53,10 @@ def convert(value: Any, hint: Any) -> Any:
 def describe(hint: Any) -> str:
     """The type and range of a parameter for people.
 
-    >>> from ebmkit.core import Ge
-    >>> describe(Annotated[int, Ge(1)])
-    'int, >= 1'
+    Examples:
+        >>> from ebmkit.core import Ge
+        >>> describe(Annotated[int, Ge(1)])
+        'int, >= 1'
     """
     bounds = describe_bounds(hint)
     if get_origin(hint) is Annotated:

@@ -53,8 +53,9 @@ def locate(text: str) -> dict[Key, Position]:
     Entries of an array of tables are numbered: ``("layers", "0", "width")``; what stands inside
     other arrays is left out.
 
-    >>> locate("[a]\nb = 1")[("a", "b")]
-    Position(line=2, column=1, length=1, value_column=5, value_length=1)
+    Examples:
+        >>> locate("[a]\nb = 1")[("a", "b")]
+        Position(line=2, column=1, length=1, value_column=5, value_length=1)
     """
     scanner = _Scanner(text)
     scanner.document()

@@ -52,8 +52,9 @@ def walk(sampler: Sampler, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Iterator
 
     Step t draws from ``rng.fold("step", t)``, so a trajectory is the same however it is cut.
 
-    >>> from itertools import islice
-    >>> states = [state for state, _ in islice(walk(sampler, energy, x, rng=rng), 10)]  # doctest: +SKIP
+    Examples:
+        >>> from itertools import islice
+        >>> states = [state for state, _ in islice(walk(sampler, energy, x, rng=rng), 10)]  # doctest: +SKIP
     """
     state = sampler.init(energy, x.detach())
     step = 0

@@ -51,9 +51,10 @@ def value_and_gradient(energy: EnergyFn, x: Tensor) -> ValueAndGradient:
     Raises:
         ValueError: the energy returned another shape than ``(B,)``.
 
-    >>> import torch
-    >>> value_and_gradient(lambda x: (x**2).sum(1) / 2, torch.tensor([[3.0, 4.0]]))
-    ValueAndGradient(value=tensor([12.5000]), gradient=tensor([[3., 4.]]))
+    Examples:
+        >>> import torch
+        >>> value_and_gradient(lambda x: (x**2).sum(1) / 2, torch.tensor([[3.0, 4.0]]))
+        ValueAndGradient(value=tensor([12.5000]), gradient=tensor([[3., 4.]]))
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()

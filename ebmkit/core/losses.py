@@ -25,9 +25,10 @@ def contrastive(observed: Tensor, samples: Tensor) -> Tensor:
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Step D2.
 
-    >>> import torch
-    >>> contrastive(torch.tensor([1.0, 3.0]), torch.tensor([5.0]))
-    tensor(-3.)
+    Examples:
+        >>> import torch
+        >>> contrastive(torch.tensor([1.0, 3.0]), torch.tensor([5.0]))
+        tensor(-3.)
     """
     return observed.mean() - samples.mean()
 

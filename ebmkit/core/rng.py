@@ -69,12 +69,13 @@ class Rng:
         first_chain: global index of row 0; a process that holds chains 32..63 of 64
             passes 32 and draws the rows that one process would.
 
-    >>> import torch
-    >>> rng = Rng(0).fold("revision", 7)
-    >>> whole = rng.normal(torch.empty(4, 3))
-    >>> upper = Rng(0, first_chain=2).fold("revision", 7).normal(torch.empty(2, 3))
-    >>> torch.equal(whole[2:], upper)
-    True
+    Examples:
+        >>> import torch
+        >>> rng = Rng(0).fold("revision", 7)
+        >>> whole = rng.normal(torch.empty(4, 3))
+        >>> upper = Rng(0, first_chain=2).fold("revision", 7).normal(torch.empty(2, 3))
+        >>> torch.equal(whole[2:], upper)
+        True
     """
 
     __slots__ = ("_draws", "first_chain", "key")
@@ -90,8 +91,9 @@ class Rng:
     def fold(self, *labels: int | str) -> Rng:
         """A new stream, independent of this one, named by ``labels``; this one is unchanged.
 
-        >>> Rng(1).fold("data", 3).key == Rng(1).fold("data").fold(3).key
-        True
+        Examples:
+            >>> Rng(1).fold("data", 3).key == Rng(1).fold("data").fold(3).key
+            True
         """
         key = self.key
         for label in labels:

@@ -46,8 +46,9 @@ def save_grid(path: Path, images: Tensor, *, limit: int = 64, columns: int | Non
 def _columns(count: int) -> int:
     """As in a square grid, or a few more (less than twice) where that fills the last row.
 
-    >>> [_columns(count) for count in (1, 9, 32, 60, 13)]
-    [1, 3, 8, 10, 4]
+    Examples:
+        >>> [_columns(count) for count in (1, 9, 32, 60, 13)]
+        [1, 3, 8, 10, 4]
     """
     square = math.ceil(math.sqrt(count))
     return next((columns for columns in range(square, 2 * square) if count % columns == 0), square)

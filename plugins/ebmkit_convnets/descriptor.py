@@ -53,10 +53,11 @@ class ConvDescriptor(Energy):
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, section 3 and the experiments; the defaults
     are those of the authors' 64x64 scene network (their published code).
 
-    >>> import torch
-    >>> energy = ConvDescriptor((1, 28, 28), channels=(8, 16), kernels=(4, 4), strides=(2, 2))
-    >>> energy(torch.zeros(5, 1, 28, 28)).shape
-    torch.Size([5])
+    Examples:
+        >>> import torch
+        >>> energy = ConvDescriptor((1, 28, 28), channels=(8, 16), kernels=(4, 4), strides=(2, 2))
+        >>> energy(torch.zeros(5, 1, 28, 28)).shape
+        torch.Size([5])
     """
 
     def __init__(

@@ -50,10 +50,11 @@ class ConvGenerator(LatentGenerator):
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, experiments; the defaults are those of the
     authors' 64x64 scene network (their published code).
 
-    >>> import torch
-    >>> generator = ConvGenerator((1, 28, 28), latents=10, channels=(16, 8))
-    >>> generator(torch.zeros(5, 10)).shape
-    torch.Size([5, 1, 28, 28])
+    Examples:
+        >>> import torch
+        >>> generator = ConvGenerator((1, 28, 28), latents=10, channels=(16, 8))
+        >>> generator(torch.zeros(5, 10)).shape
+        torch.Size([5, 1, 28, 28])
     """
 
     def __init__(
@@ -120,10 +121,11 @@ class SpatialGenerator(LatentGenerator):
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, the texture experiment; the defaults are
     those of the authors' published code.
 
-    >>> import torch
-    >>> generator = SpatialGenerator((3, 224, 224), channels=(16, 8, 8, 8))
-    >>> generator.latent_shape, generator(torch.zeros(1, 1, 14, 14)).shape
-    ((1, 7, 7), torch.Size([1, 3, 448, 448]))
+    Examples:
+        >>> import torch
+        >>> generator = SpatialGenerator((3, 224, 224), channels=(16, 8, 8, 8))
+        >>> generator.latent_shape, generator(torch.zeros(1, 1, 14, 14)).shape
+        ((1, 7, 7), torch.Size([1, 3, 448, 448]))
     """
 
     def __init__(

@@ -43,11 +43,12 @@ class Langevin(Sampler):
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Steps D1 and G1; the bias of the
     Gaussian case is elementary (Roberts and Tweedie, 1996, for the discretisation in general).
 
-    >>> import torch
-    >>> from ebmkit.core import Rng, run_chain
-    >>> descent = Langevin(step_size=2**0.5, noise=False)
-    >>> run_chain(descent, lambda x: ((x - 3) ** 2).sum(1) / 2, torch.zeros(1, 2), steps=1, rng=Rng(0)).x
-    tensor([[3., 3.]])
+    Examples:
+        >>> import torch
+        >>> from ebmkit.core import Rng, run_chain
+        >>> descent = Langevin(step_size=2**0.5, noise=False)
+        >>> run_chain(descent, lambda x: ((x - 3) ** 2).sum(1) / 2, torch.zeros(1, 2), steps=1, rng=Rng(0)).x
+        tensor([[3., 3.]])
     """
 
     step_size: Annotated[float, Gt(0)] = 0.002

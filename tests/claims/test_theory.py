@@ -8,6 +8,7 @@ sampler with the noise left out.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -70,7 +71,7 @@ def test_the_revision_brings_the_generator_closer_with_every_step(start: Tensor)
     assert bias < 1e-3 * divergences[0]
     falling = [value for value in divergences if value > 2 * bias]
     assert len(falling) > 100
-    assert all(later < earlier for earlier, later in zip(falling, falling[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(falling))
     assert divergences[-1] < 0.05 * divergences[0]
 
 
@@ -158,7 +159,9 @@ def test_modes_are_auto_encoded() -> None:
     assert start.min() > 0.5
     assert residual(modes).max() < 1e-3
     # The paper's map itself: one step with delta^2 / 2 = s^2 reproduces a mode.
-    mapped = run_chain(Langevin(step_size=math.sqrt(2) * std, noise=False), energy, modes, steps=1, rng=Rng(0)).x
+    mapped = run_chain(
+        Langevin(step_size=math.sqrt(2) * std, noise=False), energy, modes, steps=1, rng=Rng(0)
+    ).x
     assert torch.allclose(mapped, modes, atol=2e-3)
 
 
@@ -183,7 +186,9 @@ def test_more_generator_updates_catch_up_more(seed: int) -> None:
     def ratio(updates: int) -> float:
         energy = LinearDescriptor(double(6), 0.5)
         generator = LinearGenerator(double(6, 3, seed=seed), double(6, seed=1), 0.3)
-        schedule = CoopNets(energy, generator, Chain(Langevin(step_size=0.2, noise=False), 5), generator_updates=updates)
+        schedule = CoopNets(
+            energy, generator, Chain(Langevin(step_size=0.2, noise=False), 5), generator_updates=updates
+        )
         frozen = Learner(energy, Adam(lr=1e-9))
         learners = {"energy": frozen, "generator": Learner(generator, Adam(lr=2e-2))}
         batches = [Batch(double(32, 6, seed=2), torch.arange(32))] * 20
