@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ebmkit import __version__
 from ebmkit.build import build_experiment
-from ebmkit.checkpoint import capture, newest_checkpoint, restore, write_checkpoint
+from ebmkit.checkpoint import Checkpoint, capture, newest_checkpoint, restore, write_checkpoint
 from ebmkit.errors import DataError, EbmkitError, TrainingError
 from ebmkit.plan import Plan
 from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid
@@ -65,6 +65,7 @@ def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
                     f"warning: skipped a damaged checkpoint: {line}", style="yellow", highlight=False
                 )
             _refuse_other_data(checkpoint.facts, facts)
+            _restore_threads(checkpoint, console)
             restore(checkpoint, experiment)
             start = checkpoint.iteration
         if start >= plan.run.iterations:
@@ -188,8 +189,17 @@ def _facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
     return {
         "data": {"shape": list(source.shape), "examples": len(source), "sha256": source.fingerprint()},
         "plugins": plugins,
+        "threads": torch.get_num_threads(),
         "versions": {"ebmkit": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
+
+
+def _restore_threads(checkpoint: Checkpoint, console: Console) -> None:
+    """Sums split over another number of threads round differently, so a resumed run keeps its own."""
+    threads = checkpoint.facts.get("threads", torch.get_num_threads())
+    if threads != torch.get_num_threads():
+        console.print(f"using {threads} threads, as the run did when it was saved", highlight=False)
+        torch.set_num_threads(threads)
 
 
 def _refuse_other_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:

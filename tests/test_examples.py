@@ -29,3 +29,17 @@ def test_every_example_trains_on_real_faces(file: Path, ebmkit: Ebmkit) -> None:
         assert table.keys() <= resolved[name].keys()
     assert ebmkit("sample", file.stem, "--count", "5").code == 0
     assert (folder / "generated/seed-0/samples.safetensors").stat().st_size > 5 * 64 * 64 * 4
+
+
+PAPER = sorted((Path(__file__).parents[1] / "examples/paper").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", PAPER, ids=lambda file: file.stem)
+def test_every_experiment_of_the_paper_is_valid(file: Path, ebmkit: Ebmkit, images: Path) -> None:
+    data = tomllib.loads(file.read_text())["data"]
+    other = ("data.use=folder", f"data.path={images}", "data.crop=0")
+    if data["use"] == "textures":
+        pytest.importorskip("skimage", reason="needs the extra [textures]")
+        other = ()
+    outcome = ebmkit("check", file, *(word for value in other for word in ("--set", value)))
+    assert outcome.code == 0, outcome.err

@@ -20,6 +20,8 @@ from tests.conftest import RUN_FILES, Ebmkit
 
 RunFile = Callable[[str], Path]
 
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # as this process has: bits depend on it
+
 
 def final_state(folder: Path) -> dict[str, torch.Tensor]:
     files = newest_checkpoint(folder / "checkpoints")[0].files
@@ -83,6 +85,18 @@ def test_logging_and_drawing_more_often_changes_no_bit(run_file: RunFile, ebmkit
     assert same_bits(final_state(Path("often")), final_state(Path("seldom")))
 
 
+def test_a_resumed_run_keeps_its_number_of_threads(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    torch.set_num_threads(2)
+    ebmkit("run", run_file("coopnets"), "--set", "run.iterations=2")
+    torch.set_num_threads(1)
+    try:
+        outcome = ebmkit("resume", "coopnets", "--set", "run.iterations=4")
+        assert "using 2 threads" in outcome.out
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
 def test_another_seed_is_another_run(run_file: RunFile, ebmkit: Ebmkit) -> None:
     file = run_file("coopnets")
     ebmkit("run", file, "--set", "run.output=a")
@@ -125,7 +139,7 @@ def test_a_signal_saves_says_how_to_go_on_and_loses_no_bit(
 ) -> None:
     file = run_file("coopnets")
     command = [sys.executable, "-m", "ebmkit", "run", str(file), "--set", "run.iterations=100000"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env={**os.environ})
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=ONE_THREAD)
     wait_for(tmp_path / "runs/coopnets/samples/revised-0000003.png")
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, final
 
@@ -28,6 +29,7 @@ class Folder(ImageSource):
         size: side of the images in pixels; the centre square is resized by LANCZOS.
         color: RGB, or grey.
         crop: side of the centre square that is kept, in pixels; 0 keeps the largest.
+        pattern: only files whose name, with its folders, matches: ``daisy/*.jpg``.
         skip: leave out that many images at the beginning.
         limit: take at most that many after those; 0 takes all.
         mirror: add every image's mirror image as an example of its own.
@@ -44,12 +46,13 @@ class Folder(ImageSource):
         size: Annotated[int, Ge(1)] = 64,
         color: bool = True,
         crop: Count = 0,
+        pattern: str = "*",
         skip: Count = 0,
         limit: Count = 0,
         mirror: bool = False,
         pixel_range: PixelRange = "fixed",
     ) -> None:
-        chosen = _choose(_folder_files(Path(path)), path, skip, limit)
+        chosen = _choose(_folder_files(Path(path)), path, pattern, skip, limit)
         images = (_decode_file(Path(path) / name, size, color, crop) for name in chosen)
         super().__init__(images, mirror=mirror, pixel_range=pixel_range)
 
@@ -63,6 +66,7 @@ class Zip(ImageSource):
         size: side of the images in pixels; the centre square is resized by LANCZOS.
         color: RGB, or grey.
         crop: side of the centre square that is kept, in pixels; 0 keeps the largest.
+        pattern: only files whose name, with its folders, matches: ``daisy/*.jpg``.
         skip: leave out that many images at the beginning.
         limit: take at most that many after those; 0 takes all.
         mirror: add every image's mirror image as an example of its own.
@@ -79,6 +83,7 @@ class Zip(ImageSource):
         size: Annotated[int, Ge(1)] = 64,
         color: bool = True,
         crop: Count = 0,
+        pattern: str = "*",
         skip: Count = 0,
         limit: Count = 0,
         mirror: bool = False,
@@ -86,7 +91,7 @@ class Zip(ImageSource):
     ) -> None:
         with _open_archive(path) as archive:
             names = sorted(each.filename for each in archive.infolist() if not each.is_dir())
-            chosen = _choose([name for name in names if is_image_name(name)], path, skip, limit)
+            chosen = _choose([name for name in names if is_image_name(name)], path, pattern, skip, limit)
             images = (_decode_member(archive, name, size, color, crop) for name in chosen)
             super().__init__(images, mirror=mirror, pixel_range=pixel_range)
 
@@ -109,10 +114,15 @@ def _open_archive(path: str) -> zipfile.ZipFile:
         raise DataError(f"cannot read the zip archive {path!r}: {error}") from None
 
 
-def _choose(names: list[str], path: str, skip: int, limit: int) -> list[str]:
-    chosen = names[skip : skip + limit] if limit else names[skip:]
+def _choose(names: list[str], path: str, pattern: str, skip: int, limit: int) -> list[str]:
+    matching = [name for name in names if fnmatchcase(name, pattern)]
+    chosen = matching[skip : skip + limit] if limit else matching[skip:]
     if not chosen:
-        found = f"{len(names)} images, and skip = {skip} leaves none" if names else "no image file"
+        found = f"{len(names)} images" if names else "no image file"
+        if names and not matching:
+            found += f", and none matches pattern = {pattern!r}"
+        elif matching:
+            found += f", and skip = {skip} leaves none"
         raise DataError(f"path = {path!r} holds {found}")
     return chosen
 

@@ -183,3 +183,14 @@ def test_missing_scikit_image_is_named_with_the_command_that_installs_it(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DataError, match="pip install scikit-image"):
         Textures()
+
+
+def test_a_pattern_chooses_by_name_and_folder(tmp_path: Path) -> None:
+    for name, grey in (("daisy/a.png", 51), ("rose/a.png", 102), ("rose/b.png", 153)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8), grey).save(tmp_path / name)
+    source = Folder(path=str(tmp_path), size=8, color=False, pattern="rose/*")
+    assert len(source) == 2
+    assert source[torch.tensor([1])].mean() == pytest.approx(153 / 127.5 - 1)
+    with pytest.raises(DataError, match=r"3 images, and none matches pattern = 'tulip/\*'"):
+        Folder(path=str(tmp_path), pattern="tulip/*")
