@@ -101,6 +101,13 @@ def test_interpolate_draws_lines_and_the_sphere(run_file: RunFile, ebmkit: Ebmki
             assert picture.size == (4 * 18 - 2, rows * 18 - 2)
 
 
+def test_two_latent_factors_have_a_manifold_to_draw(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file("coopnets"), "--set", "generator.latents=2")
+    assert ebmkit("interpolate", "coopnets", "--points", 5).code == 0
+    with Image.open("runs/coopnets/interpolated/manifold.png") as picture:
+        assert picture.size == (5 * 18 - 2, 5 * 18 - 2)
+
+
 def test_a_missing_part_is_named(run_file: RunFile, ebmkit: Ebmkit, images: Path) -> None:
     ebmkit("run", run_file("descriptor-only"))
     ebmkit("run", run_file("generator-only"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["lines", "sphere"]
+__all__ = ["lines", "manifold", "sphere"]
 
 
 def lines(start: Tensor, end: Tensor, *, points: int) -> Tensor:
@@ -37,3 +37,14 @@ def sphere(anchors: Tensor, *, points: int) -> Tensor:
     weights = torch.einsum("ai,bj->ijab", across, across).reshape(points**2, 4)
     grid: Tensor = torch.tensordot(weights, anchors, 1)
     return grid
+
+
+def manifold(*, points: int, reach: float = 2.0) -> Tensor:
+    """A square grid over two latent factors, from -reach to reach, ``(points², 2)``, row by row.
+
+    Examples:
+        >>> manifold(points=2, reach=1.0).tolist()
+        [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
+    """
+    axis = torch.linspace(-reach, reach, points)
+    return torch.cartesian_prod(axis, axis)

@@ -19,10 +19,13 @@ def interpolate(
     seed: Annotated[int, typer.Option(help="Of the end points and anchors.")] = 0,
     output: Output = None,
 ) -> None:
-    """Draw the generator's images along paths between latents."""
+    """Draw the generator's images along paths between latents.
+
+    With two latent factors also their whole manifold, from -2 to 2.
+    """
     import torch
 
-    from ebmkit.applications.interpolation import lines, sphere
+    from ebmkit.applications.interpolation import lines, manifold, sphere
     from ebmkit.core import LatentGenerator, Rng
     from ebmkit.errors import ConfigError
     from ebmkit.report import save_grid
@@ -41,6 +44,8 @@ def interpolate(
         "lines": lines(ends[:rows], ends[rows:], points=points),
         "sphere": sphere(generator.prior(4, rng=rng.fold("sphere")), points=points),
     }
+    if generator.latent_shape == (2,):
+        paths["manifold"] = manifold(points=points).to(ends)
     for path, latents in paths.items():
         with torch.no_grad():
             images = generator(latents)

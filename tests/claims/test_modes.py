@@ -73,11 +73,8 @@ CHAIN = Chain(Langevin(step_size=0.1), 20)
 
 
 def learn(schedule: CooperativeScheduler, data: Gaussians | Ring, seed: int) -> None:
-    learners = {
-        name: Learner(part, Adam(lr=2e-3, lr_decay="exponential", lr_span=400))
-        for name, part in schedule.named_children()
-        if name in PARTS
-    }
+    settings = Adam(lr=2e-3, lr_decay="exponential", lr_span=400)
+    learners = {name: Learner(part, settings) for name, part in schedule.named_children() if name in PARTS}
     experiment = Experiment(schedule, learners, data, Rng(seed))  # type: ignore[arg-type]
     for _ in train(experiment, iterations=1500):
         pass
