@@ -22,14 +22,14 @@ def test_recover_prints_tables_and_writes_scores_and_pictures(run_file: RunFile,
     assert outcome.code == 0, outcome.err
     assert "range [-1, 1], 4 images" in outcome.out
     scores = json.loads(Path("runs/coopnets/recovered/scores.json").read_text())
-    assert len(scores) == 2 * 10
+    assert len(scores) == 2 * 11
     learned = {score["method"] for score in scores} - {
         *("mrf-l1", "mrf-l2", "nearest", "linear", "cubic", "thin-plate", "biharmonic")
     }
-    assert learned == {"generator", "descriptor", "both"}
+    assert learned == {"generator", "blended", "descriptor", "both"}
     assert all(0 <= score["l1"] <= score["l2"] for score in scores)
     with Image.open("runs/coopnets/recovered/squares-8.png") as picture:
-        assert picture.size == (12 * 18 - 2, 4 * 18 - 2)
+        assert picture.size == (13 * 18 - 2, 4 * 18 - 2)
     again = ebmkit("recover", "coopnets", "--mask-size", "5,8", "--count", 4, "--steps", 3)
     assert again.out == outcome.out
 

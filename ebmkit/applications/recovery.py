@@ -28,6 +28,7 @@ from ebmkit.errors import ConfigError
 __all__ = [
     "Method",
     "Score",
+    "blend",
     "complete",
     "hidden_errors",
     "infer_and_generate",
@@ -64,9 +65,12 @@ class Score:
 
 
 def infer_and_generate(
-    generator: LatentGenerator, x: Tensor, mask: Tensor, *, chain: Chain, rng: Rng
+    generator: LatentGenerator, x: Tensor, mask: Tensor, *, chain: Chain, rng: Rng, restarts: int = 1
 ) -> Tensor:
     r"""g(z) with z from Langevin dynamics on $p(z \mid x_{observed})$, started from N(0, I).
+
+    One chain is the paper's experiment. The mean of g(z) over several estimates the posterior mean,
+    which has the smallest expected squared error of all answers.
 
     Args:
         generator: g, in eval mode.
@@ -74,15 +78,34 @@ def infer_and_generate(
         mask: 1 on observed pixels, 0 on hidden ones.
         chain: on z.
         rng: of the start and the noise.
+        restarts: chains for each image, whose images are averaged.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, the face recovery experiment: Step G1 of
     Algorithm G with the error restricted to the observed pixels.
     """
-    start = generator.prior(len(x), rng=rng.fold("start"))
-    z = chain(generator.posterior(x, mask=mask), start, rng=rng.fold("inference")).x
-    with torch.no_grad():
-        recovered: Tensor = generator(z)
-    return recovered
+    total = torch.zeros_like(x)
+    for restart in range(restarts):
+        stream = rng.fold("restart", restart)
+        start = generator.prior(len(x), rng=stream.fold("start"))
+        z = chain(generator.posterior(x, mask=mask), start, rng=stream.fold("inference")).x
+        with torch.no_grad():
+            total += generator(z)
+    return total / restarts
+
+
+def blend(image: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    """Shift the hidden pixels of ``image`` so that they meet the observed ones of ``x`` without a seam.
+
+    The difference on the observed pixels is continued harmonically into the hidden ones.
+
+    Args:
+        image: a recovered image, ``(B, C, H, W)``.
+        x: the observed pixels.
+        mask: 1 on observed pixels, 0 on hidden ones.
+
+    Source: Perez, Gangnet, Blake, "Poisson image editing", 2003.
+    """
+    return image + _by_comparator(COMPARATORS["mrf-l2"])(mask * (x - image), mask, Rng(0))
 
 
 def complete(energy: EnergyFn, start: Tensor, mask: Tensor, *, chain: Chain, rng: Rng) -> Tensor:
@@ -100,20 +123,32 @@ def complete(energy: EnergyFn, start: Tensor, mask: Tensor, *, chain: Chain, rng
 
 
 def learned_methods(
-    schedule: CooperativeScheduler, *, inference: Chain, steps: int | None
+    schedule: CooperativeScheduler, *, inference: Chain, restarts: int = 1, steps: int | None = None
 ) -> dict[str, Method]:
-    """What the parts of a run can do: ``generator``, ``descriptor`` and ``both``.
+    """What the parts of a run can do.
+
+    - ``generator``: the paper's experiment, g(z) of the inferred latents;
+    - ``blended``: the same, shifted to meet the observed pixels;
+    - ``descriptor``: the hidden pixels start from 0 and move under the energy;
+    - ``both``: they start from the generator's.
 
     Args:
         schedule: the trained parts, in eval mode.
         inference: the chain on z.
+        restarts: chains of the inference for each image.
         steps: of the descriptor's chain; None takes the run's own number.
     """
     energy, generator = (getattr(schedule, name, None) for name in ("energy", "generator"))
     revision = getattr(schedule, "revision", None)
     methods: dict[str, Method] = {}
     if isinstance(generator, LatentGenerator):
-        methods["generator"] = _by_generator(generator, inference)
+        by_generator = _remembered(
+            lambda x, mask, rng: infer_and_generate(
+                generator, x, mask, chain=inference, rng=rng.fold("generator"), restarts=restarts
+            )
+        )
+        methods["generator"] = by_generator
+        methods["blended"] = lambda x, mask, rng: blend(by_generator(x, mask, rng), x, mask)
     if isinstance(energy, Energy) and isinstance(revision, Chain):
         chain = revision if steps is None else Chain(revision.sampler, steps)
         methods["descriptor"] = _by_descriptor(energy, chain, first=None)
@@ -166,13 +201,22 @@ def recover(
     """
     mask = square_masks(len(x), tuple(x.shape[1:]), size=mask_size, rng=rng.fold("squares")).to(x.device)
     for name, method in methods.items():
-        filled = torch.where(mask > 0, x, method(mask * x, mask, rng.fold(name)))
+        filled = torch.where(mask > 0, x, method(mask * x, mask, rng))
         l1, l2 = hidden_errors(x, filled, mask)
         yield Score(mask_size, name, *_mean_and_error(l1), *_mean_and_error(l2), len(x)), filled
 
 
-def _by_generator(generator: LatentGenerator, chain: Chain) -> Method:
-    return lambda x, mask, rng: infer_and_generate(generator, x, mask, chain=chain, rng=rng)
+def _remembered(method: Method) -> Method:
+    """The method with its last answer kept: others that build on it do not ask again."""
+    last: dict[int, Tensor] = {}
+
+    def ask(x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
+        if rng.key not in last:
+            last.clear()
+            last[rng.key] = method(x, mask, rng)
+        return last[rng.key]
+
+    return ask
 
 
 def _by_descriptor(energy: Energy, chain: Chain, *, first: Method | None) -> Method:

@@ -23,8 +23,9 @@ def recover(
     mask_size: Annotated[str, typer.Option(help="Sides of the hidden squares, pixels.")] = "20,30,40",
     count: Annotated[int, typer.Option(min=1, help="How many images.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the squares and the noise.")] = 0,
-    steps: Annotated[int, typer.Option(min=0, help="Steps of the inference of latents.")] = 300,
-    step_size: Annotated[float, typer.Option(help="Step size of the inference.")] = 0.03,
+    steps: Annotated[int, typer.Option(min=0, help="Steps of the inference of latents.")] = 150,
+    step_size: Annotated[float, typer.Option(help="Step size of the inference.")] = 0.05,
+    restarts: Annotated[int, typer.Option(min=1, help="Inferences an image, averaged.")] = 1,
     sampler: Annotated[str, typer.Option(help="Sampler of the inference.")] = "langevin",
     revision_steps: Annotated[
         int | None, typer.Option(min=0, help="Steps of the descriptor; by default as in training.")
@@ -51,7 +52,8 @@ def recover(
     sizes = _sizes(mask_size, side=min(shape[1:]))
     x = load_images(folder, data=data, overrides=set_ or (), count=count, shape=shape)
     inference = chain_of(sampler, steps=steps, step_size=step_size)
-    methods = {**learned_methods(schedule, inference=inference, steps=revision_steps), **unlearned_methods()}
+    learned = learned_methods(schedule, inference=inference, restarts=restarts, steps=revision_steps)
+    methods = {**learned, **unlearned_methods()}
     target = output or folder.path / "recovered"
     target.mkdir(parents=True, exist_ok=True)
     device = next(schedule.parameters()).device

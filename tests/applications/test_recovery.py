@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ebmkit.applications.recovery import Method, complete, hidden_errors, infer_and_generate, recover
+from ebmkit.applications.recovery import Method, blend, complete, hidden_errors, infer_and_generate, recover
 from ebmkit.core import Chain, Rng, square_masks
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearGenerator, double
@@ -66,3 +66,23 @@ def test_every_method_gets_the_same_squares_and_no_hidden_pixel() -> None:
     assert score.l1 == float(errors.mean())
     assert score.l1_error == float(errors.std()) / 6**0.5
     assert score.images == 6
+
+
+def test_restarts_average_to_the_posterior_mean_of_a_linear_generator() -> None:
+    matrix, bias, sigma, step = double(6, 2, seed=1), double(6, seed=2), 0.5, 0.2
+    generator = LinearGenerator(matrix, bias, sigma)
+    x, mask = double(4, 6, seed=3), torch.ones(6).double()
+    chain = Chain(Langevin(step_size=step), 150)
+    recovered = infer_and_generate(generator, x, mask, chain=chain, rng=Rng(0), restarts=400)
+    mean, covariance = generator.posterior_law(x)
+    # The standard error of the mean of 400 draws; a step's bias widens the variance by under 10 %.
+    spread = (matrix @ covariance @ matrix.T).diagonal().sqrt().max().detach()
+    assert torch.allclose(recovered, (mean @ matrix.T + bias).detach(), atol=float(5 * 1.1 * spread / 20))
+
+
+def test_blending_removes_a_constant_and_a_ramp() -> None:
+    row, column = torch.meshgrid(torch.linspace(0, 1, 12), torch.linspace(0, 1, 12), indexing="ij")
+    x, mask = double(2, 1, 12, 12), torch.ones(2, 1, 12, 12).double()
+    mask[..., 3:8, 4:10] = 0
+    shifted = x + 0.3 + 2 * row - column
+    assert torch.allclose(blend(shifted, x, mask), x, atol=1e-6)
