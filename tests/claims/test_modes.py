@@ -119,7 +119,7 @@ def test_coopnets_covers_all_eight_modes() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_most_seeds_cover_all_modes_and_short_runs_from_noise_do_not() -> None:
     """CoopNets may lose a mode, too (seed 5 did when this was written), but seldom."""
     covered, short_shares = 0, []
