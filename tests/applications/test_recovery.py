@@ -2,8 +2,17 @@ from __future__ import annotations
 
 import torch
 
-from ebmkit.applications.recovery import Method, blend, complete, hidden_errors, infer_and_generate, recover
+from ebmkit.applications.recovery import (
+    Method,
+    blend,
+    complete,
+    hidden_errors,
+    infer_and_generate,
+    learned_methods,
+    recover,
+)
 from ebmkit.core import Chain, Rng, square_masks
+from ebmkit_coopnets.generator import GeneratorOnly
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearGenerator, double
 
@@ -86,3 +95,18 @@ def test_blending_removes_a_constant_and_a_ramp() -> None:
     mask[..., 3:8, 4:10] = 0
     shifted = x + 0.3 + 2 * row - column
     assert torch.allclose(blend(shifted, x, mask), x, atol=1e-6)
+
+
+def test_what_builds_on_the_generator_asks_it_once_and_never_for_other_images() -> None:
+    calls = []
+    generator = LinearGenerator(double(4, 2), double(4, seed=1), 0.3)
+    generator.register_forward_hook(lambda *_: calls.append(1))
+    schedule = GeneratorOnly(generator, Chain(Langevin(), 1), 3)
+    methods = learned_methods(schedule, inference=Chain(Langevin(step_size=0.1), 0))
+    x, other, mask = double(3, 4), double(3, 4, seed=5), torch.ones(4).double()
+    first = methods["generator"](x, mask, Rng(0))
+    assert methods["generator"](x, mask, Rng(0)) is first
+    assert len(calls) == 1
+    methods["generator"](other, mask, Rng(0))
+    methods["generator"](other, mask, Rng(1))
+    assert len(calls) == 3

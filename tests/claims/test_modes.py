@@ -13,7 +13,6 @@ from ebmkit.core import Batch, Chain, CooperativeScheduler, Energy, LatentGenera
 from ebmkit.optimizers import Adam
 from ebmkit.training import Experiment, Learner, train
 from ebmkit_coopnets.cooperative import CoopNets
-from ebmkit_coopnets.descriptor import DescriptorOnly
 from ebmkit_langevin.langevin import Langevin
 from tests.models import double
 
@@ -119,20 +118,11 @@ def test_coopnets_covers_all_eight_modes() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_most_seeds_cover_all_modes_and_short_runs_from_noise_do_not() -> None:
+@pytest.mark.timeout(900)
+def test_most_seeds_cover_all_modes() -> None:
     """CoopNets may lose a mode, too (seed 5 did when this was written), but seldom."""
-    covered, short_shares = 0, []
-    for seed in range(6):
-        covered += bool(shares(cooperative(Gaussians(), seed)[1]).min() > 0.04)
-    for seed in range(3):
-        torch.manual_seed(seed)
-        short = DescriptorOnly(MLPEnergy(), CHAIN, (2,), chains=200, start="noise", persistent=False)
-        learn(short, Gaussians(), seed)
-        start = Rng(seed).fold("test").normal(torch.empty(4000, 2))
-        short_shares.append(float(shares(revised(short.energy, start, seed)).sum()))
-    assert covered >= 4
-    assert sorted(short_shares)[1] < 0.3
+    covered = [bool(shares(cooperative(Gaussians(), seed)[1]).min() > 0.04) for seed in range(6)]
+    assert sum(covered) >= 4
 
 
 @pytest.mark.slow
