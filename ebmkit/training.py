@@ -17,6 +17,9 @@ from ebmkit.optimizers import OptimizerSettings
 
 __all__ = ["Experiment", "Learner", "Report", "train"]
 
+_RUNAWAY = 100.0
+"""Revised samples this many times larger than the data mean that a training has diverged."""
+
 
 @final
 @attrs.frozen
@@ -89,7 +92,8 @@ def train(experiment: Experiment, *, iterations: int, start: int = 0) -> Iterato
     saved after iteration k, start at k, and every bit is as it would have been.
 
     Raises:
-        DivergedError: a loss or gradient is not finite; the update was not applied.
+        DivergedError: a loss or gradient is not finite, and the update was not applied; or the
+            revised samples are far outside the range of the data.
     """
     for iteration in range(start, iterations):
         yield _iterate(experiment, iteration)
@@ -105,8 +109,22 @@ def _iterate(experiment: Experiment, iteration: int) -> Report:
             try:
                 update = next(updates)
             except StopIteration as finished:
+                _refuse_runaway(finished.value, iteration)
                 return Report(iteration + 1, finished.value, seconds, stats, experiment.schedule)
             stats |= _apply(experiment.learners[update.part], update, iteration)
+
+
+def _refuse_runaway(examples: Examples, iteration: int) -> None:
+    """Stop when the chains have left the region of the data by orders of magnitude."""
+    if examples.revised is None or examples.observed is None:
+        return
+    reached, data = float(examples.revised.abs().max()), float(examples.observed.abs().max())
+    if not reached <= _RUNAWAY * max(data, 1e-6):
+        raise DivergedError(
+            f"iteration {iteration + 1}: the revised samples reach {reached:.3g} where the data reach "
+            f"{data:.3g}: the chains ran away. Nothing of this iteration was saved. Try a smaller step_size "
+            "(with a Gaussian reference below 2 s), or a smaller learning rate of the energy"
+        )
 
 
 def _apply(learner: Learner, update: Update, iteration: int) -> dict[str, Tensor]:
