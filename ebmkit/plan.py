@@ -134,7 +134,7 @@ def _find(reader: Reader, registry: Registry, name: str, use: object) -> Compone
         return registry.find(TABLES[name], use)
     except UnknownComponentError as error:
         label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
-        reader.report("E107", str(error), (name, "use"), value=True, label=label)
+        reader.report("E107", error.message, (name, "use"), value=True, label=label)
         return None
 
 

@@ -33,7 +33,8 @@ class UnknownComponentError(PluginError):
     """No installed plugin offers the name, or several do; ``suggestion`` is the nearest name."""
 
     def __init__(self, message: str, suggestion: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message + (f"; did you mean {suggestion!r}?" if suggestion else ""))
+        self.message = message
         self.suggestion = suggestion
 
 

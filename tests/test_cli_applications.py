@@ -49,7 +49,7 @@ def test_recover_reads_other_images(run_file: RunFile, ebmkit: Ebmkit, images: P
     [
         (("--mask-size", "5,x"), "whole numbers"),
         (("--mask-size", "17"), "1 to 16 pixels"),
-        (("--sampler", "langevine"), "installed: langevin"),
+        (("--sampler", "langevine"), "did you mean 'langevin'"),
         (("--step-size", "-1"), "step_size"),
         (("--data", "nowhere"), "does not exist"),
         (("--set", "data.size=8"), "the run was trained on (1, 16, 16)"),
