@@ -1,0 +1,20 @@
+"""What this plugin offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ebmkit.plugin import hookimpl
+
+if TYPE_CHECKING:
+    from ebmkit.core import Sampler
+
+
+@hookimpl
+def ebmkit_samplers() -> Mapping[str, type[Sampler]]:
+    """``hmc`` and ``underdamped``."""
+    from ebmkit_mcmc.hmc import HMC
+    from ebmkit_mcmc.underdamped import Underdamped
+
+    return {"hmc": HMC, "underdamped": Underdamped}
