@@ -33,7 +33,9 @@ class UnknownComponentError(PluginError):
     """No installed plugin offers the name, or several do; ``suggestion`` is the nearest name."""
 
     def __init__(self, message: str, suggestion: str | None = None) -> None:
-        super().__init__(message + (f"; did you mean {suggestion!r}?" if suggestion else ""))
+        first, *others = message.split("\n")
+        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__("\n".join([first + hint, *others]))
         self.message = message
         self.suggestion = suggestion
 

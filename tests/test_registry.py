@@ -101,7 +101,7 @@ def test_an_unknown_name_lists_what_there_is_and_what_is_broken(install: Install
     with pytest.raises(UnknownComponentError) as caught:
         Registry.discover().find("sampler", "langevim")
     assert caught.value.suggestion == "langevin"
-    assert "installed: langevin" in str(caught.value)
+    assert "installed: hmc, langevin, underdamped; did you mean 'langevin'?\n" in str(caught.value)
     assert "plugin 'broken_one' of broken-one 1.2 is broken: ModuleNotFoundError" in str(caught.value)
 
 
