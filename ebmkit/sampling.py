@@ -80,7 +80,7 @@ def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, images in samples.items():
-        if are_images(images):
+        if name != "latents" and are_images(images):
             paths.append(folder / f"{name}.png")
             save_grid(paths[-1], images, limit=len(images))
     paths.append(folder / "samples.safetensors")

@@ -128,6 +128,8 @@ def test_a_texture_is_sampled_at_another_size(run_file: RunFile, ebmkit: Ebmkit)
     assert outcome.code == 0, outcome.err
     with Image.open("runs/coopnets/generated/seed-0/revised.png") as picture:
         assert picture.size == (32, 32)
+    pictures = {path.name for path in Path("runs/coopnets/generated/seed-0").glob("*.png")}
+    assert pictures == {"proposal.png", "revised.png"}
 
 
 def test_parts_of_one_size_cannot_be_sampled_at_another(run_file: RunFile, ebmkit: Ebmkit) -> None:
