@@ -5,12 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
 import torch
 from PIL import Image
 
+from ebmkit.plugin import hookimpl
+from ebmkit.registry import Registry
+from ebmkit_langevin.langevin import Langevin
 from tests.conftest import RUN_FILES, Ebmkit
 
 RunFile = Callable[[str], Path]
@@ -186,3 +190,31 @@ def test_a_part_that_fails_in_training_is_one_message(
     outcome = ebmkit("run", run_file("coopnets"))
     assert outcome.code == 3
     assert "iteration 1 failed: RuntimeError: out of cheese" in outcome.err
+
+
+def test_doctor_tells_what_there_is(ebmkit: Ebmkit) -> None:
+    outcome = ebmkit("doctor")
+    assert outcome.code == 0, outcome.out
+    assert torch.__version__ in outcome.out
+    assert "ebmkit-torch" in outcome.out
+    findings = {line["what"]: line for line in json.loads(ebmkit("doctor", "--json").out)}
+    assert findings["device"]["detail"].startswith(("cpu", "cuda"))
+    assert all(finding["healthy"] for finding in findings.values())
+
+
+def test_doctor_names_broken_plugins_and_conflicts(ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    discover = Registry.discover
+
+    def with_a_rival() -> Registry:
+        registry = discover()
+        rival = SimpleNamespace(ebmkit_samplers=hookimpl(lambda: {"langevin": Langevin}))
+        registry.register(rival, name="rival", distribution="rival", version="1")
+        broken = SimpleNamespace(ebmkit_samplers=hookimpl(lambda: 1 / 0))
+        registry.register(broken, name="broken", distribution="broken", version="1")
+        return registry
+
+    monkeypatch.setattr(Registry, "discover", staticmethod(with_a_rival))
+    outcome = ebmkit("doctor")
+    assert outcome.code == 4
+    assert "sampler 'langevin' is offered by ebmkit-torch and rival" in outcome.out
+    assert "ZeroDivisionError" in outcome.out

