@@ -1,7 +1,8 @@
-"""Three real textures that come with a Python package."""
+"""One texture: a photograph of the user's own, or one that comes with a Python package."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, final
 
 from ebmkit.core import Ge
@@ -15,19 +16,22 @@ __all__ = ["Textures"]
 
 @final
 class Textures(ImageSource):
-    """One photograph of a texture, 512x512 grey: brick, grass or gravel.
+    """One photograph of a texture: a file of yours, or 512x512 grey brick, grass or gravel.
 
-    It is read from the files of the package scikit-image (extra ``textures``), which is not imported.
+    Those three are read from the files of the package scikit-image (extra ``textures``), which is not
+    imported.
 
     Args:
-        image: ``brick``, ``grass`` or ``gravel``.
+        image: ``brick``, ``grass`` or ``gravel``, where no ``path`` is given.
+        path: an image file of your own instead.
+        color: RGB, or grey.
         size: side of the image in pixels; the centre square is resized by LANCZOS.
-        crop: side of the centre square that is kept, in pixels; 0 keeps all 512.
+        crop: side of the centre square that is kept, in pixels; 0 keeps the largest.
         pixel_range: ``fixed`` maps 0..255 to [-1, 1]; ``image`` stretches darkest and brightest
             value to -1 and 1.
 
     Raises:
-        DataError: scikit-image is not installed, or carries no such texture.
+        DataError: no such file, or an unreadable one; without a path, scikit-image is not installed.
 
     Source: ``skimage.data.brick``, ``grass`` and ``gravel``.
     """
@@ -36,17 +40,21 @@ class Textures(ImageSource):
         self,
         *,
         image: Literal["brick", "grass", "gravel"] = "brick",
+        path: str = "",
+        color: bool = False,
         size: Annotated[int, Ge(1)] = 224,
         crop: Annotated[int, Ge(0)] = 0,
         pixel_range: PixelRange = "fixed",
     ) -> None:
-        package = package_folder(
-            "skimage", requirement="scikit-image", extra="textures", holds="these textures"
-        )
-        path = package / "data" / f"{image}.png"
+        file = Path(path) if path else _packaged(image)
         try:
-            with path.open("rb") as stream:
-                pixels = decode(stream, str(path), size=size, color=False, crop=crop)
+            with file.open("rb") as stream:
+                pixels = decode(stream, str(file), size=size, color=color, crop=crop)
         except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror}") from None
+            raise DataError(f"cannot read {file}: {error.strerror}") from None
         super().__init__([pixels], mirror=False, pixel_range=pixel_range)
+
+
+def _packaged(image: str) -> Path:
+    package = package_folder("skimage", requirement="scikit-image", extra="textures", holds="these textures")
+    return package / "data" / f"{image}.png"

@@ -177,6 +177,16 @@ def test_textures_are_one_image_each(image: Literal["brick", "grass", "gravel"])
     assert x.max() <= 1
 
 
+def test_a_texture_can_be_a_file_of_the_users(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "moss.png")
+    source = Textures(path=str(tmp_path / "moss.png"), color=True, size=24)
+    (image,) = source[torch.tensor([0])]
+    assert torch.equal(image, torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1)
+    with pytest.raises(DataError, match=r"cannot read .*none\.png: No such file"):
+        Textures(path=str(tmp_path / "none.png"))
+
+
 def test_missing_scikit_image_is_named_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
