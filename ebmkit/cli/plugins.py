@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit.cli.plugins_check import check_plugin
+
 if TYPE_CHECKING:
     from ebmkit.config import Parameter
     from ebmkit.registry import Component
 
-__all__ = ["plugins"]
+__all__ = ["plugins", "split_component"]
 
 plugins = typer.Typer(help="The parts that are installed.", no_args_is_help=True, rich_markup_mode=None)
+plugins.command("check")(check_plugin)
 
 
 @plugins.command("list")
@@ -44,7 +47,7 @@ def show(
     from ebmkit.config import signature_of
     from ebmkit.registry import Registry
 
-    kind, name = _split(component)
+    kind, name = split_component(component)
     found = Registry.discover().find(kind, name)
     signature = signature_of(found.factory)
     typer.echo(_heading(found))
@@ -59,7 +62,8 @@ def show(
         typer.echo(_parameter_lines(parameter))
 
 
-def _split(component: str) -> tuple[str, str]:
+def split_component(component: str) -> tuple[str, str]:
+    """Kind and name of ``sampler/langevin``; plural kinds are understood."""
     from ebmkit.config import did_you_mean
     from ebmkit.errors import ConfigError
     from ebmkit.registry import KINDS

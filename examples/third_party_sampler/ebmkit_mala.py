@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, final
+from typing import TYPE_CHECKING, Annotated, NamedTuple, final
 
 import attrs
 import torch
@@ -10,6 +10,9 @@ from torch import Tensor
 
 from ebmkit.core import EnergyFn, Gt, Info, Rng, Sampler, value_and_gradient
 from ebmkit.plugin import hookimpl
+
+if TYPE_CHECKING:
+    from ebmkit.testing import SamplerClaims
 
 __all__ = ["MALA", "MALAState", "ebmkit_samplers"]
 
@@ -57,6 +60,13 @@ class MALA(Sampler):
         # A proposal with a NaN energy compares false and is refused.
         accepted = rng.uniform(log_ratio).log() < log_ratio
         return _choose(accepted, proposal, state), {"acceptance": accepted.float()}
+
+    @staticmethod
+    def conformance() -> SamplerClaims:
+        """What ``ebmkit plugins check samplers/mala`` holds it to: the target's law, one gradient a step."""
+        from ebmkit.testing import Exact, SamplerClaims
+
+        return SamplerClaims(settings={"step_size": 0.9}, law=Exact(), gradients=lambda _: 1)
 
     def _log_q(self, start: MALAState, end: MALAState) -> Tensor:
         """Log q(end | start) up to a constant, ``(B,)``, in float64: its terms are large and cancel."""

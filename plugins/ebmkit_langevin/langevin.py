@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 import attrs
+import torch
 from torch import Tensor
 
 from ebmkit.core import EnergyFn, Ge, Gt, Info, Position, Rng, Sampler, State, value_and_gradient
+
+if TYPE_CHECKING:
+    from ebmkit.testing import LinearLaw, SamplerClaims
 
 __all__ = ["Langevin"]
 
@@ -67,3 +71,19 @@ class Langevin(Sampler):
             info["noise"] = _row_norm(kick)
             info["gradient_share"] = info["drift"] / (info["drift"] + info["noise"])
         return Position(x), info
+
+    @staticmethod
+    def conformance() -> SamplerClaims:
+        """What ``ebmkit plugins check samplers/langevin`` holds it to, with and without its noise."""
+        from ebmkit.testing import Linear, SamplerClaims
+
+        return SamplerClaims(law=Linear(_one_step), variants=({"noise": False},), gradients=lambda _: 1)
+
+
+def _one_step(sampler: Langevin, precision: Tensor) -> LinearLaw:
+    """The exact law of a step on a Gaussian: x to (1 - δ²/2 P) x + δ √T ε."""
+    from ebmkit.testing import LinearLaw
+
+    identity = torch.eye(len(precision), dtype=precision.dtype)
+    noise = sampler.noise * sampler.temperature * sampler.step_size**2
+    return LinearLaw(identity - sampler.step_size**2 / 2 * precision, noise * identity)

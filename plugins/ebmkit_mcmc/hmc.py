@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, final
+from typing import TYPE_CHECKING, Annotated, NamedTuple, final
 
 import attrs
 import torch
 from torch import Tensor
 
 from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, value_and_gradient
+
+if TYPE_CHECKING:
+    from ebmkit.testing import SamplerClaims
 
 __all__ = ["HMC", "HMCState"]
 
@@ -68,6 +71,14 @@ class HMC(Sampler):
         # A proposal with a NaN energy compares false and is refused.
         accepted = rng.uniform(start).log() < start - stop
         return _choose(accepted, proposal, state), {"acceptance": accepted.float()}
+
+    @staticmethod
+    def conformance() -> SamplerClaims:
+        """What ``ebmkit plugins check samplers/hmc`` holds it to: the target's law, L gradients a step."""
+        from ebmkit.testing import Exact, SamplerClaims
+
+        settings = {"step_size": 0.8, "leapfrogs": 3}
+        return SamplerClaims(settings=settings, law=Exact(), steps=60, gradients=lambda each: each.leapfrogs)
 
     def _leapfrog(self, energy: EnergyFn, at: HMCState, momentum: Tensor) -> tuple[HMCState, Tensor]:
         momentum = momentum - self.step_size / 2 * at.gradient

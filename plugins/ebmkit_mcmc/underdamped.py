@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, NamedTuple, final
+from typing import TYPE_CHECKING, Annotated, NamedTuple, final
 
 import attrs
+import torch
 from torch import Tensor
 
 from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, value_and_gradient
+
+if TYPE_CHECKING:
+    from ebmkit.testing import LinearLaw, SamplerClaims
 
 __all__ = ["Underdamped", "UnderdampedState"]
 
@@ -66,3 +70,31 @@ class Underdamped(Sampler):
         velocity = velocity - half * gradient
         speed = velocity.flatten(1).square().mean(1)
         return UnderdampedState(x, velocity, gradient), {"kinetic_temperature": speed}
+
+    @staticmethod
+    def conformance() -> SamplerClaims:
+        """What ``ebmkit plugins check samplers/underdamped`` holds it to: BAOAB's exact law on Gaussians."""
+        from ebmkit.testing import Linear, SamplerClaims
+
+        return SamplerClaims(law=Linear(_one_step), gradients=lambda _: 1)
+
+
+def _one_step(sampler: Underdamped, precision: Tensor) -> LinearLaw:
+    """The exact law of (x, v) on a Gaussian: the five parts of BAOAB, each linear."""
+    from ebmkit.testing import LinearLaw
+
+    identity, zero = torch.eye(len(precision), dtype=precision.dtype), torch.zeros_like(precision)
+    half = sampler.step_size / 2
+    keep = math.exp(-sampler.friction * sampler.step_size)
+    kick = _blocks(identity, zero, -half * precision, identity)
+    drift = _blocks(identity, half * identity, zero, identity)
+    friction = _blocks(identity, zero, zero, keep * identity)
+    noise = _blocks(zero, zero, zero, (1 - keep**2) * sampler.temperature * identity)
+    after = kick @ drift
+    return LinearLaw(
+        after @ friction @ drift @ kick, after @ noise @ after.T, hidden=sampler.temperature * identity
+    )
+
+
+def _blocks(xx: Tensor, xv: Tensor, vx: Tensor, vv: Tensor) -> Tensor:
+    return torch.cat([torch.cat([xx, xv], 1), torch.cat([vx, vv], 1)])

@@ -1,0 +1,100 @@
+"""``ebmkit plugins check``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ebmkit.testing import Report, Result
+
+__all__ = ["check_plugin"]
+
+_MARKS = {
+    "passed": "[green]ok[/]",
+    "failed": "[red]FAILED[/]",
+    "skipped": "[dim]skipped[/]",
+    "expected failure": "[yellow]expected[/]",
+    "unexpected pass": "[red]FAILED[/]",
+}
+
+
+def check_plugin(
+    component: Annotated[
+        str, typer.Argument(metavar="KIND/NAME", help="Such as samplers/langevin, or path/to/file.py:Class.")
+    ],
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer chains: seconds, sees less.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the statistics.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Check a part against the rules of its kind: exit code 4 when it breaks one."""
+    import json as encoder
+
+    from ebmkit.errors import PluginError
+    from ebmkit.testing import check
+
+    report = check(_find(component), quick=quick, seed=seed)
+    if json:
+        typer.echo(encoder.dumps(_record(component, report), indent=1))
+    else:
+        _show(component, report)
+    raise typer.Exit(0 if report.passed else PluginError.exit_code)
+
+
+def _find(component: str) -> Callable[..., Any]:
+    from ebmkit.cli.plugins import split_component
+    from ebmkit.registry import Registry
+    from ebmkit.testing.locate import load_class
+
+    if ".py:" in component:
+        return load_class(component)
+    return Registry.discover().find(*split_component(component)).factory
+
+
+def _record(component: str, report: Report) -> dict[str, Any]:
+    return {
+        "component": component,
+        "kind": report.kind,
+        "seed": report.seed,
+        "passed": report.passed,
+        "checks": [
+            {
+                "check": result.check,
+                "outcome": str(result.outcome),
+                "detail": result.detail,
+                "seconds": round(result.seconds, 3),
+            }
+            for result in report.results
+        ],
+    }
+
+
+def _show(component: str, report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("check", "", "what was seen", "s", box=None, pad_edge=False)
+    for result in report.results:
+        seconds = f"{result.seconds:.1f}"
+        table.add_row(result.check, _MARKS[result.outcome], Text(result.detail), seconds)
+    console = Console()
+    console.print(table, highlight=False)
+    console.print(f"\n{component} {_verdict(report)}", highlight=False, markup=False)
+
+
+def _verdict(report: Report) -> str:
+    from ebmkit.testing.battery import FALSE_ALARM
+
+    law = any(result.check.startswith("law-") and _ran(result) for result in report.results)
+    odds = f"; a right one fails in at most {FALSE_ALARM:g} of all seeds" if law else ""
+    ran = sum(_ran(result) for result in report.results)
+    if report.passed:
+        return f"passes {ran} checks{odds}"
+    return f"fails {len(report.failures)} of {ran} checks{odds}"
+
+
+def _ran(result: Result) -> bool:
+    return result.outcome != "skipped"

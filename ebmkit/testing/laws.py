@@ -1,0 +1,259 @@
+"""Statistics: do the chains have the law that the sampler claims?
+
+Adjusted samplers are compared with the target, unadjusted ones with their exact biased law. One
+run of the kit has one false-alarm rate, ``battery.FALSE_ALARM``, shared equally by the laws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ebmkit.core import Rng, Sampler, run_chain, value_and_gradient, walk
+from ebmkit.testing.battery import FALSE_ALARM, standard_normal, verdict
+from ebmkit.testing.claims import Exact, Linear, LinearLaw, SamplerClaims
+from ebmkit.testing.report import CheckSkippedError
+from ebmkit.testing.samplers import build
+from ebmkit.testing.subject import Subject
+from ebmkit.testing.targets import Banana, Funnel, Gaussian, LogExponential, Mixture, Target
+from ebmkit.testing.tensors import demand
+
+__all__ = ["CHECKS"]
+
+SamplerSubject: TypeAlias = Subject[SamplerClaims]
+
+_CHAINS, _QUICK_CHAINS = 40_000, 8_000
+_INVARIANCE_STEPS = 30
+_TIMES = (1, 2, 5)
+_TEMPERATURE = 2.0
+_ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-3}
+
+
+def _independent() -> Gaussian:
+    """Two coordinates of their own means and standard deviations."""
+    variances = torch.tensor([1.0, 0.7], dtype=torch.float64).square()
+    return Gaussian(torch.tensor([1.5, -0.7], dtype=torch.float64), torch.diag(variances), (2,))
+
+
+def _correlated() -> Gaussian:
+    """An image of 1x2x2 correlated pixels in float32, as trainings have them."""
+    angles = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
+    turn = angles.double()
+    covariance = turn @ torch.diag(torch.tensor([0.5, 0.8, 1.1, 1.4], dtype=torch.float64)) @ turn.T
+    mean = torch.tensor([0.5, -0.5, 0.0, 1.0], dtype=torch.float64)
+    return Gaussian(mean, covariance, (1, 2, 2), torch.float32)
+
+
+def _chains(subject: SamplerSubject) -> int:
+    return _QUICK_CHAINS if subject.quick else _CHAINS
+
+
+def _rng(subject: SamplerSubject, *labels: int | str) -> Rng:
+    return Rng(subject.seed).fold("conformance", *labels)
+
+
+def _variants(subject: SamplerSubject) -> list[Mapping[str, Any]]:
+    """The settings under which the law is tested: the claimed ones, and a second temperature."""
+    variants: list[Mapping[str, Any]] = [{}, *subject.claims.variants]
+    if subject.takes("temperature"):
+        variants.append({"temperature": _TEMPERATURE})
+    return variants
+
+
+def _temperature(sampler: Sampler) -> float:
+    return float(getattr(sampler, "temperature", 1.0))
+
+
+def _judge(numbers: Tensor, alpha: float, what: str) -> float:
+    """Fail unless ``numbers`` are independent N(0, 1) ones; the smallest p-value of the battery."""
+    holds, worst = verdict(list(standard_normal(numbers)), alpha)
+    demand(holds, f"{what}: {worst}, in units of the exact law")
+    return worst.p
+
+
+def _whiten(x: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
+    """N(mean, covariance) to N(0, I), ``(n, *S) -> (n, d)`` float64."""
+    offset = x.flatten(1).double() - mean
+    root = torch.linalg.cholesky(covariance)
+    whitened: Tensor = torch.linalg.solve_triangular(root, offset.T, upper=False)
+    return whitened.T
+
+
+def _gaussian_law(target: Callable[[], Gaussian], subject: SamplerSubject) -> str:
+    law = subject.claims.law
+    if law is None:
+        raise CheckSkippedError("no law is claimed: say law=Exact() or law=Linear(...)")
+    gaussian, variants = target(), _variants(subject)
+    for number, variant in enumerate(variants):
+        sampler = build(subject, **variant)
+        compare = _reaches if isinstance(law, Exact) else partial(_follows, law)
+        rng = _rng(subject, str(gaussian.shape), number)
+        compare(subject, sampler, gaussian, rng, alpha=_share() / len(variants), under=_say(variant))
+    return f"{_chains(subject)} chains" + (f", {len(variants)} settings" if len(variants) > 1 else "")
+
+
+def _say(variant: Mapping[str, Any]) -> str:
+    return "".join(f" with {name} = {value}" for name, value in variant.items())
+
+
+def _share() -> float:
+    """The false-alarm rate of one check of a law."""
+    return FALSE_ALARM / len(CHECKS)
+
+
+def _reaches(
+    subject: SamplerSubject, sampler: Sampler, target: Gaussian, rng: Rng, *, alpha: float, under: str
+) -> None:
+    """From far away, the chains come to have the target's law."""
+    steps = subject.claims.warmup + subject.claims.steps
+    x = run_chain(sampler, target.energy, target.start(_chains(subject)), steps=steps, rng=rng).x
+    numbers = _whiten(x, target.mean, _temperature(sampler) * target.covariance)
+    _judge(numbers, alpha, f"after {steps} steps{under}")
+
+
+def _follows(
+    law: Linear,
+    subject: SamplerSubject,
+    sampler: Sampler,
+    target: Gaussian,
+    rng: Rng,
+    *,
+    alpha: float,
+    under: str,
+) -> None:
+    """After every number of steps, the chains have the exact law of the discretisation."""
+    start = target.start(_chains(subject))
+    times = [*_TIMES, subject.claims.steps]
+    moves = islice(walk(sampler, target.energy, start, rng=rng), times[-1])
+    exact = _recursion(law.step(sampler, target.precision), start[0].flatten().double() - target.mean)
+    with torch.no_grad():
+        for step, ((state, _), (mean, covariance)) in enumerate(zip(moves, exact, strict=False), start=1):
+            if step not in times:
+                continue
+            when = f"after {step} step{'s' if step > 1 else ''}{under}"
+            if float(covariance.diagonal().max()) == 0:
+                _deterministic(state.x, mean + target.mean, when)
+            else:
+                _judge(_whiten(state.x, mean + target.mean, covariance), alpha / len(times), when)
+
+
+def _recursion(law: LinearLaw, offset: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Mean and covariance of the position after 1, 2, 3, ... steps from ``offset``."""
+    d, k = len(offset), len(law.transition)
+    mean = torch.cat([offset, offset.new_zeros(k - d)])
+    covariance = offset.new_zeros(k, k)
+    if law.hidden is not None:
+        covariance[d:, d:] = law.hidden
+    while True:
+        mean = law.transition @ mean
+        covariance = law.transition @ covariance @ law.transition.T + law.noise
+        yield mean[:d], covariance[:d, :d]
+
+
+def _deterministic(x: Tensor, expected: Tensor, when: str) -> None:
+    error = float((x.flatten(1).double() - expected).abs().max())
+    demand(error < _ROUNDING[x.dtype], f"{when}: a position is {error:.3g} from where the law puts it")
+
+
+def _other_law(target: Target, subject: SamplerSubject) -> str:
+    law = subject.claims.law
+    if law is None:
+        raise CheckSkippedError("no law is claimed: say law=Exact() or law=Linear(...)")
+    rng = _rng(subject, type(target).__name__)
+    x, sampler = target.draw(_chains(subject), rng.fold("start")), build(subject)
+    if isinstance(law, Linear):
+        return _first_step(law, sampler, target, x, rng, alpha=_share())
+    if _temperature(sampler) != 1:
+        raise CheckSkippedError("only Gaussians have a closed form at a temperature other than 1")
+    steps = subject.claims.warmup + (subject.claims.steps if subject.claims.warmup else _INVARIANCE_STEPS)
+    x = run_chain(sampler, target.energy, x, steps=steps, rng=rng).x
+    _judge(target.to_normal(x), _share(), f"{steps} steps after exact draws")
+    return f"{len(x)} chains, {steps} steps from exact draws"
+
+
+def _first_step(law: Linear, sampler: Sampler, target: Target, x: Tensor, rng: Rng, *, alpha: float) -> str:
+    """x1 given x0 is N(x0 - c ∇E(x0), v I) if the linear law is of one gradient; compare it row by row."""
+    pull, variance = _first_step_law(law, sampler)
+    mean = x - pull * value_and_gradient(target.energy, x).gradient
+    moved = run_chain(sampler, target.energy, x, steps=1, rng=rng).x
+    if variance == 0:
+        error = float((moved - mean).abs().max())
+        demand(error < _ROUNDING[x.dtype], f"one step ends {error:.3g} from where the law puts it")
+    else:
+        _judge((moved - mean) / math.sqrt(variance), alpha, "one step from exact draws")
+    return f"{len(x)} chains, the first step from exact draws"
+
+
+def _first_step_law(law: Linear, sampler: Sampler) -> tuple[float, float]:
+    """The pull c and the variance v, read from what the law says on flat and on curved energies."""
+    means, variances = [], []
+    for curvature in (0.0, 1.0, 2.0):
+        start = torch.ones(1, dtype=torch.float64)
+        mean, covariance = next(_recursion(law.step(sampler, torch.full((1, 1), curvature).double()), start))
+        means.append(float(mean))
+        variances.append(float(covariance))
+    pull = means[0] - means[1]
+    one_gradient = math.isclose(means[0], 1) and math.isclose(means[1] - means[2], pull, rel_tol=1e-9)
+    if not one_gradient or max(variances) - min(variances) > 1e-9 * max(variances):
+        raise CheckSkippedError("the first step is not x - c ∇E + noise, so that Gaussians alone have a law")
+    return pull, variances[0]
+
+
+def law_gaussian(subject: SamplerSubject) -> str:
+    """On independent Gaussians in float64 the chains have the claimed law, from a start far away."""
+    return _gaussian_law(_independent, subject)
+
+
+def law_correlated_gaussian(subject: SamplerSubject) -> str:
+    """On images of correlated Gaussian pixels in float32 the chains have the claimed law."""
+    return _gaussian_law(_correlated, subject)
+
+
+def law_log_exponential(subject: SamplerSubject) -> str:
+    """The asymmetric log-exponential law: invariant, or the exact first step of an unadjusted sampler."""
+    return _other_law(LogExponential(), subject)
+
+
+def law_mixture(subject: SamplerSubject) -> str:
+    """A mixture of unequal weights: invariant, or the exact first step."""
+    return _other_law(Mixture(), subject)
+
+
+def law_banana(subject: SamplerSubject) -> str:
+    """A bent Gaussian: invariant, or the exact first step."""
+    return _other_law(Banana(), subject)
+
+
+def law_funnel(subject: SamplerSubject) -> str:
+    """A funnel: invariant, or the exact first step."""
+    return _other_law(Funnel(), subject)
+
+
+def law_far_modes(subject: SamplerSubject) -> str:
+    """Chains that all begin in the smaller of two far modes reach both in the right shares."""
+    claims = subject.claims
+    if not claims.crosses_modes:
+        raise CheckSkippedError("not claimed: crosses_modes=True asks for it")
+    target, sampler = Mixture(distance=3.0, std=1.0), build(subject)
+    start = torch.tensor([[-3.0, 0.0]], dtype=torch.float64).repeat(_chains(subject), 1)
+    steps = claims.warmup + claims.steps
+    x = run_chain(sampler, target.energy, start, steps=steps, rng=_rng(subject, "far modes")).x
+    _judge(target.to_normal(x), _share(), f"{steps} steps after a start in one mode")
+    return f"{len(x)} chains, {steps} steps"
+
+
+CHECKS = {
+    "law-gaussian": law_gaussian,
+    "law-correlated-gaussian": law_correlated_gaussian,
+    "law-log-exponential": law_log_exponential,
+    "law-mixture": law_mixture,
+    "law-banana": law_banana,
+    "law-funnel": law_funnel,
+    "law-far-modes": law_far_modes,
+}

@@ -1,0 +1,27 @@
+"""The parameters of any part: typed, documented, and inside their own ranges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ebmkit.config import REQUIRED, signature_of
+from ebmkit.parameters import broken_bound
+from ebmkit.testing.subject import Subject
+from ebmkit.testing.tensors import demand
+
+__all__ = ["check_parameters"]
+
+
+def check_parameters(subject: Subject[Any]) -> str:
+    """Every keyword parameter has a type, a line under ``Args:``, and a default inside its range.
+
+    Returns:
+        their names.
+    """
+    parameters = signature_of(subject.component).parameters
+    for each in parameters:
+        demand(bool(each.doc), f"{each.name} has no line under Args: in the class's docstring")
+        if each.default is not REQUIRED:
+            bound = broken_bound(each.hint, each.default)
+            demand(bound is None, f"{each.name} must be {bound}, but its default is {each.default!r}")
+    return ", ".join(each.name for each in parameters)

@@ -1,0 +1,130 @@
+"""Run the checks of a part one by one, whatever it does."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeAlias
+
+from ebmkit.errors import PluginError
+from ebmkit.testing import laws, samplers
+from ebmkit.testing.claims import (
+    Claims,
+    EnergyClaims,
+    GeneratorClaims,
+    SamplerClaims,
+    SchedulerClaims,
+    SourceClaims,
+)
+from ebmkit.testing.report import CheckFailedError, CheckSkippedError, Outcome, Report, Result
+from ebmkit.testing.subject import Subject, kind_of
+
+__all__ = ["CHECKS", "CLAIMS", "Check", "check", "claims_of", "run_check"]
+
+Check: TypeAlias = Callable[[Subject[Any]], str]
+"""Returns what it measured (or nothing to say); raises CheckFailedError or CheckSkippedError."""
+
+CLAIMS: Mapping[str, type[Claims]] = {
+    each.kind: each for each in (SamplerClaims, EnergyClaims, GeneratorClaims, SchedulerClaims, SourceClaims)
+}
+
+CHECKS: Mapping[str, Mapping[str, Check]] = {
+    "sampler": {**samplers.CHECKS, **laws.CHECKS},
+    "energy": {},
+    "generator": {},
+    "scheduler": {},
+    "source": {},
+}
+"""Kind to the checks of that kind by name; the first line of each one's docstring says what it demands."""
+
+
+def claims_of(component: Callable[..., Any]) -> Claims:
+    """What a part claims by its ``conformance()``; without one, the defaults of its kind.
+
+    Raises:
+        PluginError: it is none of the five kinds of part, or claims to be another kind.
+    """
+    declared = getattr(component, "conformance", None)
+    kind = kind_of(component)
+    claims = declared() if declared is not None else None if kind is None else CLAIMS[kind]()
+    if claims is None:
+        raise PluginError(f"{_name(component)} is no part: it inherits from none of {', '.join(CLAIMS)}")
+    if kind is not None and not isinstance(claims, CLAIMS[kind]):
+        raise PluginError(
+            f"{_name(component)} is a {kind}, but its conformance() returns {type(claims).__name__} "
+            f"instead of {CLAIMS[kind].__name__}"
+        )
+    return claims
+
+
+def check(
+    component: Callable[..., Any],
+    claims: Claims | None = None,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    only: Collection[str] = (),
+    progress: Callable[[Result], None] = lambda _: None,
+) -> Report:
+    """Run every check of a part.
+
+    Args:
+        component: its class, or any callable that takes its keyword parameters.
+        claims: what it claims; by default what its ``conformance()`` returns.
+        quick: fewer chains and steps: seconds instead of a minute, and blind to smaller errors.
+        seed: of the statistics. A right sampler fails for at most one seed in 100,000.
+        only: names of the checks to run; all by default.
+        progress: called with each result as it comes.
+
+    Raises:
+        PluginError: the component is no part, or a name of a check does not exist.
+    """
+    claims = claims if claims is not None else claims_of(component)
+    subject = Subject(component, claims, quick, seed)
+    checks = CHECKS[claims.kind]
+    _refuse_unknown(claims.kind, [*only, *claims.expected_failures])
+    results = []
+    for name in checks:
+        if not only or name in only:
+            results.append(run_check(subject, name))
+            progress(results[-1])
+    return Report(_name(component), claims.kind, seed, tuple(results))
+
+
+def run_check(subject: Subject[Any], name: str) -> Result:
+    """One check of one part; whatever the part raises is a failure, not an error."""
+    begin = time.perf_counter()
+    try:
+        outcome, detail = Outcome.PASSED, CHECKS[subject.claims.kind][name](subject)
+    except CheckSkippedError as skipped:
+        outcome, detail = Outcome.SKIPPED, str(skipped)
+    except CheckFailedError as failed:
+        outcome, detail = Outcome.FAILED, str(failed)
+    except Exception as error:  # noqa: BLE001 - the part may raise anything
+        outcome, detail = Outcome.FAILED, _raised(error)
+    reason = subject.claims.expected_failures.get(name)
+    if reason is not None and outcome is Outcome.FAILED:
+        outcome, detail = Outcome.EXPECTED_FAILURE, f"{reason} ({detail})"
+    elif reason is not None and outcome is Outcome.PASSED:
+        outcome = Outcome.UNEXPECTED_PASS
+        detail = f"expected to fail ({reason}), but it passes: remove it from expected_failures"
+    return Result(name, outcome, detail, time.perf_counter() - begin)
+
+
+def _refuse_unknown(kind: str, names: Collection[str]) -> None:
+    for name in names:
+        if name not in CHECKS[kind]:
+            raise PluginError(f"no check of a {kind} is named {name!r}; they are {', '.join(CHECKS[kind])}")
+
+
+def _raised(error: Exception) -> str:
+    """What was raised, and the innermost line outside ebmkit's own loop where there is one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if "/torch/" not in frame.filename]
+    place = f" at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""
+    return f"raised {type(error).__name__}: {error}{place}"
+
+
+def _name(component: Callable[..., Any]) -> str:
+    return getattr(component, "__name__", type(component).__name__)

@@ -1,0 +1,404 @@
+"""What every sampler must respect, whatever its law."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ebmkit.core import EnergyFn, Position, Rng, Sampler, run_chain, value_and_gradient, walk
+from ebmkit.testing.claims import Exact, SamplerClaims
+from ebmkit.testing.memory import resident_bytes
+from ebmkit.testing.parameters import check_parameters
+from ebmkit.testing.probes import Probe, bowl, walled
+from ebmkit.testing.report import CheckSkippedError
+from ebmkit.testing.subject import Subject
+from ebmkit.testing.tensors import (
+    demand,
+    demand_same,
+    fields,
+    same_bits,
+    snapshot,
+    through_safetensors,
+)
+
+__all__ = ["CHECKS", "build"]
+
+SamplerSubject: TypeAlias = Subject[SamplerClaims]
+
+_SHAPES = ((3,), (1, 4, 4), (2, 3, 5))
+_STEP_SIZE = 0.8
+
+
+def build(subject: SamplerSubject, **changes: Any) -> Sampler:
+    """The sampler with its claimed settings; ``step_size`` 0.8 where they leave it open."""
+    if "step_size" not in subject.claims.settings and subject.takes("step_size"):
+        changes = {"step_size": _STEP_SIZE, **changes}
+    sampler = subject.make(**changes)
+    demand(isinstance(sampler, Sampler), f"{type(sampler).__name__} does not inherit from Sampler")
+    return sampler  # type: ignore[no-any-return]
+
+
+def _start(count: int = 8, shape: tuple[int, ...] = (3,), dtype: torch.dtype = torch.float64) -> Tensor:
+    return Rng(1).fold("start").normal(torch.empty(count, *shape, dtype=dtype))
+
+
+def _states(sampler: Sampler, energy: EnergyFn, x: Tensor, steps: int) -> Iterator[Any]:
+    """The states of a chain, without gradients as in the loop of ``run_chain``."""
+    with torch.no_grad():
+        for here, _ in islice(walk(sampler, energy, x, rng=Rng(2)), steps):
+            yield here
+
+
+def parameters(subject: SamplerSubject) -> str:
+    """Every keyword parameter has a type, a line under ``Args:``, and a default inside its range."""
+    return check_parameters(subject)
+
+
+def shape_and_dtype(subject: SamplerSubject) -> str:
+    """Positions keep shape, type, device and precision; infos are ``(B,)`` or 0-dim numbers."""
+    for shape in _SHAPES:
+        for dtype in (torch.float32, torch.float64):
+            _check_steps(build(subject), _start(5, shape, dtype))
+    (here,) = _states(build(subject), bowl, _start(50), 1)
+    rounded = torch.equal(here.x, here.x.float().double())
+    demand(not rounded, "float64 positions come back with the digits of float32 only")
+    return f"shapes {', '.join(map(str, _SHAPES))} in float32 and float64"
+
+
+def _check_steps(sampler: Sampler, x: Tensor) -> None:
+    given = f"a position of shape {tuple(x.shape)} and type {x.dtype}"
+    with torch.no_grad():
+        for here, info in islice(walk(sampler, bowl, x, rng=Rng(2)), 3):
+            moved = fields(here)["x"]
+            demand(moved.shape == x.shape, f"{given} became one of shape {tuple(moved.shape)}")
+            demand(moved.dtype == x.dtype, f"{given} became {moved.dtype}")
+            demand(moved.device == x.device, f"{given} on {x.device} went to {moved.device}")
+            for name, value in info.items():
+                demand(isinstance(value, Tensor), f"info {name!r} is no tensor but {type(value).__name__}")
+                demand(value.shape in ((), x.shape[:1]), f"info {name!r} has shape {tuple(value.shape)}")
+                demand(value.is_floating_point(), f"info {name!r} is {value.dtype}, which has no mean")
+
+
+def input_unchanged(subject: SamplerSubject) -> str:
+    """Neither the start nor any earlier state is modified in place."""
+    sampler, x = build(subject), _start()
+    before = x.clone()
+    run_chain(sampler, bowl, x, steps=3, rng=Rng(2))
+    demand(same_bits(x, before), "the start of the chain was modified in place")
+    earlier: list[tuple[Any, dict[str, Tensor]]] = []
+    for step, here in enumerate(_states(sampler, bowl, x, 4)):
+        for old, copied in earlier:
+            demand_same(copied, fields(old), f"step {step} modified an earlier state in place")
+        earlier.append((here, snapshot(fields(here))))
+    return ""
+
+
+def energy_untouched(subject: SamplerSubject) -> str:
+    """The energy's parameters, their ``.grad``, its buffers and its train/eval modes stay as they are."""
+    sampler, energy = build(subject), Probe()
+    before, modes = snapshot(energy.tensors()), energy.modes()
+    for _ in _states(sampler, energy, _start(), 3):
+        now = energy.tensors()
+        demand_same(before, now, "a step changed the energy's")
+        demand(now.keys() == before.keys(), f"a step filled {', '.join(sorted(now.keys() - before.keys()))}")
+        demand(energy.modes() == modes, "a step changed train/eval mode")
+        demand(energy.scale.requires_grad and not energy.frozen.requires_grad, "a step changed requires_grad")
+    return ""
+
+
+def no_graph(subject: SamplerSubject) -> str:
+    """States and infos carry no graph, even where gradients are on; the grad mode stays as it is."""
+    for here, info in islice(walk(build(subject), Probe(), _start(), rng=Rng(2)), 3):
+        graphs = [name for name, each in {**fields(here), **info}.items() if each.requires_grad]
+        demand(not graphs, f"these require a gradient and keep a graph alive: {', '.join(graphs)}")
+        demand(torch.is_grad_enabled(), "a step switched torch's gradients off for its caller")
+    return ""
+
+
+def global_random(subject: SamplerSubject) -> str:
+    """torch's, NumPy's and Python's global generators are neither moved nor read."""
+    held = _global_generators()
+    ends = []
+    try:
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            np.random.seed(seed)
+            random.seed(seed)
+            before = _texts(_global_generators())
+            ends.append(run_chain(build(subject), bowl, _start(), steps=3, rng=Rng(2)).x)
+            after = _texts(_global_generators())
+            moved = [name for name in before if before[name] != after[name]]
+            demand(not moved, f"the chain moved the global generator of {', '.join(moved)}")
+    finally:
+        torch.set_rng_state(held["torch"])
+        np.random.set_state(held["NumPy"])
+        random.setstate(held["Python"])
+    demand(same_bits(*ends), "the chain depends on a global generator: draw from the rng it is given")
+    return ""
+
+
+def _global_generators() -> dict[str, Any]:
+    return {"torch": torch.get_rng_state(), "NumPy": np.random.get_state(), "Python": random.getstate()}
+
+
+def _texts(generators: dict[str, Any]) -> dict[str, str]:
+    numbers = generators["NumPy"]
+    return {
+        "torch": repr(generators["torch"].tolist()),
+        "NumPy": repr((numbers[1].tolist(), numbers[2:])),
+        "Python": repr(generators["Python"]),
+    }
+
+
+def same_seed(subject: SamplerSubject) -> str:
+    """The same seed gives the same bits, from a second instance and from the same one used twice."""
+    sampler = build(subject)
+    first, second, third = (
+        run_chain(each, bowl, _start(), steps=6, rng=Rng(3)).x for each in (sampler, sampler, build(subject))
+    )
+    demand(same_bits(first, second), "a second chain of the same instance gives other bits: it remembers")
+    demand(same_bits(first, third), "a second instance gives other bits")
+    return ""
+
+
+def other_seed(subject: SamplerSubject) -> str:
+    """Another seed gives other chains; a sampler that claims to draw nothing gives the same."""
+    sampler = build(subject)
+    ends = [run_chain(sampler, bowl, _start(64), steps=6, rng=Rng(seed)).x for seed in (3, 4)]
+    if not subject.claims.random:
+        demand(same_bits(*ends), "random=False is claimed, but another seed gives other positions")
+        return "draws nothing"
+    alike = int((ends[0] == ends[1]).flatten(1).all(1).sum())
+    demand(alike <= len(ends[0]) // 2, f"{alike} of {len(ends[0])} chains end the same under another seed")
+    return ""
+
+
+def independent_rows(subject: SamplerSubject) -> str:
+    """Moving one chain's start, even to NaN, changes no bit of the other chains."""
+    sampler, x, row = build(subject), _start(), 3
+    rest = torch.arange(len(x)) != row
+    plain = run_chain(sampler, bowl, x, steps=5, rng=Rng(2)).x
+    for value in (2.5, torch.nan):
+        other = x.clone()
+        other[row] = value
+        moved = run_chain(sampler, bowl, other, steps=5, rng=Rng(2)).x
+        demand(same_bits(plain[rest], moved[rest]), f"a chain that starts at {value} changes other chains")
+    return ""
+
+
+def batch_split(subject: SamplerSubject) -> str:
+    """64 chains are two times 32 bit for bit, with ``Rng.first_chain``; image-shaped too."""
+    sampler = build(subject)
+    for shape in ((3,), (1, 4, 4)):
+        x = _start(64, shape)
+        whole = run_chain(sampler, bowl, x, steps=5, rng=Rng(2)).x
+        halves = [
+            run_chain(sampler, bowl, x[first : first + 32], steps=5, rng=Rng(2, first_chain=first)).x
+            for first in (0, 32)
+        ]
+        differ = int((whole != torch.cat(halves)).flatten(1).any(1).sum())
+        demand(differ == 0, f"{differ} of 64 chains depend on which chains run beside them")
+    return ""
+
+
+def callables(subject: SamplerSubject) -> str:
+    """A module, a function and a lambda of the same values give the same bits."""
+    energies: list[Callable[[Tensor], Tensor]] = [bowl, lambda x: bowl(x), Probe()]  # noqa: PLW0108
+    ends = [run_chain(build(subject), energy, _start(), steps=3, rng=Rng(2)).x for energy in energies]
+    demand(all(same_bits(ends[0], end) for end in ends), "the kind of callable changes the chain")
+    return ""
+
+
+def state(subject: SamplerSubject) -> str:
+    """The state is a named tuple of tensors that safetensors gives back bit for bit."""
+    *_, last = _states(build(subject), bowl, _start(), 3)
+    before = fields(last)
+    demand_same(before, fields(through_safetensors(last)), "changed by saving and loading")
+    return ", ".join(before)
+
+
+def resume(subject: SamplerSubject) -> str:
+    """A chain stopped after any step, saved and continued by a new instance ends at the same bits."""
+    whole = list(_states(build(subject), bowl, _start(), 6))
+    for stopped in range(1, 6):
+        sampler, here = build(subject), through_safetensors(whole[stopped - 1])
+        with torch.no_grad():
+            for step in range(stopped, 6):
+                here, _ = sampler.step(bowl, here, Rng(2).fold("step", step))
+        demand_same(fields(whole[-1]), fields(here), f"resumed after step {stopped}, the end differs in")
+    return "stopped after each of 5 steps"
+
+
+def no_hidden_state(subject: SamplerSubject) -> str:
+    """A chain leaves the sampler's own attributes as they were: what a step needs is in its state."""
+    sampler = build(subject)
+    before = _attributes(sampler)
+    run_chain(sampler, bowl, _start(), steps=3, rng=Rng(2))
+    changed = [name for name, text in _attributes(sampler).items() if before.get(name) != text]
+    demand(not changed, f"these attributes changed, move them into the state: {', '.join(changed)}")
+    return ""
+
+
+def _attributes(sampler: Sampler) -> dict[str, str]:
+    slots = (name for each in type(sampler).__mro__ for name in getattr(each, "__slots__", ()))
+    names = {*slots, *getattr(sampler, "__dict__", {})}
+    return {
+        name: repr(getattr(sampler, name))
+        for name in names
+        if not name.startswith("__") and hasattr(sampler, name)
+    }
+
+
+def cached_values(subject: SamplerSubject) -> str:
+    """State fields called ``energy`` and ``gradient`` are those of the position ``x``."""
+    names: list[str] = []
+    for here in _states(build(subject), bowl, _start(), 4):
+        exact = value_and_gradient(bowl, here.x)
+        wanted = {"energy": exact.value, "gradient": exact.gradient}
+        held = fields(here)
+        names = [name for name in wanted if name in held and held[name].shape == wanted[name].shape]
+        for name in names:
+            close = torch.allclose(held[name].double(), wanted[name].double(), rtol=1e-6, atol=1e-9)
+            demand(close, f"the cached {name} is not that of the position")
+    if not names:
+        raise CheckSkippedError("the state caches neither")
+    return ", ".join(names)
+
+
+class _InterruptError(Exception):
+    """Raised inside the energy, as a signal handler would."""
+
+
+class _Interrupting:
+    """``bowl`` for some calls, then an interrupt at every further one."""
+
+    first = 21
+
+    def __init__(self, interrupt: type[BaseException]) -> None:
+        self.interrupt = interrupt
+        self.calls = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls >= self.first:
+            raise self.interrupt
+        return bowl(x)
+
+
+def stops(subject: SamplerSubject) -> str:
+    """A chain can be left after any step, and what interrupts the energy reaches the caller at once."""
+    sampler = build(subject)
+    for steps, here in enumerate(_states(sampler, bowl, _start(), 4), start=1):
+        left = run_chain(sampler, bowl, _start(), steps=steps, rng=Rng(2)).x
+        demand(same_bits(left, here.x), f"a chain of {steps} steps is not the beginning of a longer one")
+    for interrupt in (_InterruptError, KeyboardInterrupt):
+        energy = _Interrupting(interrupt)
+        try:
+            run_chain(sampler, energy, _start(), steps=50, rng=Rng(2))
+        except interrupt:
+            demand(energy.calls == energy.first, "the energy was called again after an interrupt")
+        else:
+            demand(energy.calls < energy.first, f"a {interrupt.__name__} inside the energy was swallowed")
+    return ""
+
+
+def nan_energy(subject: SamplerSubject) -> str:
+    """Where the energy is NaN a chain refuses to go or becomes NaN itself within 3 steps, never hiding it."""
+    grace = 0 if isinstance(subject.claims.law, Exact) else 3
+    x = 0.3 * _start(64)
+    outside = torch.zeros(len(x), dtype=torch.long)
+    finite = torch.ones(len(x), dtype=torch.bool)
+    for here in _states(build(subject), walled, x, 40):
+        finite = torch.isfinite(here.x).flatten(1).all(1)
+        beyond = finite & ~torch.isfinite(walled(here.x))
+        outside = torch.where(beyond, outside + 1, 0)
+        hidden = int((outside > grace).sum())
+        demand(hidden == 0, f"{hidden} of {len(x)} chains go on at finite positions whose energy is NaN")
+    lost = int((~finite).sum())
+    return f"{lost} of {len(x)} chains became NaN" if lost else "refused"
+
+
+def memory(subject: SamplerSubject) -> str:
+    """1,000 steps (300 when quick) take no more memory than 100, and the state does not grow."""
+    steps, warm, x = 300 if subject.quick else 1000, 100, _start(1024, (2, 8))
+    size = resident = held = 0
+    for step, here in enumerate(_states(build(subject), bowl, x, steps), start=1):
+        held = sum(value.nbytes for value in fields(here).values())
+        if step == warm:
+            size, resident = held, resident_bytes()
+    grown = resident_bytes() - resident
+    demand(held == size, f"the state grew from {size:,} to {held:,} bytes in {steps - warm} steps")
+    # A tenth of one position a step is far below any leak of tensors and far above what the allocator does.
+    allowed = (steps - warm) * x.nbytes / 10
+    demand(grown < allowed, f"memory grew by {grown / 1e6:.0f} MB in {steps - warm} steps")
+    return f"{max(grown, 0) / 1e6:.1f} MB in {steps - warm} steps"
+
+
+class _Euler(Sampler):
+    """Langevin dynamics in two lines: what the time of a step is compared with."""
+
+    def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[Position, dict[str, Tensor]]:
+        gradient = value_and_gradient(energy, state.x).gradient
+        return Position(state.x - 0.5 * gradient + rng.normal(state.x)), {}
+
+
+def cost(subject: SamplerSubject) -> str:
+    """A step costs the claimed number of energy evaluations; its time is compared with a Langevin step's."""
+    sampler, x, steps = build(subject), _start(64, (16,), torch.float32), 20
+    energy, calls = Probe(), 0
+    for step, _ in enumerate(_states(sampler, energy, x, steps)):
+        calls = energy.calls if step == 0 else calls
+    evaluations = (energy.calls - calls) / (steps - 1)
+    if subject.claims.gradients is not None:
+        claimed = subject.claims.gradients(sampler)
+        demand(
+            evaluations == claimed,
+            f"a step evaluates the energy {evaluations:g} times, {claimed} are claimed",
+        )
+    ratio = _best_seconds(sampler, x) / _best_seconds(_Euler(), x)
+    # Machines are noisy: only what cannot be noise fails.
+    demand(
+        ratio < 50 * max(evaluations, 1),
+        f"a step takes {ratio:.0f} times as long as Langevin's, for {evaluations:g} evaluations",
+    )
+    return f"{evaluations:g} evaluations a step, {ratio:.1f} x the time of a Langevin step"
+
+
+def _best_seconds(sampler: Sampler, x: Tensor) -> float:
+    """The fastest of five chains of 20 steps under a cheap energy."""
+    seconds = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        run_chain(sampler, bowl, x, steps=20, rng=Rng(2))
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds)
+
+
+CHECKS = {
+    "parameters": parameters,
+    "shape-and-dtype": shape_and_dtype,
+    "input-unchanged": input_unchanged,
+    "energy-untouched": energy_untouched,
+    "no-graph": no_graph,
+    "global-random": global_random,
+    "same-seed": same_seed,
+    "other-seed": other_seed,
+    "independent-rows": independent_rows,
+    "batch-split": batch_split,
+    "callables": callables,
+    "state": state,
+    "resume": resume,
+    "no-hidden-state": no_hidden_state,
+    "cached-values": cached_values,
+    "stops": stops,
+    "nan-energy": nan_energy,
+    "memory": memory,
+    "cost": cost,
+}

@@ -1,0 +1,57 @@
+"""The part under test, and how it is built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from ebmkit.core import CooperativeScheduler, Energy, LatentGenerator, Sampler
+from ebmkit.data import Source
+from ebmkit.testing.claims import Claims
+
+__all__ = ["Subject", "kind_of"]
+
+ClaimsT = TypeVar("ClaimsT", bound=Claims)
+
+_BASES: Mapping[str, type] = {
+    "sampler": Sampler,
+    "energy": Energy,
+    "generator": LatentGenerator,
+    "scheduler": CooperativeScheduler,
+    "source": Source,
+}
+
+
+def kind_of(component: Any) -> str | None:
+    """Which kind of part a class is, by what it inherits from; None where it is none."""
+    if not isinstance(component, type):
+        return None
+    return next((kind for kind, base in _BASES.items() if issubclass(component, base)), None)
+
+
+@attrs.frozen
+class Subject(Generic[ClaimsT]):
+    """A part, what it claims, and how thoroughly it is looked at.
+
+    Attributes:
+        component: its class, or any callable that takes its keyword parameters.
+        claims: what it claims.
+        quick: fewer chains and steps.
+        seed: of the statistics; another one draws other chains.
+    """
+
+    component: Callable[..., Any]
+    claims: ClaimsT
+    quick: bool = False
+    seed: int = 0
+
+    def make(self, *parts: Any, **changes: Any) -> Any:
+        """A new instance with the claimed settings, and ``changes`` over them."""
+        return self.component(*parts, **{**self.claims.settings, **changes})
+
+    def takes(self, name: str) -> bool:
+        """Whether the component has a parameter of this name."""
+        return name in inspect.signature(self.component).parameters

@@ -1,0 +1,17 @@
+"""Every installed sampler passes the kit that third parties are given."""
+
+from __future__ import annotations
+
+import pytest
+
+from ebmkit.registry import Component, Registry
+from ebmkit.testing import check
+
+SAMPLERS = Registry.discover().components("sampler")
+
+
+@pytest.mark.parametrize("component", SAMPLERS, ids=lambda each: each.name)
+def test_installed_samplers_pass_the_quick_kit(component: Component) -> None:
+    report = check(component.factory, quick=True)
+    assert report.passed, report
+    assert {result.outcome for result in report.results if result.check == "law-gaussian"} == {"passed"}
