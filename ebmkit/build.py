@@ -81,8 +81,10 @@ def build_experiment(plan: Plan) -> Experiment:
     source = open_source(plan)
     schedule = build_schedule(plan, shape=source.shape, examples=len(source), device=device)
     rng = Rng(plan.run.seed)
-    size = plan.parts["data"].shared["batch"]
-    batches = Batches(source, size=size, rng=rng.fold("batches"), device=device)
+    keys = plan.parts["data"].shared
+    batches = Batches(
+        source, size=keys["batch"], rng=rng.fold("batches"), device=device, workers=keys["workers"]
+    )
     learners = {
         name: Learner(schedule.get_submodule(name), part.optimizer)
         for name, part in plan.parts.items()

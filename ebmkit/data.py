@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import Batch, Rng
+from ebmkit.readahead import ReadAhead
 
 __all__ = ["Batches", "Source"]
 
@@ -22,9 +23,11 @@ class Source(ABC):
 
     Attributes:
         shape: of one example, ``(C, H, W)`` for images.
+        concurrent: several threads may read at once, and it pays: batches are then read ahead.
     """
 
     shape: tuple[int, ...]
+    concurrent: bool = False
 
     @abstractmethod
     def __len__(self) -> int:
@@ -34,9 +37,12 @@ class Source(ABC):
     def __getitem__(self, index: Tensor) -> Tensor:
         """The examples at these positions, ``(n,) int64 -> (n, *shape)`` float32; images in [-1, 1]."""
 
-    @final
     def fingerprint(self) -> str:
-        """SHA-256 over every example: tells whether a run is resumed on the data it began with."""
+        """SHA-256 over every example: tells whether a run is resumed on the data it began with.
+
+        A source with a cheaper way to tell its data apart, such as sizes and checksums of files, has
+        its own.
+        """
         digest = hashlib.sha256(repr((len(self), self.shape)).encode())
         for index in torch.split(torch.arange(len(self)), 256):
             digest.update(self[index].contiguous().numpy().tobytes())
@@ -50,25 +56,38 @@ class Batches:
     Each epoch is a new random order of the whole data; a batch that reaches the end of one epoch
     goes on with the next, so that every example is seen equally often and every batch is full.
 
+    A source that may be read by several threads is read ahead: while one batch is learned from, the
+    next two are decoded. That changes no batch.
+
     Args:
         source: the data.
         size: examples a batch, >= 1; it may exceed the data.
         rng: the stream that shuffles.
         device: where the batches are needed.
+        workers: threads that read ahead where the source is ``concurrent``; 0 reads every batch when
+            it is asked for.
     """
 
-    def __init__(self, source: Source, *, size: int, rng: Rng, device: torch.device) -> None:
+    def __init__(
+        self, source: Source, *, size: int, rng: Rng, device: torch.device, workers: int = 0
+    ) -> None:
         self.source = source
         self.size = size
         self.rng = rng
         self.device = device
         self._order: tuple[int, Tensor] = (-1, torch.empty(0))
+        self._ahead = ReadAhead(source.__getitem__, workers) if source.concurrent and workers else None
 
     def __getitem__(self, iteration: int) -> Batch:
         """The batch of this iteration, counted from 0."""
+        index = self.positions(iteration)
+        x = self.source[index] if self._ahead is None else self._ahead.batch(iteration, self.positions)
+        return Batch(x.to(self.device), index.to(self.device))
+
+    def positions(self, iteration: int) -> Tensor:
+        """Where the examples of this iteration stand in the source, ``(size,)`` int64."""
         begin = iteration * self.size
-        index = torch.cat(list(self._pieces(begin, begin + self.size)))
-        return Batch(self.source[index].to(self.device), index.to(self.device))
+        return torch.cat(self._pieces(begin, begin + self.size))
 
     def _pieces(self, begin: int, end: int) -> list[Tensor]:
         """The positions begin..end of the endless sequence of shuffled epochs, an epoch at a time."""

@@ -138,6 +138,11 @@ class _Session:
             for report in train(self.experiment, iterations=self.plan.run.iterations, start=start):
                 iteration = report.iteration
                 yield report
+        except DataError as error:  # met in training, not before it
+            raise TrainingError(
+                f"iteration {iteration + 1}: {error}\n"
+                f"The last checkpoint is intact (ebmkit resume {self.folder.path.name})."
+            ) from error
         except EbmkitError:
             raise
         except Exception as error:

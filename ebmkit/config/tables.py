@@ -38,13 +38,16 @@ class RunTable:
 
 @attrs.frozen(kw_only=True)
 class DataKeys:
-    """The key of ``[data]`` that every source shares.
+    """The keys of ``[data]`` that every source shares.
 
     Args:
         batch: n, training examples an iteration.
+        workers: threads that decode the next batches ahead of the training, where the source streams;
+            any number gives the same batches.
     """
 
     batch: Annotated[int, Ge(1)] = 64
+    workers: Annotated[int, Ge(0)] = 4
 
 
 @attrs.frozen(kw_only=True)

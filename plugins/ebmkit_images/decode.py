@@ -15,6 +15,10 @@ __all__ = ["Pixels", "decode", "is_image_name"]
 
 Pixels = NDArray[np.uint8]
 
+# A file that claims more pixels than Pillow thinks sane is refused, not warned about. Once for all
+# threads: a filter for the time of one image would be taken back by another thread's.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
 
 def is_image_name(name: str) -> bool:
     """Whether Pillow knows the suffix of this file name; other files are no part of the data."""
@@ -39,11 +43,8 @@ def decode(stream: IO[bytes], name: str, *, size: int, color: bool, crop: int = 
         DataError: not an image, damaged, or smaller than ``crop``.
     """
     try:
-        with warnings.catch_warnings():
-            # A file that claims more pixels than Pillow thinks sane is refused, not warned about.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(stream) as opened:
-                image = ImageOps.exif_transpose(opened).convert("RGB" if color else "L")
+        with Image.open(stream) as opened:
+            image = ImageOps.exif_transpose(opened).convert("RGB" if color else "L")
     except (
         OSError,
         ValueError,

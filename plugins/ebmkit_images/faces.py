@@ -9,8 +9,8 @@ from typing import Annotated, Literal, final
 from ebmkit.core import Ge
 from ebmkit.errors import DataError
 from ebmkit_images.decode import Pixels, decode
-from ebmkit_images.memory import ImageSource, PixelRange
 from ebmkit_images.packages import package_folder
+from ebmkit_images.source import ImageSource, PixelRange, stack
 
 __all__ = ["Faces"]
 
@@ -47,7 +47,7 @@ class Faces(ImageSource):
         mirror: bool = False,
         pixel_range: PixelRange = "fixed",
     ) -> None:
-        super().__init__(_read(part, size), mirror=mirror, pixel_range=pixel_range)
+        super().__init__(stack(_read(part, size)), mirror=mirror, pixel_range=pixel_range)
 
 
 def _read(part: str, size: int) -> Iterator[Pixels]:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-import zipfile
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Annotated, final
 
 from ebmkit.core import Ge
-from ebmkit.errors import DataError
-from ebmkit_images.decode import Pixels, decode, is_image_name
-from ebmkit_images.memory import ImageSource, PixelRange
+from ebmkit_images.places import Archive, Choice, Directory, Place
+from ebmkit_images.source import ImageSource, PixelRange
+from ebmkit_images.streamed import DecodedFiles, Form, identity, in_memory_or_streamed
 
 __all__ = ["Folder", "Zip"]
 
 Count = Annotated[int, Ge(0)]
 
 
+class _Files(ImageSource):
+    """Images that are files of their own somewhere."""
+
+    def __init__(
+        self, place: Place, form: Form, *, mirror: bool, pixel_range: PixelRange, cache: int
+    ) -> None:
+        files = DecodedFiles(place, form)
+        super().__init__(in_memory_or_streamed(files, cache=cache), mirror=mirror, pixel_range=pixel_range)
+        self._files = files
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names, sizes and checksums of the files and what is made of them."""
+        return identity(self._files.place, self._files.form, self.mirror, self.pixel_range)
+
+
 @final
-class Folder(ImageSource):
+class Folder(_Files):
     """Every image file under a folder, in the order of the names.
 
     Files whose suffix Pillow does not know are no part of the data; a file that has an image's
-    suffix and is none stops the run with its path.
+    suffix and is none stops the run with its path. A set that fits into ``cache`` is decoded at the
+    start; a larger one is streamed: each image is decoded when its batch is due, ahead of the
+    training and in ``workers`` threads, and memory holds the names alone.
 
     Args:
         path: the folder, searched with its sub-folders.
@@ -34,6 +48,7 @@ class Folder(ImageSource):
         limit: take at most that many after those; 0 takes all.
         mirror: add every image's mirror image as an example of its own.
         pixel_range: ``fixed`` maps 0..255 to [-1, 1]; ``image`` stretches each image by itself.
+        cache: MiB of decoded images that may stay in memory; a larger set is streamed.
 
     Raises:
         DataError: no such folder, no image in it, or an unreadable image.
@@ -51,15 +66,17 @@ class Folder(ImageSource):
         limit: Count = 0,
         mirror: bool = False,
         pixel_range: PixelRange = "fixed",
+        cache: Count = 1024,
     ) -> None:
-        chosen = _choose(_folder_files(Path(path)), path, pattern, skip, limit)
-        images = (_decode_file(Path(path) / name, size, color, crop) for name in chosen)
-        super().__init__(images, mirror=mirror, pixel_range=pixel_range)
+        place = Directory(path, Choice(pattern, skip, limit))
+        super().__init__(place, Form(size, color, crop), mirror=mirror, pixel_range=pixel_range, cache=cache)
 
 
 @final
-class Zip(ImageSource):
+class Zip(_Files):
     """Every image in a zip archive, in the order of the names; nothing is unpacked to disk.
+
+    A set that fits into ``cache`` is decoded at the start; a larger one is streamed, as from a folder.
 
     Args:
         path: the archive.
@@ -71,6 +88,7 @@ class Zip(ImageSource):
         limit: take at most that many after those; 0 takes all.
         mirror: add every image's mirror image as an example of its own.
         pixel_range: ``fixed`` maps 0..255 to [-1, 1]; ``image`` stretches each image by itself.
+        cache: MiB of decoded images that may stay in memory; a larger set is streamed.
 
     Raises:
         DataError: no such archive, no image in it, or an unreadable image.
@@ -88,56 +106,7 @@ class Zip(ImageSource):
         limit: Count = 0,
         mirror: bool = False,
         pixel_range: PixelRange = "fixed",
+        cache: Count = 1024,
     ) -> None:
-        with _open_archive(path) as archive:
-            names = sorted(each.filename for each in archive.infolist() if not each.is_dir())
-            chosen = _choose([name for name in names if is_image_name(name)], path, pattern, skip, limit)
-            images = (_decode_member(archive, name, size, color, crop) for name in chosen)
-            super().__init__(images, mirror=mirror, pixel_range=pixel_range)
-
-
-def _folder_files(folder: Path) -> list[str]:
-    """The image files under a folder by their names relative to it, sorted."""
-    if not folder.is_dir():
-        reason = "is not a folder" if folder.exists() else "does not exist"
-        raise DataError(f"path = {str(folder)!r} {reason}")
-    files = (path for path in folder.rglob("*") if is_image_name(path.name) and path.is_file())
-    return sorted(path.relative_to(folder).as_posix() for path in files)
-
-
-def _open_archive(path: str) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise DataError(f"path = {path!r} does not exist") from None
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"cannot read the zip archive {path!r}: {error}") from None
-
-
-def _choose(names: list[str], path: str, pattern: str, skip: int, limit: int) -> list[str]:
-    matching = [name for name in names if fnmatchcase(name, pattern)]
-    chosen = matching[skip : skip + limit] if limit else matching[skip:]
-    if not chosen:
-        found = f"{len(names)} images" if names else "no image file"
-        if names and not matching:
-            found += f", and none matches pattern = {pattern!r}"
-        elif matching:
-            found += f", and skip = {skip} leaves none"
-        raise DataError(f"path = {path!r} holds {found}")
-    return chosen
-
-
-def _decode_file(path: Path, size: int, color: bool, crop: int) -> Pixels:
-    try:
-        with path.open("rb") as stream:
-            return decode(stream, str(path), size=size, color=color, crop=crop)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _decode_member(archive: zipfile.ZipFile, name: str, size: int, color: bool, crop: int) -> Pixels:
-    try:
-        with archive.open(name) as stream:
-            return decode(stream, f"{archive.filename}:{name}", size=size, color=color, crop=crop)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise DataError(f"cannot read {archive.filename}:{name}: {error}") from None
+        place = Archive(path, Choice(pattern, skip, limit))
+        super().__init__(place, Form(size, color, crop), mirror=mirror, pixel_range=pixel_range, cache=cache)

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, final
 from ebmkit.core import Ge
 from ebmkit.errors import DataError
 from ebmkit_images.decode import decode
-from ebmkit_images.memory import ImageSource, PixelRange
 from ebmkit_images.packages import package_folder
+from ebmkit_images.source import ImageSource, PixelRange
 
 __all__ = ["Textures"]
 
@@ -52,7 +52,7 @@ class Textures(ImageSource):
                 pixels = decode(stream, str(file), size=size, color=color, crop=crop)
         except OSError as error:
             raise DataError(f"cannot read {file}: {error.strerror}") from None
-        super().__init__([pixels], mirror=False, pixel_range=pixel_range)
+        super().__init__(pixels[None], mirror=False, pixel_range=pixel_range)
 
 
 def _packaged(image: str) -> Path:

@@ -1,0 +1,191 @@
+"""Where image files lie: a folder or a zip archive, as an index of names."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import IO, final
+
+import attrs
+import numpy as np
+
+from ebmkit.errors import DataError
+from ebmkit_images.decode import is_image_name
+from ebmkit_images.names import Names
+
+__all__ = ["Archive", "Choice", "Directory", "Place"]
+
+
+@attrs.frozen
+class Choice:
+    """Which files of a place are the data: those that match ``pattern``, ``limit`` of them after ``skip``."""
+
+    pattern: str = "*"
+    skip: int = 0
+    limit: int = 0
+
+    def of(self, names: Sequence[str], path: str) -> list[int]:
+        """The positions of the chosen names.
+
+        Raises:
+            DataError: none is chosen; says why.
+        """
+        matching = [at for at, name in enumerate(names) if fnmatchcase(name, self.pattern)]
+        chosen = matching[self.skip : self.skip + self.limit] if self.limit else matching[self.skip :]
+        if not chosen:
+            found = f"{len(names)} images" if names else "no image file"
+            if names and not matching:
+                found += f", and none matches pattern = {self.pattern!r}"
+            elif matching:
+                found += f", and skip = {self.skip} leaves none"
+            raise DataError(f"path = {path!r} holds {found}")
+        return chosen
+
+
+class Place(ABC):
+    """An index of image files in the order of their names. Several threads may read at once.
+
+    Attributes:
+        names: relative to the place, with ``/``.
+    """
+
+    names: Names
+
+    @abstractmethod
+    def open(self, position: int) -> IO[bytes]:
+        """The file at a position.
+
+        Raises:
+            OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError: it cannot be opened.
+        """
+
+    @abstractmethod
+    def label(self, position: int) -> str:
+        """How to call the file in a message."""
+
+    @abstractmethod
+    def size(self, position: int) -> int:
+        """Bytes of the file, without reading it."""
+
+    @abstractmethod
+    def checksum(self, position: int) -> int:
+        """CRC-32 of the file."""
+
+
+@final
+class Directory(Place):
+    """The image files of a folder and its sub-folders.
+
+    Raises:
+        DataError: no such folder, or no image in it.
+    """
+
+    def __init__(self, path: str, choice: Choice) -> None:
+        self.path = path
+        if not Path(path).is_dir():
+            reason = "is not a folder" if Path(path).exists() else "does not exist"
+            raise DataError(f"path = {path!r} {reason}")
+        names = sorted(_walk(path, ""))
+        self.names = Names(names[at] for at in choice.of(names, path))
+
+    def open(self, position: int) -> IO[bytes]:
+        """The file at a position."""
+        return Path(self.label(position)).open("rb")
+
+    def label(self, position: int) -> str:
+        """The path of the file."""
+        return f"{self.path}/{self.names[position]}"
+
+    def size(self, position: int) -> int:
+        """Bytes of the file; 0 where it cannot be found out, which reading it will tell."""
+        try:
+            return Path(self.label(position)).stat().st_size
+        except OSError:
+            return 0
+
+    def checksum(self, position: int) -> int:
+        """CRC-32 of the file, which is read for it; 0 where that is impossible."""
+        try:
+            return zlib.crc32(Path(self.label(position)).read_bytes())
+        except OSError:
+            return 0
+
+
+def _walk(root: str, folder: str) -> Iterator[str]:
+    """The image files under a folder by their names relative to it; follows no link to a folder."""
+    with os.scandir(f"{root}/{folder}") as entries:
+        for entry in entries:
+            name = folder + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(root, f"{name}/")
+            elif is_image_name(entry.name) and entry.is_file():
+                yield name
+
+
+@final
+class Archive(Place):
+    """The image files of a zip archive; nothing is unpacked to disk.
+
+    Of what the zip says about its members only the numbers that find them again are kept: at a
+    million members the records of ``zipfile`` alone would fill a gigabyte.
+
+    Raises:
+        DataError: no such archive, it is none, or holds no image.
+    """
+
+    def __init__(self, path: str, choice: Choice) -> None:
+        self.path = path
+        self._zip = _open_zip(path)
+        members = [each for each in self._zip.infolist() if is_image_name(each.filename)]
+        members.sort(key=lambda each: each.filename)
+        names = [each.filename for each in members]
+        chosen = choice.of(names, path)
+        self.names = Names(names[at] for at in chosen)
+        self._numbers = np.array([_numbers(members[at]) for at in chosen], dtype=np.int64)
+        self._zip.filelist.clear()
+        self._zip.NameToInfo.clear()
+
+    def open(self, position: int) -> IO[bytes]:
+        """The member at a position."""
+        return self._zip.open(_record(self.names[position], self._numbers[position].tolist()))
+
+    def label(self, position: int) -> str:
+        """The archive and the member."""
+        return f"{self.path}:{self.names[position]}"
+
+    def size(self, position: int) -> int:
+        """Bytes of the member, unpacked."""
+        return int(self._numbers[position, _FIELDS.index("file_size")])
+
+    def checksum(self, position: int) -> int:
+        """CRC-32 of the member as the archive states it; reading a member verifies it."""
+        return int(self._numbers[position, _FIELDS.index("CRC")])
+
+
+_FIELDS = ("header_offset", "compress_size", "file_size", "compress_type", "flag_bits", "CRC")
+
+
+def _numbers(member: zipfile.ZipInfo) -> list[int]:
+    return [getattr(member, field) for field in _FIELDS]
+
+
+def _record(name: str, numbers: list[int]) -> zipfile.ZipInfo:
+    """What ``zipfile`` needs to read a member."""
+    member = zipfile.ZipInfo(name)
+    for field, value in zip(_FIELDS, numbers, strict=True):
+        setattr(member, field, value)
+    return member
+
+
+def _open_zip(path: str) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise DataError(f"path = {path!r} does not exist") from None
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"cannot read the zip archive {path!r}: {error}") from None

@@ -1,0 +1,102 @@
+"""Image files decoded as they are asked for, or once and for all where they fit into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import final
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from ebmkit.errors import DataError
+from ebmkit_images.decode import Pixels, decode
+from ebmkit_images.places import Place
+from ebmkit_images.source import PixelStore
+
+__all__ = ["DecodedFiles", "Form", "identity", "in_memory_or_streamed"]
+
+_SAMPLE = 1024
+_MIB = 2**20
+
+
+@attrs.frozen
+class Form:
+    """What is made of each file: a square of ``size`` pixels out of the centre; see ``decode``."""
+
+    size: int
+    color: bool
+    crop: int
+
+
+@final
+@attrs.frozen
+class DecodedFiles:
+    """A store that opens and decodes files when their images are asked for."""
+
+    place: Place
+    form: Form
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(N, C, H, W)``, known without opening a file."""
+        return (len(self.place.names), 3 if self.form.color else 1, self.form.size, self.form.size)
+
+    def __getitem__(self, index: NDArray[np.int64]) -> Pixels:
+        """Decode the images at these positions, ``(n,) -> (n, C, H, W)``.
+
+        Raises:
+            DataError: a file is unreadable or no image; names it.
+        """
+        pixels = np.empty((len(index), *self.shape[1:]), dtype=np.uint8)
+        for row, position in enumerate(index.tolist()):
+            pixels[row] = self._decode(position)
+        return pixels
+
+    def _decode(self, position: int) -> Pixels:
+        label = self.place.label(position)
+        try:
+            with self.place.open(position) as stream:
+                return decode(stream, label, **attrs.asdict(self.form))
+        except OSError as error:
+            raise DataError(f"cannot read {label}: {error.strerror}") from None
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            raise DataError(f"cannot read {label}: {error}") from None
+
+
+def in_memory_or_streamed(files: DecodedFiles, *, cache: int) -> PixelStore:
+    """All images decoded at once, in threads, where they fit into ``cache`` MiB; else ``files`` itself.
+
+    Raises:
+        DataError: a file is unreadable or no image; of several, the first by name.
+    """
+    if int(np.prod(files.shape)) > cache * _MIB:
+        return files
+    pixels = np.empty(files.shape, dtype=np.uint8)
+    parts = np.array_split(np.arange(len(pixels)), -(-len(pixels) // 64))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for part, images in zip(parts, threads.map(files.__getitem__, parts), strict=True):
+            pixels[part] = images
+    return pixels
+
+
+def identity(place: Place, *details: object) -> str:
+    """SHA-256 that tells one set of files from another without decoding any.
+
+    It covers the name and size of every file and the CRC-32 of up to 1024, spread evenly: all of
+    a small set. Times do not count, so a copy is the same data, and so is a folder packed as a zip.
+
+    Args:
+        place: the files.
+        details: what is made of them.
+    """
+    digest = hashlib.sha256(repr(details).encode())
+    count = len(place.names)
+    sampled = {at * count // _SAMPLE for at in range(_SAMPLE)} if count > _SAMPLE else range(count)
+    for position, name in enumerate(place.names):
+        checksum = place.checksum(position) if position in sampled else None
+        digest.update(repr((name, place.size(position), checksum)).encode())
+    return digest.hexdigest()
