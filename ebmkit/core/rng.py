@@ -15,6 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -25,6 +28,15 @@ _WORD = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
+
+_AHEAD = 32
+"""Steps of a small chain whose numbers are drawn together."""
+
+_FEW = 4096
+"""Numbers a draw up to which a chain counts as small: the calls cost more than the numbers."""
+
+_Make: TypeAlias = Callable[["_Bits", torch.dtype], Tensor]
+"""From random bits for n numbers a row to the numbers, ``(rows, n)``."""
 
 
 def _signed(word: int) -> int:
@@ -51,6 +63,7 @@ def _mix(words: Tensor) -> Tensor:
     return _xor_shifted(words, 31)
 
 
+@lru_cache(maxsize=256)
 def _label_word(label: int | str) -> int:
     if isinstance(label, int):
         return label & _WORD
@@ -68,6 +81,7 @@ class Rng:
         key: the seed of the stream, any integer (taken modulo 2^64).
         first_chain: global index of row 0; a process that holds chains 32..63 of 64
             passes 32 and draws the rows that one process would.
+        ahead: numbers drawn together with those of other steps; ``steps`` fills it in.
 
     Examples:
         >>> import torch
@@ -78,12 +92,13 @@ class Rng:
         True
     """
 
-    __slots__ = ("_draws", "first_chain", "key")
+    __slots__ = ("_ahead", "_draws", "first_chain", "key")
 
-    def __init__(self, key: int, *, first_chain: int = 0) -> None:
+    def __init__(self, key: int, *, first_chain: int = 0, ahead: tuple[_Ahead, int] | None = None) -> None:
         self.key = key & _WORD
         self.first_chain = first_chain
         self._draws = 0
+        self._ahead = ahead
 
     def __repr__(self) -> str:
         return f"Rng(key=0x{self.key:016x}, first_chain={self.first_chain})"
@@ -100,49 +115,116 @@ class Rng:
             key = _mix_int((_mix_int((key + _GOLDEN) & _WORD) ^ _label_word(label)) + _GOLDEN & _WORD)
         return Rng(key, first_chain=self.first_chain)
 
+    def steps(self, label: str) -> Iterator[Rng]:
+        """``fold(label, 0)``, ``fold(label, 1)``, …: the streams of the steps of one chain.
+
+        They draw the same numbers as those. Where a step needs few, the numbers of the next steps are drawn
+        along with them, because the calls would take longer than the numbers.
+        """
+        begin = 0
+        while True:
+            keys = [self.fold(label, step).key for step in range(begin, begin + _AHEAD)]
+            ahead = _Ahead(keys)
+            for place, key in enumerate(keys):
+                yield Rng(key, first_chain=self.first_chain, ahead=(ahead, place))
+            begin += _AHEAD
+
     def normal(self, like: Tensor) -> Tensor:
         """Independent N(0, 1) numbers of the shape, dtype and device of ``like``, contiguous.
 
         Row b belongs to chain ``first_chain + b``: ``(B, *S) -> (B, *S)``. The tails reach
         6.66 standard deviations (32 random bits a number).
         """
-        rows = like.shape[0]
-        numbers = like[:1].numel()
-        pairs = (numbers + 1) // 2
-        bits = self._bits(rows, pairs, like.device).view(torch.int32).view(rows, pairs, 2)
-        dtype = like.dtype if like.dtype == torch.float64 else torch.float32
-        # 31 bits counted from zero keep the resolution where the logarithm needs it.
-        radius = bits[..., 0].bitwise_and(0x7FFFFFFF).to(dtype).add_(0.5).mul_(2.0**-31)
-        radius.log_().mul_(-2.0).sqrt_()
-        angle = bits[..., 1].to(dtype).mul_(2.0 * math.pi * 2.0**-32)
-        out = torch.empty(rows, 2, pairs, dtype=dtype, device=like.device)
-        torch.mul(radius, angle.cos(), out=out[:, 0])
-        torch.mul(radius, angle.sin_(), out=out[:, 1])
-        return out.view(rows, -1)[:, :numbers].to(like.dtype).reshape(like.shape)
+        return self._draw(_normal, like)
 
     def uniform(self, like: Tensor) -> Tensor:
         """Independent numbers from (0, 1) of the shape, dtype and device of ``like``.
 
         0 is never drawn, so a logarithm is safe; in float32 the largest values round to 1.
         """
-        rows = like.shape[0]
-        numbers = like[:1].numel()
-        bits = self._bits(rows, numbers, like.device)
-        dtype = like.dtype if like.dtype == torch.float64 else torch.float32
-        high = (bits >> 33).bitwise_and_(0x7FFFFFFF)
-        return high.to(dtype).add_(0.5).mul_(2.0**-31).to(like.dtype).reshape(like.shape)
+        return self._draw(_uniform, like)
 
     def permutation(self, count: int) -> Tensor:
         """A random order of 0..count-1, ``(count,)`` int64 on the CPU: one for all chains."""
-        whole = Rng(self.key)
-        whole._draws, self._draws = self._draws, self._draws + 1
-        return whole._bits(1, count, torch.device("cpu"))[0].argsort(stable=True)
+        key, self._draws = _draw_key(self.key, self._draws), self._draws + 1
+        return _Bits([key], 0, 1, count, torch.device("cpu"))(count)[0].argsort(stable=True)
 
-    def _bits(self, rows: int, columns: int, device: torch.device) -> Tensor:
-        """64 random bits a number for one draw: ``(rows, columns)`` int64."""
-        draw = self.fold("draw", self._draws)
-        self._draws += 1
-        chains = torch.arange(self.first_chain + 1, self.first_chain + rows + 1, device=device)
-        keys = _mix(chains.mul_(_signed(_GOLDEN)).add_(_signed(draw.key)))
-        positions = torch.arange(1, columns + 1, device=device).mul_(_signed(_GOLDEN))
-        return _mix(keys[:, None] + positions)
+    def _draw(self, make: _Make, like: Tensor) -> Tensor:
+        draw, self._draws = self._draws, self._draws + 1
+        if self._ahead is not None and like.numel() <= _FEW:
+            ahead, place = self._ahead
+            return ahead.draw(make, draw, self.first_chain, like)[place]
+        return _numbers(make, [_draw_key(self.key, draw)], self.first_chain, like)[0]
+
+
+@final
+class _Ahead:
+    """What consecutive steps of a chain draw, made for all of them when the first one asks."""
+
+    def __init__(self, keys: list[int]) -> None:
+        self._keys = keys
+        self._drawn: dict[tuple[object, ...], Tensor] = {}
+
+    def draw(self, make: _Make, draw: int, first_chain: int, like: Tensor) -> Tensor:
+        """The draw of this number of every step, ``(steps, *like.shape)``."""
+        name = (make, draw, first_chain, like.shape, like.dtype, like.device)
+        if name not in self._drawn:
+            keys = [_draw_key(key, draw) for key in self._keys]
+            self._drawn[name] = _numbers(make, keys, first_chain, like)
+        return self._drawn[name]
+
+
+@final
+class _Bits:
+    """64 random bits for each of some numbers of each row of each draw, hashed when called.
+
+    Args:
+        keys: one for each draw.
+        first: global index of row 0.
+        rows: of one draw.
+        numbers: of one row.
+        device: where they are made.
+    """
+
+    def __init__(self, keys: list[int], first: int, rows: int, numbers: int, device: torch.device) -> None:
+        self.numbers = numbers
+        self._device = device
+        chains = torch.arange(first + 1, first + rows + 1, device=device).mul_(_signed(_GOLDEN))
+        draws = torch.tensor([_signed(key) for key in keys], device=device)
+        self._keys = _mix((draws[:, None] + chains).flatten())
+
+    def __call__(self, columns: int) -> Tensor:
+        """``(draws * rows, columns)`` int64."""
+        positions = torch.arange(1, columns + 1, device=self._device).mul_(_signed(_GOLDEN))
+        return _mix(self._keys[:, None] + positions)
+
+
+def _draw_key(key: int, draw: int) -> int:
+    return Rng(key).fold("draw", draw).key
+
+
+def _numbers(make: _Make, keys: list[int], first_chain: int, like: Tensor) -> Tensor:
+    """One draw for each key, ``(len(keys), *like.shape)``."""
+    bits = _Bits(keys, first_chain, len(like), like[:1].numel(), like.device)
+    dtype = like.dtype if like.dtype == torch.float64 else torch.float32
+    return make(bits, dtype).to(like.dtype).reshape(len(keys), *like.shape)
+
+
+def _normal(bits: _Bits, dtype: torch.dtype) -> Tensor:
+    """Two numbers of each 64 bits, by Box and Muller's map."""
+    pairs = (bits.numbers + 1) // 2
+    words = bits(pairs)
+    words = words.view(torch.int32).view(len(words), pairs, 2)
+    # 31 bits counted from zero keep the resolution where the logarithm needs it.
+    radius = words[..., 0].bitwise_and(0x7FFFFFFF).to(dtype).add_(0.5).mul_(2.0**-31)
+    radius.log_().mul_(-2.0).sqrt_()
+    angle = words[..., 1].to(dtype).mul_(2.0 * math.pi * 2.0**-32)
+    out = torch.empty(len(words), 2, pairs, dtype=dtype, device=words.device)
+    torch.mul(radius, angle.cos(), out=out[:, 0])
+    torch.mul(radius, angle.sin_(), out=out[:, 1])
+    return out.view(len(words), -1)[:, : bits.numbers]
+
+
+def _uniform(bits: _Bits, dtype: torch.dtype) -> Tensor:
+    high = (bits(bits.numbers) >> 33).bitwise_and_(0x7FFFFFFF)
+    return high.to(dtype).add_(0.5).mul_(2.0**-31)
