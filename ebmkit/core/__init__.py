@@ -6,10 +6,19 @@ This is the public surface for component authors. It imports torch and names no 
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
 from ebmkit.core.diagnostics import examine, reconstruct
-from ebmkit.core.energy import Energy, EnergyFn, ValueAndGradient, value_and_gradient
+from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.generator import LatentGenerator, Posterior
+from ebmkit.core.gradient import (
+    Gradient,
+    Prepared,
+    Preparer,
+    ValueAndGradient,
+    prepare,
+    value_and_gradient,
+)
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
+from ebmkit.core.precision import Precision, computing_in, current_precision
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Position, Sampler, State
 from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposal, Update, Updates
@@ -25,6 +34,7 @@ __all__ = [
     "EnergyFn",
     "Examples",
     "Ge",
+    "Gradient",
     "Gt",
     "Info",
     "LatentGenerator",
@@ -33,6 +43,9 @@ __all__ = [
     "MinLen",
     "Position",
     "Posterior",
+    "Precision",
+    "Prepared",
+    "Preparer",
     "Proposal",
     "Rng",
     "Sampler",
@@ -41,8 +54,11 @@ __all__ = [
     "Update",
     "Updates",
     "ValueAndGradient",
+    "computing_in",
     "contrastive",
+    "current_precision",
     "examine",
+    "prepare",
     "reconstruct",
     "reconstruction",
     "run_chain",

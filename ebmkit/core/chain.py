@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, NamedTuple, final
 
 import attrs
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core.energy import EnergyFn
+from ebmkit.core.gradient import prepare
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Sampler, State
 
@@ -50,18 +52,19 @@ def evaluating(energy: EnergyFn) -> Iterator[None]:
 def walk(sampler: Sampler, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Iterator[tuple[State, Info]]:
     """The chain as an endless iterator of (state, info), one item a step; take what you need.
 
-    Step t draws from ``rng.fold("step", t)``, so a trajectory is the same however it is cut.
+    Step t draws from ``rng.fold("step", t)``, so a trajectory is the same however it is cut. The energy
+    is prepared once, at the first step: its weights stay as they are while the chain walks.
 
     Examples:
         >>> from itertools import islice
         >>> states = [state for state, _ in islice(walk(sampler, energy, x, rng=rng), 10)]  # doctest: +SKIP
     """
-    state = sampler.init(energy, x.detach())
-    step = 0
-    while True:
-        state, info = sampler.step(energy, state, rng.fold("step", step))
+    x = x.detach()
+    energy = prepare(energy, x)
+    state = sampler.init(energy, x)
+    for of_step in rng.steps("step"):
+        state, info = sampler.step(energy, state, of_step)
         yield state, info
-        step += 1
 
 
 def run_chain(sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng: Rng) -> Samples:
@@ -83,16 +86,44 @@ def run_chain(sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng:
     if steps < 0:
         raise ValueError(f"steps must be >= 0, got {steps}")
     x = x.detach()
-    totals: dict[str, Tensor] = {}
-    with torch.no_grad(), evaluating(energy):
-        moves = walk(sampler, energy, x, rng=rng)
-        for _ in range(steps):
-            state, info = next(moves)
+    average = _Average()
+    # Not autocast: what the precision of the block changes is the gradient, never the state.
+    with torch.no_grad(), evaluating(energy), torch.autocast(x.device.type, enabled=False):
+        for state, info in islice(walk(sampler, energy, x, rng=rng), steps):
             x = state.x
-            for name, value in info.items():
-                mean = value.mean()
-                totals[name] = totals[name] + mean if name in totals else mean
-    return Samples(x.detach(), {name: total / steps for name, total in totals.items()})
+            average.add(info)
+    return Samples(x.detach(), average.result())
+
+
+class _Average:
+    """The mean of what samplers watch, over steps and chains.
+
+    Values are kept for a few steps and averaged together: a mean a step would take longer than the
+    step where the energy is a small one.
+    """
+
+    _KEPT = 32
+
+    def __init__(self) -> None:
+        self._steps = 0
+        self._recent: dict[str, list[Tensor]] = {}
+        self._means: dict[str, list[Tensor]] = {}
+
+    def add(self, info: Info) -> None:
+        self._steps += 1
+        for name, value in info.items():
+            self._recent.setdefault(name, []).append(value)
+        if self._steps % self._KEPT == 0:
+            self._condense()
+
+    def result(self) -> dict[str, Tensor]:
+        self._condense()
+        return {name: torch.stack(sums).sum(0) / self._steps for name, sums in self._means.items()}
+
+    def _condense(self) -> None:
+        for name, values in self._recent.items():
+            self._means.setdefault(name, []).append(torch.stack(values).mean() * len(values))
+        self._recent.clear()
 
 
 @final

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.core.energy import Energy, EnergyFn
+from ebmkit.core.gradient import Gradient, ValueAndGradient, prepare
 
 __all__ = ["Clamped"]
 
@@ -43,3 +44,13 @@ class Clamped(Energy):
     def complete(self, y: Tensor) -> Tensor:
         """The observed pixels as they are, the others from y, ``(B, *S) -> (B, *S)``."""
         return torch.where(self.known, self.observed, y)
+
+    def prepare(self, x: Tensor) -> Gradient:
+        """The gradient of the energy of whole examples, zero on observed pixels."""
+        whole = prepare(self.energy, x)
+
+        def clamped(y: Tensor) -> ValueAndGradient:
+            value, gradient = whole.value_and_gradient(self.complete(y))
+            return ValueAndGradient(value, gradient.masked_fill(self.known, 0.0))
+
+        return clamped

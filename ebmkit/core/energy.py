@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
 from torch import Tensor, nn
 
-__all__ = ["Energy", "EnergyFn", "ValueAndGradient", "value_and_gradient"]
+if TYPE_CHECKING:
+    from ebmkit.core.gradient import Gradient
+
+__all__ = ["Energy", "EnergyFn"]
 
 EnergyFn: TypeAlias = Callable[[Tensor], Tensor]
 """Any callable ``(B, *S) -> (B,)`` in nats: an ``Energy``, a posterior, a lambda."""
@@ -29,40 +31,14 @@ class Energy(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """The energy of each example, ``(B, *S) -> (B,)``, in nats."""
 
+    def prepare(self, x: Tensor) -> Gradient | None:
+        """A faster way than autograd to value and gradient at states like ``x``, if this energy knows one.
 
-class ValueAndGradient(NamedTuple):
-    """E(x) in nats, ``(B,)``, and its gradient with respect to x, ``(B, *S)``; both detached."""
+        A chain asks once, before its first step. Most energies leave this alone: plugins recognise
+        the usual networks by themselves.
 
-    value: Tensor
-    gradient: Tensor
-
-
-def value_and_gradient(energy: EnergyFn, x: Tensor) -> ValueAndGradient:
-    r"""E(x) and $\nabla_x E(x)$ for each row of ``x``.
-
-    Samplers get gradients from here and nowhere else, so that a faster way to compute them
-    reaches every sampler. Only the gradient with respect to ``x`` is formed: parameters keep
-    their ``.grad``, and no time goes into weight gradients (a third of a step).
-
-    Args:
-        energy: any callable ``(B, *S) -> (B,)``.
-        x: where to evaluate, ``(B, *S)``.
-
-    Raises:
-        ValueError: the energy returned another shape than ``(B,)``.
-
-    Examples:
-        >>> import torch
-        >>> value_and_gradient(lambda x: (x**2).sum(1) / 2, torch.tensor([[3.0, 4.0]]))
-        ValueAndGradient(value=tensor([12.5000]), gradient=tensor([[3., 4.]]))
-    """
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        value = energy(x)
-        if value.shape != x.shape[:1]:
-            raise ValueError(
-                f"an energy maps (B, *S) to (B,), but this one turned {tuple(x.shape)} "
-                f"into {tuple(value.shape)}: sum over everything but the first dimension"
-            )
-        (gradient,) = torch.autograd.grad(value.sum(), x)
-    return ValueAndGradient(value.detach(), gradient)
+        Args:
+            x: a state of the chain, ``(B, *S)``.
+        """
+        del x
+        return None
