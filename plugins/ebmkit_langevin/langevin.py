@@ -18,8 +18,9 @@ __all__ = ["Langevin"]
 
 
 def _row_norm(x: Tensor) -> Tensor:
-    """Root mean square over everything but the rows, ``(B, *S) -> (B,)``."""
-    return x.flatten(1).square().mean(1).sqrt()
+    """The norm of each row, ``(B, *S) -> (B,)``."""
+    norm: Tensor = torch.linalg.vector_norm(x.flatten(1) if x.ndim > 2 else x, dim=1)  # noqa: PLR2004
+    return norm
 
 
 @final
@@ -34,9 +35,9 @@ class Langevin(Sampler):
     $E = \|x - \mu\|^2 / 2 s^2$ at T = 1 the stationary variance is
     $s^2 / (1 - \delta^2 / 4 s^2)$ instead of s². Stability there needs δ < 2 s.
 
-    Watches, per chain, in the units of x and as root mean square a coordinate: ``drift``,
-    the gradient's share of the step; ``noise``, the noise's; and ``gradient_share`` =
-    drift / (drift + noise), 1 when only the gradient moves the chain.
+    Watches, in the units of x and as root mean square a coordinate: ``drift``, the gradient's share of
+    each chain's step; ``noise``, the noise's, δ √T; and ``gradient_share`` = drift / (drift + noise), 1
+    when only the gradient moves the chain.
 
     Args:
         step_size: δ in the units of x; the step on the gradient is η = δ²/2.
@@ -62,15 +63,15 @@ class Langevin(Sampler):
     def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[State, Info]:
         """One move: ``(B, *S) -> (B, *S)``, one gradient."""
         gradient = value_and_gradient(energy, state.x).gradient
-        drift = gradient.mul_(-(self.step_size**2) / 2)
-        info = {"drift": _row_norm(drift)}
-        x = drift.add(state.x)
-        if self.noise and self.temperature > 0:
-            kick = rng.normal(x).mul_(self.step_size * math.sqrt(self.temperature))
-            x.add_(kick)
-            info["noise"] = _row_norm(kick)
-            info["gradient_share"] = info["drift"] / (info["drift"] + info["noise"])
-        return Position(x), info
+        rate = self.step_size**2 / 2
+        x = torch.add(state.x, gradient, alpha=-rate)
+        drift = _row_norm(gradient).mul_(rate / math.sqrt(gradient[0].numel()))
+        if not self.noise or self.temperature == 0:
+            return Position(x), {"drift": drift}
+        noise, std = rng.normal(x), self.step_size * math.sqrt(self.temperature)
+        x.add_(noise, alpha=std)
+        kick = drift.new_full((), std)
+        return Position(x), {"drift": drift, "noise": kick, "gradient_share": drift / (drift + std)}
 
     @staticmethod
     def conformance() -> SamplerClaims:
