@@ -1,0 +1,136 @@
+"""Value and gradient of a stack in closed form: up through the layers, down through their transposes."""
+
+from __future__ import annotations
+
+from typing import Protocol, final
+
+import torch
+from torch import Tensor
+
+from ebmkit.core import Precision, ValueAndGradient
+from ebmkit_fastconv.choice import Block, Shape, blocks_of, chunk_rows
+from ebmkit_fastconv.structure import Dense, Stack, UnknownOperationError
+
+__all__ = ["ClosedForm", "closed_form"]
+
+
+class ClosedForm(Protocol):
+    """Value and gradient of a stack with the weights that it was made with."""
+
+    quadratic: float
+    dtype: torch.dtype
+    """Of the values."""
+
+    def __call__(self, x: Tensor) -> ValueAndGradient:
+        """``(B, *S) -> (B,), (B, *S)``."""
+
+
+def closed_form(stack: Stack, x: Tensor, precision: Precision) -> ClosedForm:
+    """The gradient of a stack at states like ``x``.
+
+    Raises:
+        UnknownOperationError: the stack has no layers.
+    """
+    blocks = blocks_of(stack, tuple(x.shape[1:]))
+    if not blocks or stack.weight is None:
+        raise UnknownOperationError("no layers")
+    if precision == "fp32" and all(isinstance(block.layer, Dense) for block in blocks):
+        return _DenseGradient(stack, blocks)
+    return _StackGradient(stack, blocks, x, precision)
+
+
+@final
+class _StackGradient:
+    r"""$E(x) = a \|x\|^2 + \langle u, h_L \rangle + c$ and its gradient, with the weights of now.
+
+    With $g_L = u \odot \varphi_L'$, each layer gives $g_{l-1} = W_l^T g_l \odot \varphi_{l-1}'$, and
+    $\nabla E = 2 a x + W_1^T g_1$. The value costs nothing beside the gradient.
+
+    Args:
+        stack: the energy.
+        blocks: its layers, at least one.
+        x: a state, ``(B, *S)`` float32.
+        precision: ``mixed`` goes down in bfloat16, ``bf16`` up as well.
+    """
+
+    def __init__(self, stack: Stack, blocks: list[Block], x: Tensor, precision: Precision) -> None:
+        assert stack.weight is not None  # noqa: S101 - a stack with layers has one
+        self.quadratic, self.offset, self.dtype = stack.quadratic, stack.offset, torch.float64
+        self.up = torch.bfloat16 if precision == "bf16" else torch.float32
+        self.down = torch.float32 if precision == "fp32" else torch.bfloat16
+        self.rows = chunk_rows(blocks, len(x), x.device, self.up)
+        self.activations = [block.activation for block in blocks]
+        self.maps = [block.forward_map(self.rows, self.up) for block in blocks]
+        self.transposes = [block.transposed_map(self.rows, self.down) for block in blocks]
+        self.biases = [block.bias(self.up) for block in blocks]
+        self.weight = _as_features(stack.weight, blocks[-1]).to(self.up)
+
+    def __call__(self, x: Tensor) -> ValueAndGradient:
+        """``(B, *S) -> (B,), (B, *S)``."""
+        gradient = torch.empty_like(x, memory_format=torch.contiguous_format)
+        values = []
+        for chunk, out in zip(torch.split(x, self.rows), torch.split(gradient, self.rows), strict=True):
+            value, of_network = self._network(chunk)
+            values.append(value)
+            torch.add(of_network, chunk, alpha=2 * self.quadratic, out=out)
+        value = values[0] if len(values) == 1 else torch.cat(values)
+        if self.quadratic:
+            norm = torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=torch.float64)
+            value = value + self.quadratic * norm.square()
+        return ValueAndGradient(value + self.offset if self.offset else value, gradient)
+
+    def _network(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = x.to(self.up)
+        if x.ndim == 4:  # noqa: PLR2004 - images
+            x = x.contiguous(memory_format=torch.channels_last)
+        memories = []
+        for layer, bias, activation in zip(self.maps[:-1], self.biases, self.activations, strict=False):
+            x, memory = layer.activated(x, bias, activation)
+            memories.append(memory.to(self.down))
+        gradient, value = self.maps[-1].weighed(x, self.biases[-1], self.activations[-1], self.weight)
+        gradient = gradient.to(self.down)
+        for transpose, memory, activation in zip(
+            reversed(self.transposes[1:]), reversed(memories), reversed(self.activations[:-1]), strict=True
+        ):
+            gradient = transpose.masked(gradient, memory, activation)
+        return value, self.transposes[0](gradient).float()
+
+
+@final
+class _DenseGradient:
+    """The same for linear layers alone: nothing beside the products, because calls are what counts here."""
+
+    def __init__(self, stack: Stack, blocks: list[Block]) -> None:
+        assert stack.weight is not None  # noqa: S101 - a stack with layers has one
+        self.quadratic, self.dtype = stack.quadratic, stack.weight.dtype
+        self.activations = [block.activation for block in blocks]
+        self.layers = [
+            (block.bias(block.layer.weight.dtype), block.layer.weight.T.contiguous()) for block in blocks
+        ]
+        self.transposes = [block.layer.weight.contiguous() for block in blocks]
+        self.weight = stack.weight
+        self.offset = stack.weight.new_tensor(stack.offset)
+
+    def __call__(self, x: Tensor) -> ValueAndGradient:
+        result, memories = x, []
+        for (bias, matrix), activation in zip(self.layers, self.activations, strict=True):
+            a = torch.addmm(bias, result, matrix)
+            result = activation(a)
+            memories.append(result if activation.remembers_result else a)
+        value = torch.addmv(self.offset, result, self.weight)
+        gradient = self.weight.expand_as(result)
+        for activation, memory, matrix in zip(
+            reversed(self.activations), reversed(memories), reversed(self.transposes), strict=True
+        ):
+            gradient = activation.backward(gradient, memory) @ matrix
+        if self.quadratic:
+            gradient = gradient.add_(x, alpha=2 * self.quadratic)
+            value = value.add(x.square().sum(1), alpha=self.quadratic)
+        return ValueAndGradient(value, gradient)
+
+
+def _as_features(weight: Tensor, block: Block) -> Tensor:
+    """The weight of the features in the shape and memory of what the last layer writes, one row."""
+    shape: Shape = (1, *block.target)
+    shaped = weight.detach().reshape(shape)
+    return shaped if len(shape) == 2 else shaped.contiguous(memory_format=torch.channels_last)  # noqa: PLR2004

@@ -1,0 +1,109 @@
+"""Winograd's convolution with transforms in C and products by oneDNN."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ebmkit_fastconv.activations import Activation
+from ebmkit_fastconv.maps import Top
+from ebmkit_fastconv.native import Layout, Transforms
+from ebmkit_fastconv.winograd import Kernel, WinogradMap
+
+__all__ = ["NativeWinograd"]
+
+_PLAIN, _ACTIVATED, _WEIGHED, _MASKED = range(4)
+
+
+@final
+class NativeWinograd(WinogradMap):
+    """One pass over the image to read its tiles, one grouped 1x1 convolution, one pass to write the result.
+
+    Bias, activation, the weight of the features and the derivative of the layer below happen while the
+    result is written.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        transforms: Transforms,
+        *,
+        source: tuple[int, int, int],
+        target: tuple[int, int, int],
+        rows: int,
+    ) -> None:
+        super().__init__(kernel, source=source, target=target, rows=rows)
+        self.transforms = transforms
+        at = self.geometry
+        down, across = at.tiles
+        self.reads = Layout(rows, *at.source, at.inputs, down, across, kernel.input_phases, kernel.padding)
+        self.writes = Layout(rows, *at.target, at.outputs, down, across, kernel.output_phases, 0)
+        self.gathered = kernel.weight.new_empty(at.count, at.size**2, self.channels)
+        self.values = torch.empty(rows, down, dtype=torch.float64)
+
+    def activated(self, x: Tensor, bias: Tensor, activation: Activation) -> tuple[Tensor, Tensor]:
+        """Bias and activation while the result is written."""
+        if activation.name != "leaky":
+            return super().activated(x, bias, activation)
+        result = self._run(x, _ACTIVATED, slope=activation.slope, bias=bias)
+        return result, result
+
+    def weighed(self, x: Tensor, bias: Tensor, activation: Activation, weight: Tensor) -> Top:
+        """Weight, derivative and value while the result is written."""
+        if activation.name != "leaky":
+            return super().weighed(x, bias, activation, weight)
+        rows = len(x)
+        other = weight.permute(0, 2, 3, 1).contiguous()
+        gradient = self._run(x, _WEIGHED, slope=activation.slope, bias=bias, other=other)
+        return Top(gradient, self.values[:rows].sum(1))
+
+    def masked(self, gradient: Tensor, memory: Tensor, activation: Activation) -> Tensor:
+        """The derivative while the result is written."""
+        if activation.name != "leaky":
+            return super().masked(gradient, memory, activation)
+        return self._run(gradient, _MASKED, slope=activation.slope, other=self._filled(memory))
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        return self._transform(x, _PLAIN)
+
+    def _run(
+        self, x: Tensor, mode: int, *, slope: float, bias: Tensor | None = None, other: Tensor | None = None
+    ) -> Tensor:
+        image = self._transform(self._filled(x), mode, slope=slope, bias=bias, other=other)
+        return image.permute(0, 3, 1, 2)[: len(x)]
+
+    def _filled(self, x: Tensor) -> Tensor:
+        """``(B, H, W, C)``, contiguous, with as many rows as the kernel works on."""
+        missing = self.geometry.rows - len(x)
+        if missing:
+            x = torch.cat([x, x.new_zeros(missing, *x.shape[1:])])
+        return x.permute(0, 2, 3, 1).contiguous()
+
+    def _transform(
+        self,
+        x: Tensor,
+        mode: int,
+        *,
+        slope: float = 1.0,
+        bias: Tensor | None = None,
+        other: Tensor | None = None,
+    ) -> Tensor:
+        at = self.geometry
+        self.transforms.read(at.size, x, self.reads, self.gathered)
+        products = self.products(self.gathered)
+        image = x.new_empty(at.rows, *at.target, at.outputs)
+        flat = None if bias is None else bias.flatten()
+        self.transforms.write(
+            at.size,
+            products,
+            self.writes,
+            image,
+            mode=mode,
+            slope=slope,
+            bias=flat,
+            other=other,
+            values=self.values,
+        )
+        return image

@@ -1,0 +1,251 @@
+"""What chains get: the gradient of the energy as it is written and as its weights are now."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ebmkit.core import Clamped, Energy, Rng, computing_in, prepare, run_chain, value_and_gradient, walk
+from ebmkit_convnets.descriptor import ConvDescriptor
+from ebmkit_fastconv import choice
+from ebmkit_fastconv.prepare import prepare as closed_form
+from ebmkit_langevin.langevin import Langevin
+from tests.models import double
+
+Forward = Callable[["Net", Tensor], Tensor]
+
+
+class Net(Energy):
+    """A small network whose forward pass is written in the way of the case."""
+
+    def __init__(self, forward: Forward) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.written = forward
+        self.conv = nn.Conv2d(2, 6, 5, 2, 2)
+        self.conv2 = nn.Conv2d(6, 5, 3, 1, 1, bias=False)
+        self.hidden, self.out = nn.Linear(5 * 16, 7), nn.Linear(7, 1)
+        self.mix = nn.Parameter(torch.randn(5 * 16))
+        self.activation: nn.Module = nn.LeakyReLU(0.2)
+        self.dropout = nn.Dropout()
+        self.norm = nn.GroupNorm(1, 6)
+        self.numbers = count()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.written(self, x)
+
+    def features(self, x: Tensor) -> Tensor:
+        return torch.relu(self.conv2(self.activation(self.conv(x))))
+
+
+def _head(net: Net, x: Tensor) -> Tensor:
+    return net.out(functional.silu(net.hidden(net.features(x).flatten(1))))
+
+
+READABLE: dict[str, Forward] = {
+    "sum of responses": lambda net, x: -net.features(x).sum((1, 2, 3)),
+    "mean": lambda net, x: 3 * net.features(x).flatten(1).mean(1),
+    "view": lambda net, x: net.features(x).view(x.shape[0], -1) @ net.mix,
+    "size": lambda net, x: net.features(x).reshape(x.size(0), -1).sum(-1),
+    "squeeze": lambda net, x: _head(net, x).squeeze(1),
+    "column": lambda net, x: 2 - _head(net, x)[:, 0] / 4,
+    "hidden relu": lambda net, x: net.out(functional.relu(net.hidden(net.features(x).flatten(1)))).squeeze(
+        -1
+    ),
+    "two linear layers": lambda net, x: net.out(net.hidden(net.features(x).flatten(1))).squeeze(-1),
+    "tanh": lambda net, x: torch.tanh(net.conv(x)).flatten(1).sum(1),
+    "softplus": lambda net, x: functional.softplus(net.conv(x)).flatten(1).sum(1),
+    "functional": lambda net, x: (
+        functional.leaky_relu(functional.conv2d(x, net.conv.weight, stride=2), 0.1).flatten(1).sum(1)
+    ),
+    "reference": lambda net, x: x.flatten(1).pow(2).sum(1) / (2 * 0.3**2) - net.features(x).sum((1, 2, 3)),
+    "reference of products": lambda net, x: 0.5 * (x * x).sum((1, 2, 3)) + _head(net, x)[:, 0] + 1.5,
+    "float64 head": lambda net, x: (
+        x.flatten(1).double().square().sum(1) - net.features(x).flatten(1).double().sum(1)
+    ),
+    "dropout in eval mode": lambda net, x: net.dropout(net.features(x)).flatten(1).sum(1),
+}
+
+OTHER: dict[str, Forward] = {
+    "normalisation": lambda net, x: net.norm(net.conv(x)).flatten(1).sum(1),
+    "residual": lambda net, x: (net.features(x) + net.conv2(net.conv(x))).flatten(1).sum(1),
+    "square of the features": lambda net, x: net.features(x).square().flatten(1).sum(1),
+    "another softplus": lambda net, x: functional.softplus(net.conv(x), 2.0).flatten(1).sum(1),
+    "two networks": lambda net, x: net.features(x).sum((1, 2, 3)) + net.conv(x).sum((1, 2, 3)),
+    "control flow": lambda net, x: net.conv(x).sum((1, 2, 3)) * (1 if x.sum() > 0 else 2),
+    "a norm for each image": lambda net, x: net.features(x).flatten(1).sum(1) * x.flatten(1).norm(dim=1),
+    "partial sum": lambda net, x: net.conv(x).sum((2, 3))[:, 0],
+}
+
+
+def _x(rows: int = 6, side: int = 8) -> Tensor:
+    torch.manual_seed(1)
+    return torch.randn(rows, 2, side, side)
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_a_stack_is_read_whatever_way_it_is_written(name: str) -> None:
+    energy = Net(READABLE[name]).eval()
+    gradient = closed_form(energy, _x(), "fp32")
+    assert gradient is not None
+    found = gradient(_x())
+    exact = value_and_gradient(copy.copy(energy).double(), _x().double())
+    assert found.value.dtype == energy.float()(_x()).dtype
+    assert torch.allclose(found.value.double(), exact.value, rtol=1e-5, atol=1e-5)
+    assert torch.allclose(found.gradient.double(), exact.gradient, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_what_is_no_stack_is_left_to_autograd(name: str) -> None:
+    assert closed_form(Net(OTHER[name]).eval(), _x(), "fp32") is None
+
+
+def test_dropout_that_is_on_is_left_to_autograd() -> None:
+    energy = Net(READABLE["dropout in eval mode"])
+    assert closed_form(energy.train(), _x(), "fp32") is None
+    assert closed_form(energy.eval(), _x(), "fp32") is not None
+
+
+def test_hooks_and_other_dtypes_are_left_to_autograd() -> None:
+    energy = Net(READABLE["squeeze"]).eval()
+    assert closed_form(energy, _x().double(), "fp32") is None
+    energy.conv.register_forward_hook(lambda module, inputs, output: 2 * output)
+    assert closed_form(energy, _x(), "fp32") is None
+
+
+def test_a_forward_pass_that_changes_is_found_out_and_left_to_autograd() -> None:
+    energy = Net(lambda net, x: net.features(x).flatten(1).sum(1) * (1.0 + next(net.numbers))).eval()
+    with pytest.warns(RuntimeWarning, match="differs from autograd"):
+        assert closed_form(energy, _x(), "fp32") is None
+
+
+def test_a_module_that_was_rebuilt_is_read_again() -> None:
+    energy = Net(READABLE["squeeze"]).eval()
+    assert closed_form(energy, _x(), "fp32") is not None
+    energy.activation = nn.LeakyReLU(0.7)
+    found, exact = closed_form(energy, _x(), "fp32"), value_and_gradient(energy, _x())
+    assert found is not None
+    assert torch.allclose(found(_x()).gradient, exact.gradient, rtol=1e-3, atol=1e-6)
+
+
+def test_weights_changed_in_place_are_noticed_within_a_chain() -> None:
+    energy = ConvDescriptor((2, 16, 16), channels=(8,), kernels=(3,), strides=(1,), reference_std=1.0).eval()
+    x = _x(side=16)
+    ready = prepare(energy, x)
+    before = ready.value_and_gradient(x).gradient
+    with torch.no_grad():
+        energy.features[0].weight.add_(1.0)
+    after = ready.value_and_gradient(x).gradient
+    assert torch.allclose(after, value_and_gradient(energy, x).gradient, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(after, before, rtol=1e-2)
+
+
+@pytest.mark.parametrize("how", ["fused optimizer", "data"])
+def test_weights_changed_behind_the_version_counter_are_noticed_by_the_next_chain(how: str) -> None:
+    energy = ConvDescriptor((2, 16, 16), channels=(8,), kernels=(3,), strides=(1,), reference_std=1.0).eval()
+    x = _x(side=16)
+    sampler = Langevin(step_size=0.1, noise=False)
+    before = run_chain(sampler, energy, x, steps=1, rng=Rng(0)).x
+    if how == "data":
+        energy.features[0].weight.data.add_(1.0)
+    else:
+        optimizer = torch.optim.Adam(energy.parameters(), 1.0, fused=True)
+        energy(x).sum().backward()
+        optimizer.step()
+    after = run_chain(sampler, energy, x, steps=1, rng=Rng(0)).x
+    expected = x - 0.1**2 / 2 * value_and_gradient(energy, x).gradient
+    assert torch.allclose(after, expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(after, before, rtol=1e-3)
+
+
+WIDE = {"channels": (64, 96, 96), "kernels": (5, 5, 3), "strides": (2, 2, 1), "reference_std": 0.5}
+
+
+@pytest.fixture(params=["torch", "native"])
+def wide(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ConvDescriptor:
+    """A net whose upper layers go Winograd's way, in torch or in C."""
+    if request.param == "torch":
+        monkeypatch.setattr(choice, "transforms", lambda: None)
+    elif choice.transforms() is None:
+        pytest.skip("no C compiler")
+    torch.manual_seed(0)
+    return ConvDescriptor((3, 32, 32), **WIDE).eval()
+
+
+def test_wide_layers_go_winograds_way_to_the_same_gradient(wide: ConvDescriptor) -> None:
+    x = torch.randn(20, 3, 32, 32)
+    stack_blocks = choice.blocks_of(_stack(wide, x), (3, 32, 32))
+    assert any(choice.is_winograd(block) for block in stack_blocks)
+    found = prepare(wide, x).value_and_gradient(x)
+    exact = value_and_gradient(copy.deepcopy(wide).double(), x.double())
+    assert torch.allclose(found.value, exact.value, rtol=1e-9)
+    wide.reference_std = math.inf  # whose share of the gradient would hide the network's
+    found = prepare(wide, x).value_and_gradient(x)
+    exact = value_and_gradient(copy.deepcopy(wide).double(), x.double())
+    error = (found.gradient - exact.gradient).flatten(1).norm(dim=1) / exact.gradient.flatten(1).norm(dim=1)
+    assert float(error.median()) < 5e-5
+
+
+def test_a_batch_has_the_bits_of_its_halves(wide: ConvDescriptor) -> None:
+    x = torch.randn(64, 3, 32, 32)
+    sampler = Langevin(step_size=0.05)
+    whole = run_chain(sampler, wide, x, steps=3, rng=Rng(0)).x
+    halves = [
+        run_chain(sampler, wide, part, steps=3, rng=Rng(0, first_chain=first)).x
+        for first, part in ((0, x[:32]), (32, x[32:]))
+    ]
+    assert torch.equal(whole, torch.cat(halves))
+
+
+def test_clamped_pixels_feel_no_force_of_the_fast_gradient(wide: ConvDescriptor) -> None:
+    observed = torch.randn(4, 3, 32, 32)
+    mask = (torch.arange(32) < 16).float().expand(4, 1, 32, 32)
+    clamped = Clamped(wide, observed, mask).eval()
+    x = torch.randn(4, 3, 32, 32)
+    found, exact = prepare(clamped, x).value_and_gradient(x), value_and_gradient(clamped, x)
+    assert torch.allclose(found.value, exact.value)
+    assert torch.allclose(found.gradient, exact.gradient, rtol=1e-3, atol=1e-4)
+    assert not found.gradient[..., :16].any()
+
+
+@pytest.mark.parametrize(("precision", "low", "high"), [("mixed", 5e-4, 2e-2), ("bf16", 5e-3, 0.2)])
+def test_bfloat16_costs_what_it_is_said_to_cost(precision: str, low: float, high: float) -> None:
+    torch.manual_seed(0)
+    energy = ConvDescriptor((3, 32, 32), **(WIDE | {"reference_std": float("inf")})).eval()
+    x = torch.randn(16, 3, 32, 32)
+    with computing_in(precision):  # type: ignore[arg-type]
+        found = prepare(energy, x).value_and_gradient(x).gradient
+    exact = value_and_gradient(copy.deepcopy(energy).double(), x.double()).gradient
+    assert found.dtype == torch.float32
+    assert low < float((found - exact).norm() / exact.norm()) < high
+
+
+def test_every_sampler_walks_on_the_fast_gradient_without_knowing() -> None:
+    """A chain on the prepared energy is the chain on the bare function, to rounding."""
+    energy = Net(READABLE["reference"]).eval()
+    states = [
+        state.x
+        for chain in (
+            walk(Langevin(step_size=0.05), each, _x(), rng=Rng(3)) for each in (energy, energy.forward)
+        )
+        for _, (state, _) in zip(range(5), chain, strict=False)
+    ]
+    for fast, slow in zip(states[:5], states[5:], strict=True):
+        assert torch.allclose(fast, slow, rtol=1e-4, atol=1e-5)
+    assert double(1, 1).dtype == torch.float64
+
+
+def _stack(energy: Energy, x: Tensor):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from ebmkit_fastconv.structure import read_stack, trace
+
+    graph = trace(energy)
+    assert graph is not None
+    with torch.no_grad():
+        return read_stack(energy, graph, x)
