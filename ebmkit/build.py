@@ -90,7 +90,7 @@ def build_experiment(plan: Plan) -> Experiment:
         for name, part in plan.parts.items()
         if part.optimizer is not None
     }
-    return Experiment(schedule, learners, batches, rng)
+    return Experiment(schedule, learners, batches, rng, plan.run.precision)
 
 
 class _weights_of:  # noqa: N801 - reads as a clause of `with`

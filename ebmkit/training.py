@@ -9,7 +9,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import CooperativeScheduler, Examples, Rng, Update, examine, reconstruct, stage
+from ebmkit.arithmetic import arithmetic, tensor_cores
+from ebmkit.core import CooperativeScheduler, Examples, Precision, Rng, Update, examine, reconstruct, stage
 from ebmkit.core.stages import timed_stages
 from ebmkit.data import Batches
 from ebmkit.errors import DivergedError
@@ -45,12 +46,14 @@ class Experiment:
         learners: by the name of the part.
         batches: the data.
         rng: the stream all noise comes from.
+        precision: in which chains and updates are computed.
     """
 
     schedule: CooperativeScheduler
     learners: Mapping[str, Learner]
     batches: Batches
     rng: Rng
+    precision: Precision = "fp32"
 
 
 @final
@@ -101,13 +104,14 @@ def train(experiment: Experiment, *, iterations: int, start: int = 0) -> Iterato
 
 def _iterate(experiment: Experiment, iteration: int) -> Report:
     stats: dict[str, Tensor] = {}
-    with timed_stages() as seconds:
+    with timed_stages() as seconds, tensor_cores(experiment.precision, experiment.batches.device):
         with stage("data"):
             batch = experiment.batches[iteration]
         updates = experiment.schedule.updates(batch, rng=experiment.rng.fold("iteration", iteration))
         while True:
             try:
-                update = next(updates)
+                with arithmetic(experiment.precision, batch.x.device):
+                    update = next(updates)
             except StopIteration as finished:
                 _refuse_runaway(finished.value, iteration)
                 return Report(iteration + 1, finished.value, seconds, stats, experiment.schedule)

@@ -19,6 +19,8 @@ class RunTable:
         seed: of weights, batches and noise; the same seed gives the same run.
         iterations: turns of learning.
         device: ``auto`` takes a GPU where there is one.
+        precision: ``fp32`` is exact to rounding; ``mixed`` takes the gradients of chains through
+            bfloat16; ``bf16`` everything that a processor or GPU is faster at.
         output: the run folder; by default ``runs/`` and the name of the run file.
         log_every: iterations between two lines of metrics.
         samples_every: iterations between two sample grids.
@@ -29,6 +31,7 @@ class RunTable:
     seed: int = 0
     iterations: Annotated[int, Ge(1)] = 1000
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "mixed", "bf16"] = "fp32"
     output: str = ""
     log_every: Annotated[int, Ge(1)] = 10
     samples_every: Annotated[int, Ge(1)] = 50

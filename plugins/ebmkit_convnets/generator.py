@@ -80,7 +80,7 @@ class ConvGenerator(LatentGenerator):
 
     def forward(self, z: Tensor) -> Tensor:
         """g(z) in (-1, 1), ``(B, latents) -> (B, C, H, W)``."""
-        return torch.tanh(self.layers(self.project(z).unflatten(1, self.base)))
+        return _image(self.layers(self.project(z).unflatten(1, self.base)), like=z)
 
 
 def _base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, int]:
@@ -151,4 +151,9 @@ class SpatialGenerator(LatentGenerator):
 
     def forward(self, z: Tensor) -> Tensor:
         """g(z) in (-1, 1), ``(B, latents, h, w) -> (B, C, H, W)``."""
-        return torch.tanh(self.layers(z))
+        return _image(self.layers(z), like=z)
+
+
+def _image(a: Tensor, *, like: Tensor) -> Tensor:
+    """Tanh in the precision of the latents: bfloat16 would leave pixels 256 values."""
+    return torch.tanh(a.to(like.dtype))

@@ -108,7 +108,7 @@ class CoopNets(CooperativeScheduler):
         """G0: the latents, g of them with its graph, and the proposals without."""
         z = self.generator.prior(count, rng=rng.fold("prior"))
         generated = self.generator(z)
-        proposal = generated.detach()
+        proposal = generated.detach().to(z.dtype)  # bfloat16 under the precision of that name
         if self.proposal_noise:
             noise = rng.fold("proposal noise").normal(proposal)
             proposal = proposal + self.generator.noise_std * noise
