@@ -2,17 +2,18 @@
 
 A checkpoint is a folder. It is filled under a temporary name beside its place, every file and
 the folder are synced, and one rename makes it exist; older ones go only after that. Readers verify
-the SHA-256 of every file. There is no pickle anywhere.
+the SHA-256 of every file and of the manifest itself. There is no pickle anywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from ebmkit.durable import make_folder, read_regular, sync_folder, write_synced
 from ebmkit.errors import CheckpointError
+from ebmkit.manifest import MANIFEST, read_manifest, seal
 from ebmkit.training import Experiment, Learner
 
 __all__ = [
-    "FORMAT",
     "Checkpoint",
     "capture",
     "newest_checkpoint",
@@ -34,10 +36,11 @@ __all__ = [
     "write_checkpoint",
 ]
 
-FORMAT = 1
 _FOLDER = "iteration-{:07d}"
-_PATTERN = re.compile(r"iteration-(\d{7,})")
-_MANIFEST = "manifest.json"
+_NEW = ".new"
+_PATTERN = re.compile(r"iteration-(\d{7,})(\.new)?")
+_SUFFIX = ".safetensors"
+_OWN_ENTRIES = ("sha256", "format", "iteration", "files")
 
 Tensors = dict[str, Tensor]
 
@@ -100,7 +103,9 @@ def restore(checkpoint: Checkpoint, experiment: Experiment) -> None:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
-    """Write a checkpoint into ``folder`` and rotate: the newest ``keep`` stay.
+    """Write a checkpoint into ``folder`` and rotate: it stays, with the ``keep`` - 1 before it.
+
+    Checkpoints of later iterations go too: they are damaged, or of a course the run went back from.
 
     Returns:
         the checkpoint's own folder, complete and synced.
@@ -108,71 +113,61 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path
     Raises:
         OSError: the disk is full or cannot be written; no older checkpoint was touched.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    _clean(folder)
     target = folder / _FOLDER.format(checkpoint.iteration)
-    if _is_good(target):  # written before a resume; the same iteration has the same bits
-        return target
-    temporary = folder / f".tmp-{target.name}-{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        files = {name: _write_tensors(temporary, name, tensors) for name, tensors in checkpoint.files.items()}
-        manifest = {
-            "format": FORMAT,
-            "iteration": checkpoint.iteration,
-            "files": {f"{name}.safetensors": entry for name, entry in files.items()},
-            **checkpoint.facts,
-        }
-        _write_synced(temporary / _MANIFEST, json.dumps(manifest, indent=1).encode())
-        _sync_folder(temporary)
-        if target.exists():  # damaged, or it would have been kept
-            _discard(target)
-        temporary.rename(target)
-        _sync_folder(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    _rotate(folder, keep)
+    if not _is_saved(target, checkpoint):
+        temporary = folder / f".tmp-{target.name}-{os.getpid()}"
+        try:
+            _fill(temporary, checkpoint)
+            _publish(temporary, target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    with suppress(OSError):  # this one is safe; what could not be deleted is tried again at the next save
+        _rotate(folder, target, keep)
     return target
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint, list[str]]:
     """The newest checkpoint that verifies, and one line for each newer one that does not.
 
+    A training may write and rotate at the same time: what goes away while it is read is
+    replaced by something newer, and the search begins again.
+
     Raises:
         CheckpointError: none is good; lists each with its reason.
     """
-    refused: list[str] = []
-    for path in reversed(_listed(folder)):
-        try:
-            return read_checkpoint(path), refused
-        except CheckpointError as error:
-            refused.append(str(error))
-    raise CheckpointError(
-        "\n".join([f"no checkpoint in {folder}" + (" can be used:" if refused else ""), *refused])
-    )
+    while True:
+        refused: list[str] = []
+        for path in reversed(_listed(folder)):
+            try:
+                return read_checkpoint(path), refused
+            except CheckpointError as error:
+                if not path.exists():
+                    break
+                refused.append(str(error))
+        else:
+            reasons = [f"no checkpoint in {folder}" + (" can be used:" if refused else ""), *refused]
+            raise CheckpointError("\n".join(reasons))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read and verify one checkpoint.
 
     Raises:
-        CheckpointError: a file is missing, changed or unreadable, or the format is newer.
+        CheckpointError: a file is missing, added, changed or unreadable, the folder bears the name of another
+            iteration, or the format is newer.
     """
-    manifest = _read_manifest(path)
-    files = {}
-    for name, entry in manifest["files"].items():
-        files[name.removesuffix(".safetensors")] = _read_tensors(path, name, entry)
-    facts = {name: value for name, value in manifest.items() if name not in ("format", "iteration", "files")}
-    return Checkpoint(manifest["iteration"], files, facts)
-
-
-def _is_good(path: Path) -> bool:
-    try:
-        read_checkpoint(path)
-    except CheckpointError:
-        return False
-    return True
+    manifest = read_manifest(path)
+    iteration, names = manifest["iteration"], manifest["files"]
+    if (name := _PATTERN.fullmatch(path.name)) and int(name[1]) != iteration:
+        raise CheckpointError(f"{path}: holds iteration {iteration}, not what its name says")
+    for stranger in _visible(path) - names.keys() - {MANIFEST}:
+        raise CheckpointError(f"{path / stranger}: not part of the checkpoint")
+    files = {name.removesuffix(_SUFFIX): _read_tensors(path / name, entry) for name, entry in names.items()}
+    facts = {name: value for name, value in manifest.items() if name not in _OWN_ENTRIES}
+    return Checkpoint(iteration, files, facts)
 
 
 def _optimizer_tensors(part: str, learner: Learner) -> Tensors:
@@ -196,70 +191,120 @@ def _load_optimizer(part: str, learner: Learner, tensors: Tensors) -> None:
     learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _write_tensors(folder: Path, name: str, tensors: Tensors) -> dict[str, Any]:
-    """Write one safetensors file; its size and SHA-256 for the manifest."""
-    data = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()})
-    _write_synced(folder / f"{name}.safetensors", data)
+def _fill(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write every file of a checkpoint and the manifest, synced, into a new folder."""
+    folder.mkdir()
+    entries = {}
+    for name, data in _serialised(checkpoint):
+        write_synced(folder / name, data)
+        entries[name] = _entry(data)
+    write_synced(folder / MANIFEST, _manifest(checkpoint, entries))
+    sync_folder(folder)
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    """Give a filled folder its name; what bears the name already goes only when this one is listed."""
+    if target.exists():
+        new = target.with_name(target.name + _NEW)
+        temporary.rename(new)
+        _settle(new)
+    else:
+        temporary.rename(target)
+        sync_folder(target.parent)
+
+
+def _settle(new: Path) -> None:
+    """Finish a replacement: from here on the new checkpoint is found, under either name."""
+    sync_folder(new.parent)
+    target = new.with_name(new.name.removesuffix(_NEW))
+    if target.exists():
+        _discard(target)
+    new.rename(target)
+    sync_folder(target.parent)
+
+
+def _is_saved(target: Path, checkpoint: Checkpoint) -> bool:
+    """Whether this very checkpoint, bit for bit, stands there already."""
+    try:
+        read_checkpoint(target)
+    except CheckpointError:
+        return False
+    entries = {name: _entry(data) for name, data in _serialised(checkpoint)}
+    return (target / MANIFEST).read_bytes() == _manifest(checkpoint, entries)
+
+
+def _serialised(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
+    """Name and contents of each file, one at a time."""
+    for name, tensors in checkpoint.files.items():
+        contiguous = {key: value.contiguous() for key, value in tensors.items()}
+        yield name + _SUFFIX, safetensors.torch.save(contiguous)
+
+
+def _entry(data: bytes) -> dict[str, Any]:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _manifest(checkpoint: Checkpoint, entries: Mapping[str, Any]) -> bytes:
+    return seal({"iteration": checkpoint.iteration, "files": entries, **checkpoint.facts})
 
 
 def _listed(folder: Path) -> list[Path]:
     """The checkpoints of a folder, oldest first."""
-    found = [path for path in folder.glob("iteration-*") if _PATTERN.fullmatch(path.name)]
-    return sorted(found, key=lambda path: int(path.name.partition("-")[2]))
+    found = [(match, path) for path in folder.glob("*") if (match := _PATTERN.fullmatch(path.name))]
+    return [path for match, path in sorted(found, key=lambda each: (int(each[0][1]), each[1].name))]
 
 
-def _rotate(folder: Path, keep: int) -> None:
-    for path in _listed(folder)[:-keep]:
+def _visible(path: Path) -> set[str]:
+    """What lies in a folder, apart from hidden files, which file systems and desktops leave everywhere."""
+    try:
+        return {each.name for each in path.iterdir() if not each.name.startswith(".")}
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from None
+
+
+def _rotate(folder: Path, newest: Path, keep: int) -> None:
+    listed = _listed(folder)
+    position = listed.index(newest)
+    for path in (*listed[: max(position + 1 - keep, 0)], *listed[position + 1 :]):
         _discard(path)
-    for path in (*folder.glob(".trash-*"), *folder.glob(".tmp-*")):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _discard(path: Path) -> None:
     """Delete a checkpoint so that a half-deleted one is never listed."""
-    trash = path.with_name(f".trash-{path.name}-{os.getpid()}")
+    trash = path.with_name(f".trash-{path.name}-{time.monotonic_ns()}-{os.getpid()}")
     path.rename(trash)
     shutil.rmtree(trash, ignore_errors=True)
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((path / _MANIFEST).read_bytes())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path / _MANIFEST}: {error}") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise CheckpointError(f"{path / _MANIFEST}: not a checkpoint manifest of format {FORMAT}")
-    files, iteration = manifest.get("files"), manifest.get("iteration")
-    if not isinstance(files, dict) or type(iteration) is not int:
-        raise CheckpointError(f"{path / _MANIFEST}: 'files' or 'iteration' is missing")
-    if any("/" in name or not name.endswith(".safetensors") for name in files):
-        raise CheckpointError(f"{path / _MANIFEST}: names a file outside the checkpoint")
-    return manifest
+def _clean(folder: Path) -> None:
+    """Finish or remove what a killed process left, before anything is written: a disk may be full of it."""
+    for path in folder.glob(f"iteration-*{_NEW}"):
+        _settle(path)
+    for path in (*folder.glob(".trash-*"), *folder.glob(".tmp-*")):
+        if not _is_alive(path.name.rpartition("-")[2]):
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _read_tensors(path: Path, name: str, entry: Any) -> Tensors:
-    file = path / name
+def _is_alive(pid: str) -> bool:
+    """Whether another process of this number is running here."""
+    if not pid.isdecimal() or int(pid) == os.getpid():
+        return False
     try:
-        data = file.read_bytes()
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
+def _read_tensors(file: Path, entry: Mapping[str, Any]) -> Tensors:
+    """The tensors of one file, if it is what was written."""
+    try:
+        data = read_regular(file, at_most=entry["bytes"])
     except OSError as error:
         raise CheckpointError(f"{file}: {error.strerror}") from None
-    if not isinstance(entry, dict) or hashlib.sha256(data).hexdigest() != entry.get("sha256"):
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise CheckpointError(f"{file}: changed since it was written (SHA-256 differs)")
     try:
         return safetensors.torch.load(data)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
-__all__ = ["make_folder", "replace_file", "sync_folder", "write_synced"]
+__all__ = ["make_folder", "read_regular", "replace_file", "sync_folder", "write_synced"]
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -50,3 +52,19 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
+
+
+def read_regular(path: Path, *, at_most: int) -> bytes:
+    """The contents of a file of at most so many bytes, however large or strange what stands there is.
+
+    Raises:
+        OSError: missing, unreadable, larger, or no regular file: a pipe would block, a device never end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        if status.st_size > at_most:
+            raise OSError(errno.EFBIG, f"larger than {at_most} bytes")
+        return file.read(at_most)
