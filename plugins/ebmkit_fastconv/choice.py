@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ebmkit_fastconv.activations import IDENTITY, Activation
+from ebmkit_fastconv.fourier import fourier_map
 from ebmkit_fastconv.maps import (
     DenseMap,
     DirectConvolution,
@@ -61,8 +62,8 @@ class Block:
             return Rounded(self._rounded().forward_map(rows, torch.float32))
         if isinstance(layer, Dense):
             return DenseMap(_columns_by_pixel(layer.weight, self.source).T.to(dtype))
-        if (winograd := self._winograd(layer, rows, dtype, transposed=False)) is not None:
-            return winograd
+        if (cheaper := self._cheaper(layer, rows, dtype, transposed=False)) is not None:
+            return cheaper
         size = (rows, *self.source)
         return DirectConvolution(
             layer.weight.to(dtype), stride=layer.stride, padding=layer.padding, size=size
@@ -76,8 +77,8 @@ class Block:
         if isinstance(layer, Dense):
             target = _maps(self.source)
             return DenseMap(_columns_by_pixel(layer.weight, self.source).to(dtype), target)
-        if (winograd := self._winograd(layer, rows, dtype, transposed=True)) is not None:
-            return winograd
+        if (cheaper := self._cheaper(layer, rows, dtype, transposed=True)) is not None:
+            return cheaper
         weight, stride, padding = layer.weight.to(dtype), layer.stride, layer.padding
         kernel = weight.shape[2]
         if stride == 1 and padding < kernel:
@@ -94,14 +95,18 @@ class Block:
         weight = self.layer.weight.bfloat16().float()
         return attrs.evolve(self, layer=attrs.evolve(self.layer, weight=weight))
 
-    def _winograd(
+    def _cheaper(
         self, layer: Convolution, rows: int, dtype: torch.dtype, *, transposed: bool
     ) -> LinearMap | None:
-        if dtype != torch.float32 or not has_mkldnn(layer.weight) or not is_winograd(self):
-            return None
-        kernel = plan_kernel(layer.weight, stride=layer.stride, padding=layer.padding, transposed=transposed)
+        """Winograd's way for small kernels, Fourier's for large ones, where either saves multiplications."""
         source, target = _maps(self.source), _maps(self.target)
-        if kernel is None or source is None or target is None:
+        if dtype != torch.float32 or not has_mkldnn(layer.weight) or source is None or target is None:
+            return None
+        if not is_winograd(self):
+            at = {"stride": layer.stride, "padding": layer.padding}
+            return fourier_map(layer.weight, source=source, target=target, transposed=transposed, **at)
+        kernel = plan_kernel(layer.weight, stride=layer.stride, padding=layer.padding, transposed=transposed)
+        if kernel is None:
             return None
         source, target = (target, source) if transposed else (source, target)
         native = transforms()
