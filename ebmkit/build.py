@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -19,13 +20,26 @@ __all__ = ["build_experiment", "build_schedule", "choose_device", "open_source"]
 def choose_device(name: str) -> torch.device:
     """The device of ``[run] device``: ``auto`` is a GPU where torch sees one.
 
+    Of several processes on one machine each takes the GPU of its number there (LOCAL_RANK).
+
     Raises:
-        ConfigError: ``cuda`` where there is none.
+        ConfigError: ``cuda`` where there is none, or more processes than GPUs.
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise ConfigError('device = "cuda", but torch sees no GPU here: write device = "auto" or "cpu"')
-    return torch.device("cuda" if name != "cpu" and available else "cpu")
+    if name == "cpu" or not available:
+        return torch.device("cpu")
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return torch.device("cuda")
+    number = int(os.environ.get("LOCAL_RANK", "0"))
+    if number >= torch.cuda.device_count():
+        raise ConfigError(
+            f"process {number} of this machine has no GPU of its own: there are {torch.cuda.device_count()}; "
+            'start as many processes, or write device = "cpu"'
+        )
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
 
 
 def open_source(plan: Plan) -> Source:

@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ebmkit.core import Batch, Rng
+from ebmkit.core import Batch, Rng, world
 from ebmkit.readahead import ReadAhead
 
 __all__ = ["Batches", "Source"]
@@ -56,6 +56,8 @@ class Batches:
     Each epoch is a new random order of the whole data; a batch that reaches the end of one epoch
     goes on with the next, so that every example is seen equally often and every batch is full.
 
+    Where several processes train, each gets its rows of that batch and reads no others.
+
     A source that may be read by several threads is read ahead: while one batch is learned from, the
     next two are decoded. That changes no batch.
 
@@ -79,15 +81,20 @@ class Batches:
         self._ahead = ReadAhead(source.__getitem__, workers) if source.concurrent and workers else None
 
     def __getitem__(self, iteration: int) -> Batch:
-        """The batch of this iteration, counted from 0."""
-        index = self.positions(iteration)
-        x = self.source[index] if self._ahead is None else self._ahead.batch(iteration, self.positions)
+        """This process's part of the batch of this iteration, counted from 0."""
+        index = self._positions(iteration)
+        x = self.source[index] if self._ahead is None else self._ahead.batch(iteration, self._positions)
         return Batch(x.to(self.device), index.to(self.device))
 
-    def positions(self, iteration: int) -> Tensor:
-        """Where the examples of this iteration stand in the source, ``(size,)`` int64."""
+    @property
+    def rows(self) -> slice:
+        """Which rows of the whole batch this process gets."""
+        return world().rows(self.size)
+
+    def _positions(self, iteration: int) -> Tensor:
+        """Where these rows stand in the source."""
         begin = iteration * self.size
-        return torch.cat(self._pieces(begin, begin + self.size))
+        return torch.cat(self._pieces(begin, begin + self.size))[self.rows]
 
     def _pieces(self, begin: int, end: int) -> list[Tensor]:
         """The positions begin..end of the endless sequence of shuffled epochs, an epoch at a time."""

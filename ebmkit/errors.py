@@ -8,6 +8,7 @@ __all__ = [
     "DataError",
     "DivergedError",
     "EbmkitError",
+    "LostProcessError",
     "PluginError",
     "RunDirectoryError",
     "RunDirectoryInUseError",
@@ -16,9 +17,15 @@ __all__ = [
 
 
 class EbmkitError(Exception):
-    """An error with a message for people: what, where, what to do. Shown without a traceback."""
+    """An error with a message for people: what, where, what to do. Shown without a traceback.
+
+    Attributes:
+        exit_code: of the command that meets it.
+        silent: another process of the same training shows it.
+    """
 
     exit_code = 1
+    silent = False
 
 
 class ConfigError(EbmkitError):
@@ -43,6 +50,10 @@ class TrainingError(EbmkitError):
     """Training failed while it ran."""
 
     exit_code = 3
+
+
+class LostProcessError(TrainingError):
+    """Another process of the training is gone, or did not come in time."""
 
 
 class PluginError(EbmkitError):

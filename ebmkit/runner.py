@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any, final
 
@@ -16,8 +16,10 @@ from rich.console import Console
 from ebmkit import __version__
 from ebmkit.build import build_experiment
 from ebmkit.checkpoint import Checkpoint, capture, newest_checkpoint, restore, write_checkpoint
+from ebmkit.core import world
 from ebmkit.errors import DataError, EbmkitError, TrainingError
 from ebmkit.plan import Plan
+from ebmkit.processes import Crew, joined
 from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid
 from ebmkit.rundir import RunFolder
 from ebmkit.training import Experiment, Report, train
@@ -36,13 +38,20 @@ def start_run(plan: Plan, folder: RunFolder, console: Console) -> int:
     Raises:
         EbmkitError: what went wrong, with its exit code.
     """
-    folder.refuse_existing()
-    experiment = build_experiment(plan)
-    facts = _facts(plan, experiment)
-    folder.create()
-    with folder.locked():
-        folder.write_config(plan.tables())
-        return _Session(plan, folder, experiment, facts, console).run(start=0)
+    with joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
+
+        def prepare() -> _Session:
+            if crew.leads:
+                folder.refuse_existing()
+            experiment = build_experiment(plan)
+            facts = _facts(plan, experiment)
+            if crew.leads:
+                folder.create()
+                held.enter_context(folder.locked())
+                folder.write_config(plan.tables())
+            return _Session(plan, folder, experiment, facts, crew, _voice(crew, console))
+
+        return crew.agreed(prepare).run(start=0)
 
 
 def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
@@ -54,27 +63,44 @@ def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
     Raises:
         EbmkitError: no good checkpoint, other data, or what went wrong in training.
     """
-    with folder.locked():
-        experiment = build_experiment(plan)
-        facts = _facts(plan, experiment)
-        start = 0
-        if any(folder.checkpoints.glob("iteration-*")):
-            checkpoint, refused = newest_checkpoint(folder.checkpoints)
-            for line in refused:
-                console.print(
-                    f"warning: skipped a damaged checkpoint: {line}", style="yellow", highlight=False
-                )
-            _refuse_other_data(checkpoint.facts, facts)
-            _restore_threads(checkpoint, console)
-            restore(checkpoint, experiment)
-            start = checkpoint.iteration
+    with joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
+        voice = _voice(crew, console)
+
+        def prepare() -> tuple[_Session, int]:
+            if crew.leads:
+                held.enter_context(folder.locked())
+            experiment = build_experiment(plan)
+            facts = _facts(plan, experiment)
+            start = _restore_newest(folder, experiment, facts, voice)
+            return _Session(plan, folder, experiment, facts, crew, voice), start
+
+        session, start = crew.agreed(prepare)
         if start >= plan.run.iterations:
-            console.print(
-                f"nothing to do: {start}/{plan.run.iterations} iterations are done", highlight=False
-            )
+            voice.print(f"nothing to do: {start}/{plan.run.iterations} iterations are done", highlight=False)
             return 0
-        folder.write_config(plan.tables())
-        return _Session(plan, folder, experiment, facts, console).run(start=start)
+        if crew.leads:
+            folder.write_config(plan.tables())
+        return session.run(start=start)
+
+
+def _voice(crew: Crew, console: Console) -> Console:
+    """One of several processes speaks."""
+    return console if crew.leads else Console(quiet=True)
+
+
+def _restore_newest(
+    folder: RunFolder, experiment: Experiment, facts: Mapping[str, Any], console: Console
+) -> int:
+    """Put the newest good checkpoint into the experiment; its iteration, 0 where there is none."""
+    if not any(folder.checkpoints.glob("iteration-*")):
+        return 0
+    checkpoint, refused = newest_checkpoint(folder.checkpoints)
+    for line in refused:
+        console.print(f"warning: skipped a damaged checkpoint: {line}", style="yellow", highlight=False)
+    _refuse_other_data(checkpoint.facts, facts)
+    _restore_threads(checkpoint, console)
+    restore(checkpoint, experiment)
+    return checkpoint.iteration
 
 
 def describe(plan: Plan, experiment: Experiment) -> list[str]:
@@ -95,32 +121,35 @@ def describe(plan: Plan, experiment: Experiment) -> list[str]:
 @final
 @attrs.frozen
 class _Session:
-    """One process training one run."""
+    """One process training one run; of several, all do the same and the one that leads writes."""
 
     plan: Plan
     folder: RunFolder
     experiment: Experiment
     facts: Mapping[str, Any]
+    crew: Crew
     console: Console
 
     def run(self, *, start: int) -> int:
-        run = self.plan.run
-        log = MetricsLog(self.folder.metrics, after=start)
+        run, crew = self.plan.run, self.crew
+        log = MetricsLog(self.folder.metrics, after=start) if crew.leads else None
         self._announce(start)
         with (
             _signals() as stop,
+            crew.explaining(self.folder.path.name),
             open_display(self.console, start=start, iterations=run.iterations) as display,
         ):
             for report in self._train(start):
-                last = report.iteration == run.iterations or bool(stop.received)
+                received = crew.largest(stop.received or 0)
+                last = report.iteration == run.iterations or received > 0
                 self._record(report, log, display, last=last)
                 if last:
                     break
-        if stop.received and report.iteration < run.iterations:
+        if received and report.iteration < run.iterations:
             self._say(
                 f"saved iteration {report.iteration}; continue with: ebmkit resume {self.folder.path.name}"
             )
-            return _EXIT_CODES[stop.received]
+            return _EXIT_CODES[signal.Signals(received)]
         self._say(
             f"done: {report.iteration} iterations; samples, metrics and checkpoints are in {self.folder.path}"
         )
@@ -131,6 +160,8 @@ class _Session:
         self._say(f"ebmkit {__version__} · run {self.folder.path.name} · {begin}")
         for line in describe(self.plan, self.experiment):
             self._say(line)
+        if self.crew.world.size > 1:
+            self._say(f"  {'processes':<10} {self.crew.world.size}, each with its part of every batch")
 
     def _train(self, start: int) -> Iterator[Report]:
         iteration = start
@@ -152,17 +183,26 @@ class _Session:
                 "EBMKIT_DEBUG=1 shows the traceback."
             ) from error
 
-    def _record(self, report: Report, log: MetricsLog, display: Display, *, last: bool) -> None:
+    def _record(self, report: Report, log: MetricsLog | None, display: Display, *, last: bool) -> None:
         run, iteration = self.plan.run, report.iteration
         display.advance(iteration)
         finished = iteration == run.iterations
-        if iteration % run.log_every == 0 or iteration == 1 or finished:
+        logs = iteration % run.log_every == 0 or iteration == 1 or finished
+        draws = iteration % run.samples_every == 0 or finished
+        saves = iteration % run.checkpoint_every == 0 or last
+        if saves or iteration == 1:
+            self.crew.refuse_drift(self.experiment.schedule.state_dict())
+        if logs or draws:
+            report = report.gathered()
+        if log is None:
+            return
+        if logs:
             metrics = report.metrics()
             log.append(iteration, metrics)
             display.show(iteration, metrics)
-        if iteration % run.samples_every == 0 or finished:
+        if draws:
             self._draw(report)
-        if iteration % run.checkpoint_every == 0 or last:
+        if saves:
             self._save(iteration)
 
     def _draw(self, report: Report) -> None:
@@ -195,12 +235,21 @@ def _facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
         "data": {"shape": list(source.shape), "examples": len(source), "sha256": source.fingerprint()},
         "plugins": plugins,
         "threads": torch.get_num_threads(),
+        "processes": world().size,
         "versions": {"ebmkit": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
 
 
 def _restore_threads(checkpoint: Checkpoint, console: Console) -> None:
     """Sums split over another number of threads round differently, so a resumed run keeps its own."""
+    before, now = checkpoint.facts.get("processes", 1), world().size
+    if before != now:
+        console.print(
+            f"saved by {before} processes, goes on with {now}: the same batches and noise, sums that round "
+            "differently",
+            highlight=False,
+        )
+        return
     threads = checkpoint.facts.get("threads", torch.get_num_threads())
     if threads != torch.get_num_threads():
         console.print(f"using {threads} threads, as the run did when it was saved", highlight=False)

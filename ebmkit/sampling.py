@@ -11,7 +11,7 @@ from torch import Tensor
 from ebmkit.build import build_schedule, choose_device
 from ebmkit.checkpoint import Checkpoint, newest_checkpoint
 from ebmkit.config import read_document
-from ebmkit.core import Chain, CooperativeScheduler, Rng, run_chain
+from ebmkit.core import Chain, CooperativeScheduler, Rng, gather, run_chain, world
 from ebmkit.errors import CheckpointError, ConfigError
 from ebmkit.plan import make_plan
 from ebmkit.registry import Registry
@@ -55,6 +55,8 @@ def draw_samples(
 ) -> tuple[int, dict[str, Tensor]]:
     """Propose and revise ``count`` samples.
 
+    Several processes draw a part each, and every one gets all: the same bits with any number of them.
+
     Args:
         folder: of a run with at least one checkpoint.
         count: how many.
@@ -67,12 +69,15 @@ def draw_samples(
         ``(count, *S)`` on the CPU, where the run has them.
     """
     schedule, checkpoint = load_schedule(folder, size=size)
+    chunks = range(0, count, _CHUNK)
     pieces = []
-    for first in range(0, count, _CHUNK):
+    for first in chunks[world().rows(len(chunks))]:
         rng = Rng(seed, first_chain=first).fold("sample")
         pieces.append(_draw(schedule, min(_CHUNK, count - first), rng, steps))
-    samples = {name: torch.cat([piece[name] for piece in pieces]).cpu() for name in pieces[0]}
-    return checkpoint.iteration, samples
+    if not pieces:  # more processes than chunks; the others need to know the shapes alone
+        pieces = [{name: x[:0] for name, x in _draw(schedule, 1, Rng(seed), 0).items()}]
+    parts = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+    return checkpoint.iteration, {name: gather(x).cpu() for name, x in parts.items()}
 
 
 def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:

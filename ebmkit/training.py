@@ -10,8 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.arithmetic import arithmetic, tensor_cores
-from ebmkit.core import CooperativeScheduler, Examples, Precision, Rng, Update, examine, reconstruct, stage
+from ebmkit.core import (
+    CooperativeScheduler,
+    Examples,
+    Precision,
+    Rng,
+    Update,
+    examine,
+    gather,
+    reconstruct,
+    stage,
+    world,
+)
 from ebmkit.core.stages import timed_stages
+from ebmkit.core.world import average, average_in_place, largest
 from ebmkit.data import Batches
 from ebmkit.errors import DivergedError
 from ebmkit.optimizers import OptimizerSettings
@@ -63,7 +75,7 @@ class Report:
 
     Attributes:
         iteration: counted from 1: how many are done.
-        examples: the sets it made.
+        examples: the sets it made; this process's part of them where several train.
         seconds: by stage.
         stats: losses, gradient norms and what the samplers watched, 0-dim, on the device.
     """
@@ -73,6 +85,11 @@ class Report:
     seconds: Mapping[str, float]
     stats: Mapping[str, Tensor]
     _schedule: CooperativeScheduler
+
+    def gathered(self) -> Report:
+        """This report with the sets of all processes; all of them have to ask."""
+        sets = (None if each is None else gather(each) for each in self.examples)
+        return attrs.evolve(self, examples=Examples(*sets))
 
     @property
     def reconstructed(self) -> Tensor | None:
@@ -94,6 +111,10 @@ def train(experiment: Experiment, *, iterations: int, start: int = 0) -> Iterato
     Iteration k depends on the weights, the chains and k alone: stop anywhere, load what was
     saved after iteration k, start at k, and every bit is as it would have been.
 
+    Where several processes train, each calls this and stays in step with the others: gradients are
+    averaged before they are looked at or applied, so that every process takes the same step, or
+    none does.
+
     Raises:
         DivergedError: a loss or gradient is not finite, and the update was not applied; or the
             revised samples are far outside the range of the data.
@@ -107,7 +128,8 @@ def _iterate(experiment: Experiment, iteration: int) -> Report:
     with timed_stages() as seconds, tensor_cores(experiment.precision, experiment.batches.device):
         with stage("data"):
             batch = experiment.batches[iteration]
-        updates = experiment.schedule.updates(batch, rng=experiment.rng.fold("iteration", iteration))
+        rng = experiment.rng.of_chain(experiment.batches.rows.start).fold("iteration", iteration)
+        updates = experiment.schedule.updates(batch, rng=rng)
         while True:
             try:
                 with arithmetic(experiment.precision, batch.x.device):
@@ -122,7 +144,7 @@ def _refuse_runaway(examples: Examples, iteration: int) -> None:
     """Stop when the chains have left the region of the data by orders of magnitude."""
     if examples.revised is None or examples.observed is None:
         return
-    reached, data = float(examples.revised.abs().max()), float(examples.observed.abs().max())
+    reached, data = largest(torch.stack([_reach(examples.revised), _reach(examples.observed)])).tolist()
     if not reached <= _RUNAWAY * max(data, 1e-6):
         raise DivergedError(
             f"iteration {iteration + 1}: the revised samples reach {reached:.3g} where the data reach "
@@ -131,14 +153,20 @@ def _refuse_runaway(examples: Examples, iteration: int) -> None:
         )
 
 
+def _reach(x: Tensor) -> Tensor:
+    """The largest absolute value; 0 where a process has no rows."""
+    return x.abs().amax() if x.numel() else x.new_zeros(())
+
+
 def _apply(learner: Learner, update: Update, iteration: int) -> dict[str, Tensor]:
     """Take one gradient step, unless the loss or the gradient is not finite."""
     with stage(f"update_{update.part}"):
         learner.optimizer.zero_grad()
         update.loss.backward()  # type: ignore[no-untyped-call]
         gradients = [each.grad for each in learner.module.parameters() if each.grad is not None]
+        average_in_place(gradients)
         norm = torch.nn.utils.get_total_norm(gradients)
-        loss = update.loss.detach()
+        loss = average(update.loss.detach())
         if not torch.isfinite(loss + norm):
             raise DivergedError(
                 f"iteration {iteration + 1}: the {update.part} has loss {float(loss):.4g} and gradient norm "
@@ -149,4 +177,14 @@ def _apply(learner: Learner, update: Update, iteration: int) -> dict[str, Tensor
         for group in learner.optimizer.param_groups:
             group["lr"] = learner.settings.rate(iteration)
         learner.optimizer.step()
-    return {f"loss_{update.part}": loss, f"gradient_{update.part}": norm, **update.stats}
+    return {f"loss_{update.part}": loss, f"gradient_{update.part}": norm, **_averaged(update.stats)}
+
+
+def _averaged(stats: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The average over the processes that have a number: one without chains watched none."""
+    if world().size == 1 or not stats:
+        return stats
+    values = torch.stack([each.double() for each in stats.values()])
+    known = values.isfinite()
+    total, count = average(torch.stack([values.where(known, torch.zeros_like(values)), known.double()]))
+    return dict(zip(stats, total / count, strict=True))

@@ -16,7 +16,7 @@ from ebmkit.cli.recover import recover
 from ebmkit.cli.resume import resume
 from ebmkit.cli.run import run
 from ebmkit.cli.sample import sample
-from ebmkit.errors import EbmkitError
+from ebmkit.errors import CheckpointError, ConfigError, EbmkitError, PluginError, RunDirectoryError
 
 __all__ = ["app", "main"]
 
@@ -39,6 +39,13 @@ def main() -> None:
     except EbmkitError as error:
         if os.environ.get("EBMKIT_DEBUG"):
             raise
-        message = str(error)
-        print(message if message.startswith("error") else f"error: {message}", file=sys.stderr)
+        if not (error.silent or _told_by_a_neighbour(error)):
+            message = str(error)
+            print(message if message.startswith("error") else f"error: {message}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _told_by_a_neighbour(error: EbmkitError) -> bool:
+    """Of several processes on one machine the first tells what all of them find in their files."""
+    alike = (ConfigError, PluginError, CheckpointError, RunDirectoryError)
+    return isinstance(error, alike) and os.environ.get("LOCAL_RANK", "0") != "0"

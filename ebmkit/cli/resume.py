@@ -10,7 +10,7 @@ from ebmkit.cli.options import Sets
 
 __all__ = ["resume"]
 
-_HARMLESS = ("iterations", "device", "log_every", "samples_every", "checkpoint_every", "keep")
+_HARMLESS = ("iterations", "device", "log_every", "samples_every", "checkpoint_every", "keep", "rank_timeout")
 
 
 def resume(

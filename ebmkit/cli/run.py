@@ -17,10 +17,12 @@ def run(file: RunFile, set_: Sets = None) -> None:
 
     from ebmkit.config import read_document
     from ebmkit.plan import make_plan
+    from ebmkit.processes import restarted
     from ebmkit.registry import Registry
     from ebmkit.rundir import RUNS, RunFolder
-    from ebmkit.runner import start_run
+    from ebmkit.runner import resume_run, start_run
 
     plan = make_plan(read_document(file, set_ or ()), Registry.discover())
     folder = RunFolder(Path(plan.run.output) if plan.run.output else RUNS / file.stem)
-    raise typer.Exit(start_run(plan, folder, Console()))
+    begin = resume_run if restarted() and folder.config.is_file() else start_run
+    raise typer.Exit(begin(plan, folder, Console()))

@@ -26,12 +26,16 @@ def sample(
     output: Output = None,
 ) -> None:
     """Draw samples from a trained run: PNG grids and tensors."""
+    from ebmkit.processes import joined
     from ebmkit.rundir import find_run
     from ebmkit.sampling import draw_samples, write_samples
 
     folder = find_run(name)
     target = output or folder.path / "generated" / f"seed-{seed}"
-    iteration, samples = draw_samples(folder, count=count, seed=seed, steps=steps, size=size)
+    with joined() as crew, crew.explaining(folder.path.name):
+        iteration, samples = draw_samples(folder, count=count, seed=seed, steps=steps, size=size)
+    if not crew.leads:
+        return
     for path in write_samples(target, samples):
         typer.echo(str(path))
     typer.echo(f"{count} samples of {folder.path.name} after iteration {iteration}")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from ebmkit.parameters import Ge
+from ebmkit.parameters import Ge, Gt
 
 __all__ = ["ChainKeys", "DataKeys", "RunTable"]
 
@@ -26,6 +26,8 @@ class RunTable:
         samples_every: iterations between two sample grids.
         checkpoint_every: iterations between two checkpoints.
         keep: how many checkpoints to keep; the newest ones stay.
+        rank_timeout: seconds that a process waits for another before it counts as gone, where several
+            train together.
     """
 
     seed: int = 0
@@ -37,6 +39,7 @@ class RunTable:
     samples_every: Annotated[int, Ge(1)] = 50
     checkpoint_every: Annotated[int, Ge(1)] = 100
     keep: Annotated[int, Ge(1)] = 2
+    rank_timeout: Annotated[float, Gt(0)] = 600.0
 
 
 @attrs.frozen(kw_only=True)

@@ -23,6 +23,7 @@ from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Position, Sampler, State
 from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposal, Update, Updates
 from ebmkit.core.stages import stage
+from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
 from ebmkit.parameters import Ge, Gt, Le, Lt, MinLen
 
 __all__ = [
@@ -54,18 +55,24 @@ __all__ = [
     "Update",
     "Updates",
     "ValueAndGradient",
+    "World",
     "computing_in",
     "contrastive",
     "current_precision",
     "examine",
+    "gather",
     "prepare",
     "reconstruct",
     "reconstruction",
     "run_chain",
+    "share",
+    "shared_mean",
+    "shared_sum",
     "speckle_masks",
     "square_masks",
     "squared_error",
     "stage",
     "value_and_gradient",
     "walk",
+    "world",
 ]

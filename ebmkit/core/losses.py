@@ -1,8 +1,14 @@
-r"""The two learning objectives of cooperative training, each a mean over the batch in nats."""
+r"""The two learning objectives of cooperative training, each a mean over the batch in nats.
+
+Where several processes train one model, each gets its part: the average of the parts is the mean over all
+rows, and the trainer averages.
+"""
 
 from __future__ import annotations
 
 from torch import Tensor
+
+from ebmkit.core.world import shared_mean
 
 __all__ = ["contrastive", "reconstruction", "squared_error"]
 
@@ -30,7 +36,7 @@ def contrastive(observed: Tensor, samples: Tensor) -> Tensor:
         >>> contrastive(torch.tensor([1.0, 3.0]), torch.tensor([5.0]))
         tensor(-3.)
     """
-    return observed.mean() - samples.mean()
+    return shared_mean(observed) - shared_mean(samples)
 
 
 def squared_error(x: Tensor, y: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -57,4 +63,4 @@ def reconstruction(
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Step G2.
     """
-    return squared_error(x, reconstructed, mask=mask).mean() / (2 * noise_std**2)
+    return shared_mean(squared_error(x, reconstructed, mask=mask)) / (2 * noise_std**2)

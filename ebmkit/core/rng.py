@@ -129,6 +129,10 @@ class Rng:
                 yield Rng(key, first_chain=self.first_chain, ahead=(ahead, place))
             begin += _AHEAD
 
+    def of_chain(self, first_chain: int) -> Rng:
+        """The same stream with another global index of row 0; 0 is what every process sees alike."""
+        return Rng(self.key, first_chain=first_chain)
+
     def normal(self, like: Tensor) -> Tensor:
         """Independent N(0, 1) numbers of the shape, dtype and device of ``like``, contiguous.
 

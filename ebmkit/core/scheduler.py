@@ -84,6 +84,11 @@ class CooperativeScheduler(nn.Module, ABC):
         The trainer zeroes, back-propagates and steps at every ``yield``: code after it runs with
         the update applied.
 
+        Where several processes train, ``batch`` is this process's part and ``rng`` counts its rows from
+        their place in the whole. Chains that are not one for each image are shared with ``share``,
+        means are taken with the losses of the core or ``shared_mean``, and what persists is kept
+        whole on every process with ``gather``.
+
         Args:
             batch: the data of this iteration.
             rng: the random numbers of this iteration.

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ebmkit.core import shared_sum, world
+
 __all__ = ["Norm", "convolutions", "scale_gradients_by_area", "up_convolution", "up_convolutions"]
 
 Norm: TypeAlias = Literal["batch", "batch-always", "group", "none"]
@@ -19,15 +21,37 @@ class _BatchNorm(nn.BatchNorm2d):
     """Batch normalisation whose running statistics move only when something is learned.
 
     Looking (a proposal drawn for a picture, a reconstruction measured for the log) must not
-    change the model, or logging more often would give other weights.
+    change the model, or logging more often would give other weights. Where several processes learn,
+    the batch is that of all of them together; looking stays with the process that looks.
     """
 
     always = False
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training and torch.is_grad_enabled() and world().size > 1:
+            return self._over_processes(x)
         if self.always or (self.training and not torch.is_grad_enabled()):
             return functional.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         return super().forward(x)
+
+    def _over_processes(self, x: Tensor) -> Tensor:
+        """As ``nn.BatchNorm2d`` in training, with the mean and the variance of all processes' rows."""
+        count = shared_sum(torch.tensor(x.numel() / x.shape[1], device=x.device))
+        mean = shared_sum(x.float().sum((0, 2, 3))) / count
+        centred = x.float() - mean[:, None, None]
+        variance = shared_sum(centred.square().sum((0, 2, 3))) / count
+        if not self.always:
+            self._track(mean.detach(), variance.detach() * (count / (count - 1)))
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+    def _track(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics."""
+        for running, now in ((self.running_mean, mean), (self.running_var, variance)):
+            if running is not None:
+                running.lerp_(now, self.momentum or 0.0)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
 
 
 class _AlwaysBatchNorm(_BatchNorm):

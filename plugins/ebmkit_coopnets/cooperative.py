@@ -21,6 +21,7 @@ from ebmkit.core import (
     Updates,
     contrastive,
     reconstruction,
+    share,
     stage,
 )
 from ebmkit_coopnets.annealing import NoiseUntil
@@ -85,8 +86,9 @@ class CoopNets(CooperativeScheduler):
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G0, D1, G1, then the updates D2 and G2."""
+        count, rng = share(self.chains, rng) if self.chains else (len(batch.x), rng)
         with stage("generation"):
-            known, generated, proposal = self._generate(self.chains or len(batch.x), rng)
+            known, generated, proposal = self._generate(count, rng)
         with stage("revision"):
             revised = self._annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
         with stage("inference"):

@@ -20,6 +20,8 @@ from ebmkit.core import (
     Update,
     Updates,
     contrastive,
+    gather,
+    share,
     stage,
 )
 from ebmkit_coopnets.annealing import NoiseUntil
@@ -82,10 +84,11 @@ class DescriptorOnly(CooperativeScheduler):
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """D1, then the update D2."""
-        proposal = self._starts(batch, rng)
+        count, rng = share(self.chains, rng)
+        proposal = self._starts(batch, count, rng)
         with stage("revision"):
             revised = self._annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
-        self.samples.copy_(revised.x)
+        self.samples.copy_(gather(revised.x))
         self.started.fill_(True)
         with stage("density_shifting"):
             loss = contrastive(self.energy(batch.x), self.energy(revised.x))
@@ -96,14 +99,19 @@ class DescriptorOnly(CooperativeScheduler):
         """The chains as training left them, repeated in turn; noise before any training."""
         if not self.started:
             return Proposal(self._noise(count, rng))
-        return Proposal(self.samples[torch.arange(count, device=self.samples.device) % self.chains])
+        return Proposal(self.samples[self._chains(count, rng) % self.chains])
 
-    def _starts(self, batch: Batch, rng: Rng) -> Tensor:
+    def _starts(self, batch: Batch, count: int, rng: Rng) -> Tensor:
         if self.persistent and self.started:
-            return self.samples.clone()
+            return self.samples[self._chains(count, rng)]
         if self.start == "noise":
-            return self._noise(self.chains, rng)
-        return batch.x[torch.arange(self.chains, device=batch.x.device) % len(batch.x)]
+            return self._noise(count, rng)
+        images = gather(batch.x)
+        return images[self._chains(count, rng) % len(images)]
+
+    def _chains(self, count: int, rng: Rng) -> Tensor:
+        """The global indices of the rows that ``rng`` draws for."""
+        return torch.arange(rng.first_chain, rng.first_chain + count, device=self.samples.device)
 
     def _noise(self, count: int, rng: Rng) -> Tensor:
         like = self.samples.new_empty(count, *self.samples.shape[1:])

@@ -20,6 +20,7 @@ from ebmkit.core import (
     Rng,
     Update,
     Updates,
+    gather,
     reconstruction,
     speckle_masks,
     square_masks,
@@ -95,17 +96,18 @@ class GeneratorOnly(CooperativeScheduler):
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G1, then the updates G2."""
         if not self.started:
-            self.latents.copy_(rng.fold("latents").normal(self.latents))
+            whole = rng.of_chain(0)
+            self.latents.copy_(whole.fold("latents").normal(self.latents))
             if self.masks is not None and self._draw_masks is not None:
-                self.masks.copy_(self._draw_masks(rng.fold("masks")))
+                self.masks.copy_(self._draw_masks(whole.fold("masks")))
             self.started.fill_(True)
         mask = None if self.masks is None else self.masks[batch.positions]
         with stage("inference"):
             posterior = self.generator.posterior(batch.x, mask=mask)
             inferred = self.inference(posterior, self.latents[batch.positions], rng=rng.fold("inference"))
-        self.latents[batch.positions] = inferred.x
+        self.latents[gather(batch.positions)] = latents = gather(inferred.x)
         stats = {f"inference_{name}": value for name, value in inferred.stats.items()}
-        stats["latent_std"] = inferred.x.std(correction=0)
+        stats["latent_std"] = latents.std(correction=0)
         for _ in range(self.generator_updates):
             with stage("reconstruction"):
                 reconstructed = self.generator(inferred.x)
