@@ -95,16 +95,18 @@ class Crew:
             done = work()
         except EbmkitError as error:
             failure = error
-        told = [""] * self.world.size
+        told: list[tuple[int, str]] = [(0, "")] * self.world.size
         with collective():
-            distributed.all_gather_object(told, str(failure or ""))
-        if failure is None and any(told):
-            failure = TrainingError("another process failed")
+            distributed.all_gather_object(told, (failure.exit_code, str(failure)) if failure else (0, ""))
+        first = next((entry for entry in told if entry[1]), None)
+        if first is None:
+            return done
+        if failure is None:
+            failure = EbmkitError(f"another process failed: {first[1]}")
+            failure.exit_code, failure.silent = first[0], True
+        elif told.index((failure.exit_code, str(failure))) < self.world.rank:
             failure.silent = True
-        if failure is not None:
-            failure.silent = failure.silent or told.index(str(failure)) < self.world.rank
-            raise failure
-        return done
+        raise failure
 
     def largest(self, number: int) -> int:
         """The largest number that any process gives."""

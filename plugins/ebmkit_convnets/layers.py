@@ -37,8 +37,9 @@ class _BatchNorm(nn.BatchNorm2d):
     def _over_processes(self, x: Tensor) -> Tensor:
         """As ``nn.BatchNorm2d`` in training, with the mean and the variance of all processes' rows."""
         count = shared_sum(torch.tensor(x.numel() / x.shape[1], device=x.device))
-        mean = shared_sum(x.float().sum((0, 2, 3))) / count
-        centred = x.float() - mean[:, None, None]
+        wide = x if x.dtype == torch.float64 else x.float()
+        mean = shared_sum(wide.sum((0, 2, 3))) / count
+        centred = wide - mean[:, None, None]
         variance = shared_sum(centred.square().sum((0, 2, 3))) / count
         if not self.always:
             self._track(mean.detach(), variance.detach() * (count / (count - 1)))
@@ -49,7 +50,7 @@ class _BatchNorm(nn.BatchNorm2d):
         """Move the running statistics."""
         for running, now in ((self.running_mean, mean), (self.running_var, variance)):
             if running is not None:
-                running.lerp_(now, self.momentum or 0.0)
+                running.lerp_(now.to(running), self.momentum or 0.0)
         if self.num_batches_tracked is not None:
             self.num_batches_tracked += 1
 

@@ -1,0 +1,111 @@
+"""What crosses between processes, against the same in one."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+
+from ebmkit.core import Rng, World, contrastive, gather, reconstruction, share, shared_mean, shared_sum, world
+from ebmkit_convnets.layers import up_convolutions
+from tests.processes import run_processes
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize("count", [0, 1, 5, 64])
+def test_the_shares_are_the_whole_in_order_and_even(size: int, count: int) -> None:
+    rows = [World(rank, size).rows(count) for rank in range(size)]
+    assert [row for part in rows for row in range(part.start, part.stop)] == list(range(count))
+    lengths = {part.stop - part.start for part in rows}
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_alone_everything_is_what_it_was_given() -> None:
+    x = torch.randn(3, 2)
+    assert world() == World(0, 1)
+    assert gather(x) is x
+    assert shared_sum(x) is x
+    assert torch.equal(shared_mean(x[:, 0]), x[:, 0].mean())
+    assert share(5, Rng(3))[0] == 5
+
+
+def numbers(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def learned(first: int, last: int) -> dict[str, torch.Tensor]:
+    """Losses, gradients and batch statistics from the rows first..last of 7; of 7 and 2 for two sets."""
+    energies = numbers(7, seed=0)[first:last].requires_grad_()
+    samples = numbers(2, seed=1)[first // 3 : last // 3].requires_grad_()
+    torch.manual_seed(0)
+    layers = up_convolutions((4, 3, 2), 3, "batch", 0.1).double().train()
+    x = numbers(7, 4, 5, 5, seed=2)[first:last]
+    target = numbers(7, 2, 20, 20, seed=3)[first:last]
+    losses = {
+        "contrastive": contrastive(energies, samples),
+        "reconstruction": reconstruction(target, layers(x), noise_std=0.5),
+    }
+    sum(losses.values()).backward()  # type: ignore[union-attr]
+    figures = {name: loss.detach() for name, loss in losses.items()}
+    figures |= {f"gradient {name}": each.grad for name, each in layers.named_parameters()}  # type: ignore[misc]
+    figures |= {f"buffer {name}": each for name, each in layers.named_buffers()}
+    return figures | {"energies": energies.grad, "samples": samples.grad}  # type: ignore[dict-item]
+
+
+# One process has three rows of seven and one of two samples; the second the rest; uneven on purpose.
+LEARN = """
+import io, sys, torch
+from torch import distributed
+from ebmkit.core import Rng, gather, share, world
+from ebmkit.core.world import average, largest, same_everywhere
+from tests.core.test_world import learned
+
+distributed.init_process_group("gloo")
+rank = world().rank
+figures = learned(*[(0, 3), (3, 7)][rank])
+out = {}
+for name, value in figures.items():
+    out[name] = gather(value) / 2 if name in ("energies", "samples") else average(value.double())
+count, rng = share(7, Rng(5))
+out["rows"] = gather(rng.normal(torch.empty(count, 3)))
+out["none"] = gather(torch.arange(2.0 * rank)[:, None])
+out["same"] = torch.tensor(same_everywhere([torch.ones(3), torch.tensor([1.0, rank]), torch.tensor(True)]))
+out["largest"] = largest(torch.tensor([[1.0, torch.nan], [2.0, 0.0]][rank]))
+stream = io.BytesIO()
+torch.save(out, stream)
+print(stream.getvalue().hex())
+distributed.destroy_process_group()
+"""
+
+
+@pytest.fixture(scope="module")
+def crossed() -> list[dict[str, torch.Tensor]]:
+    here = Path(__file__).parents[2]
+    outputs = run_processes(["-c", LEARN], here)
+    return [torch.load(io.BytesIO(bytes.fromhex(out))) for out in outputs]
+
+
+def test_losses_gradients_and_batch_statistics_are_those_of_all_rows(
+    crossed: list[dict[str, torch.Tensor]],
+) -> None:
+    whole = learned(0, 7)
+    for name, value in whole.items():
+        torch.testing.assert_close(crossed[0][name], value.double(), rtol=1e-6, atol=1e-8, msg=name)
+        assert torch.equal(crossed[0][name], crossed[1][name]), name
+
+
+def test_the_noise_of_all_shares_is_that_of_one_process(crossed: list[dict[str, torch.Tensor]]) -> None:
+    expected = Rng(5).normal(torch.empty(7, 3))
+    assert all(torch.equal(each["rows"], expected) for each in crossed)
+
+
+def test_a_process_may_have_no_rows(crossed: list[dict[str, torch.Tensor]]) -> None:
+    assert crossed[0]["none"].tolist() == [[0.0], [1.0]]
+
+
+def test_other_bits_and_other_numbers_are_seen_by_all(crossed: list[dict[str, torch.Tensor]]) -> None:
+    for each in crossed:
+        assert each["same"].tolist() == [True, False, True]
+        assert each["largest"].tolist() == [2.0, torch.inf]
