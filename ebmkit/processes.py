@@ -16,7 +16,7 @@ from torch import Tensor, distributed
 
 from ebmkit.core import World, world
 from ebmkit.core.world import collective, largest, same_everywhere
-from ebmkit.errors import EbmkitError, LostProcessError, TrainingError
+from ebmkit.errors import DivergedError, EbmkitError, LostProcessError, TrainingError
 
 __all__ = ["Crew", "joined", "restarted"]
 
@@ -131,16 +131,20 @@ class Crew:
 
     @contextmanager
     def explaining(self, run: str) -> Iterator[None]:
-        """Find out which process is gone when one is, and say it once.
+        """Say once what happens to all: a divergence, or that a process is gone, and which.
 
         Args:
             run: its name, for the message.
 
         Raises:
             LostProcessError: with its name; silent on all but one of those that are left.
+            DivergedError: silent on all but the one that leads.
         """
         try:
             yield
+        except DivergedError as error:  # from figures of all processes, so on all of them
+            error.silent = not self.leads
+            raise
         except LostProcessError as error:
             if self._register is None:
                 raise

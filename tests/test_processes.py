@@ -22,12 +22,10 @@ RunFile = Callable[[str], Path]
 SCHEDULES = ("coopnets-rigorous", "descriptor-only-data", "generator-only-hidden")
 
 # Plain gradient descent: Adam takes a step of full length along a gradient that is 0 but for rounding.
-DESCENT = (
-    "--set",
-    'energy.optimizer={use="sgd",lr=1e-6}',
-    "--set",
-    'generator.optimizer={use="sgd",lr=1e-5}',
-)
+DESCENT = {
+    "energy": 'energy.optimizer={use="sgd",lr=1e-5}',
+    "generator": 'generator.optimizer={use="sgd",lr=1e-4}',
+}
 
 
 def assert_close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], tolerance: float) -> None:
