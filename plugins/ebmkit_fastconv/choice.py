@@ -86,8 +86,8 @@ class Block:
             return DirectConvolution(
                 flipped, stride=1, padding=kernel - 1 - padding, size=(rows, *self.target)
             )
-        if stride == 2 and weight.shape[1] <= _FEW_CHANNELS:  # noqa: PLR2004
-            return ShuffledTranspose(weight, padding=padding, size=self.source, rows=rows)
+        if stride > 1 and weight.shape[1] <= _FEW_CHANNELS:
+            return ShuffledTranspose(weight, stride=stride, padding=padding, size=self.source, rows=rows)
         return StridedTranspose(weight, stride=stride, padding=padding, size=self.source)
 
     def _rounded(self) -> Block:

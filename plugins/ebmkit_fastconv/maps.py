@@ -172,57 +172,68 @@ class StridedTranspose(LinearMap):
 
 @final
 class ShuffledTranspose(LinearMap):
-    r"""The transpose of a convolution of stride 2 as a convolution of stride 1 to four times the channels.
+    r"""The transpose of a convolution of stride s as one of stride 1 to s² times the channels.
 
-    Each of the four phases of the pixels, even or odd row and column, sees its own part of the kernel;
-    a pixel shuffle puts them together. It multiplies by many zeros, and still wins by far where the
-    image has few channels: oneDNN's own transpose reaches a sixth of its speed there.
+    Each of the s² phases of the pixels sees its own part of the kernel; a pixel shuffle puts them
+    together. It multiplies by some zeros, and still wins by far where the image has few channels:
+    oneDNN's own transpose reaches a sixth of its speed there.
 
     Args:
         weight: of the convolution, ``(C_out, C_in, k, k)``.
+        stride: of the convolution.
         padding: of the convolution.
         size: ``(C_in, H, W)``, what the convolution was applied to.
         rows: of a typical batch.
     """
 
-    def __init__(self, weight: Tensor, *, padding: int, size: tuple[int, ...], rows: int) -> None:
-        phases, reach = transposed_phases(weight, padding)
+    def __init__(
+        self, weight: Tensor, *, stride: int, padding: int, size: tuple[int, ...], rows: int
+    ) -> None:
+        phases, reach, self.start = transposed_phases(weight, stride, padding)
+        self.stride = stride
         self.height, self.width = size[1:]
-        self.grid = ((self.height + 1) // 2, (self.width + 1) // 2)
+        self.grid = (-(-(self.height + self.start) // stride), -(-(self.width + self.start) // stride))
         shape = (rows, weight.shape[0], *self.grid)
         self.convolution = DirectConvolution(phases, stride=1, padding=reach, size=shape)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The four phases, then the shuffle."""
+        """All phases, then the shuffle."""
         missing = [max(self.grid[0] - x.shape[2], 0), max(self.grid[1] - x.shape[3], 0)]
         if any(missing):
             x = functional.pad(x, (0, missing[1], 0, missing[0])).contiguous(
                 memory_format=torch.channels_last
             )
-        whole = functional.pixel_shuffle(self.convolution(x), 2)
-        return whole[:, :, : self.height, : self.width]
+        whole = functional.pixel_shuffle(self.convolution(x), self.stride)
+        return whole[:, :, self.start : self.start + self.height, self.start : self.start + self.width]
 
 
-def transposed_phases(weight: Tensor, padding: int) -> tuple[Tensor, int]:
-    """The kernels of the four phases of a stride-2 transpose, and how far they reach.
+def transposed_phases(weight: Tensor, stride: int, padding: int) -> tuple[Tensor, int, int]:
+    """The kernels of the phases of a strided transpose, how far they reach, and where the image begins.
+
+    Pixel s m + a - start receives from output m + d what the tap a - start + padding - s d of the kernel
+    sends. The start is the one with which d reaches least far.
 
     Returns:
-        ``(4 C_in, C_out, 2 r + 1, 2 r + 1)``, ordered as ``pixel_shuffle`` wants it, and r.
+        ``(s² C_in, C_out, 2 r + 1, 2 r + 1)``, ordered as ``pixel_shuffle`` wants it; r; and start, < s.
     """
     outputs, inputs, kernel, _ = weight.shape
-    reach = max((kernel - 1 - padding) // 2, (padding + 1) // 2)
-    phases = weight.new_zeros(inputs, 4, outputs, 2 * reach + 1, 2 * reach + 1)
-    # Pixel 2 m + a receives from output m + d what the tap a + p - 2 d of the kernel sends.
+
+    def reach_from(start: int) -> int:
+        return max((stride - 1 - start + padding) // stride, (kernel - 1 - padding + start) // stride)
+
+    start = min(range(stride), key=lambda start: (reach_from(start), start))
+    reach = reach_from(start)
+    phases = weight.new_zeros(inputs, stride**2, outputs, 2 * reach + 1, 2 * reach + 1)
     taps = [
-        (phase, step + reach, phase + padding - 2 * step)
-        for phase in (0, 1)
+        (phase, step + reach, phase - start + padding - stride * step)
+        for phase in range(stride)
         for step in range(-reach, reach + 1)
-        if 0 <= phase + padding - 2 * step < kernel
+        if 0 <= phase - start + padding - stride * step < kernel
     ]
     for row, i, tap_i in taps:
         for column, j, tap_j in taps:
-            phases[:, 2 * row + column, :, i, j] = weight[:, :, tap_i, tap_j].T
-    return phases.reshape(4 * inputs, outputs, 2 * reach + 1, 2 * reach + 1), reach
+            phases[:, stride * row + column, :, i, j] = weight[:, :, tap_i, tap_j].T
+    return phases.reshape(stride**2 * inputs, outputs, 2 * reach + 1, 2 * reach + 1), reach, start
 
 
 @final

@@ -25,7 +25,18 @@ WINOGRAD = [
     (5, 2, 1, 31),
     (5, 2, 2, 33),
 ]
-STRIDED = [*WINOGRAD[3:], (4, 2, 1, 64), (3, 2, 1, 31), (4, 2, 2, 32), (2, 2, 0, 8), (7, 2, 3, 32)]
+STRIDED = [
+    *WINOGRAD[3:],
+    (4, 2, 1, 64),
+    (3, 2, 1, 31),
+    (4, 2, 2, 32),
+    (2, 2, 0, 8),
+    (7, 2, 3, 32),
+    (15, 3, 7, 60),
+    (15, 3, 7, 61),
+    (4, 4, 0, 30),
+    (5, 3, 0, 32),
+]
 
 
 class Case:
@@ -115,7 +126,7 @@ def test_direct_convolutions_are_the_convolution(case: tuple[int, int, int, int]
 @pytest.mark.parametrize("case", STRIDED, ids=str)
 def test_the_shuffled_phases_are_the_transpose(case: tuple[int, int, int, int]) -> None:
     it = Case(*case)
-    transpose = ShuffledTranspose(it.weight, padding=it.padding, size=it.source, rows=3)
+    transpose = ShuffledTranspose(it.weight, stride=it.stride, padding=it.padding, size=it.source, rows=3)
     assert _error(transpose(it.above), it.below) < 1e-6
 
 
