@@ -79,10 +79,14 @@ class Transforms:
         )
 
 
-@cache
 def transforms() -> Transforms | None:
     """The compiled transforms; None without a compiler, or with ``EBMKIT_NATIVE=0``."""
-    if os.environ.get("EBMKIT_NATIVE") == "0" or platform.machine() not in ("x86_64", "AMD64"):
+    return None if os.environ.get("EBMKIT_NATIVE") == "0" else _compiled_transforms()
+
+
+@cache
+def _compiled_transforms() -> Transforms | None:
+    if platform.machine() not in ("x86_64", "AMD64"):
         return None
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
     if compiler is None:

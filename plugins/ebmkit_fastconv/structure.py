@@ -106,10 +106,25 @@ class Stack:
         )
 
 
+@final
+class _Tracer(fx.Tracer):
+    """Leaves parameters and buffers in the graph by name, and refuses every other tensor.
+
+    What forward computes from a tensor while it is traced would stay in the graph as it is now.
+    """
+
+    proxy_buffer_attributes = True
+
+    def create_arg(self, a: Any) -> Any:
+        if isinstance(a, Tensor) and not isinstance(a, nn.Parameter):
+            raise UnknownOperationError("a tensor that is neither parameter nor buffer")
+        return super().create_arg(a)
+
+
 def trace(energy: nn.Module) -> fx.Graph | None:
     """The forward pass as a graph; None where it cannot be one."""
     try:
-        return fx.Tracer().trace(energy)
+        return _Tracer().trace(energy)
     except Exception:  # noqa: BLE001 - control flow on values, arbitrary Python: all mean the same here
         return None
 

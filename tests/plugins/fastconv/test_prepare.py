@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import math
+import warnings
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.core import Clamped, Energy, Rng, computing_in, prepare, run_chain, value_and_gradient, walk
+from ebmkit.core import (
+    Batch,
+    Chain,
+    Clamped,
+    Energy,
+    EnergyFn,
+    Info,
+    Prepared,
+    Rng,
+    Sampler,
+    State,
+    computing_in,
+    prepare,
+    run_chain,
+    value_and_gradient,
+)
 from ebmkit_convnets.descriptor import ConvDescriptor
+from ebmkit_convnets.generator import ConvGenerator
+from ebmkit_coopnets.cooperative import CoopNets
 from ebmkit_fastconv import choice
 from ebmkit_fastconv.prepare import prepare as closed_form
 from ebmkit_langevin.langevin import Langevin
-from tests.models import double
+from ebmkit_mcmc.hmc import HMC
+from ebmkit_mcmc.underdamped import Underdamped
 
 Forward = Callable[["Net", Tensor], Tensor]
 
 
 class Net(Energy):
     """A small network whose forward pass is written in the way of the case."""
+
+    factor = 1.0
 
     def __init__(self, forward: Forward) -> None:
         super().__init__()
@@ -37,6 +61,9 @@ class Net(Energy):
         self.dropout = nn.Dropout()
         self.norm = nn.GroupNorm(1, 6)
         self.numbers = count()
+        self.plain = torch.tensor(3.0)
+        self.settings = {"scale": 1.0}
+        self.register_buffer("scale", torch.tensor(2.0))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.written(self, x)
@@ -81,6 +108,8 @@ OTHER: dict[str, Forward] = {
     "two networks": lambda net, x: net.features(x).sum((1, 2, 3)) + net.conv(x).sum((1, 2, 3)),
     "control flow": lambda net, x: net.conv(x).sum((1, 2, 3)) * (1 if x.sum() > 0 else 2),
     "a norm for each image": lambda net, x: net.features(x).flatten(1).sum(1) * x.flatten(1).norm(dim=1),
+    "a tensor that is no buffer": lambda net, x: net.conv(x).sum((1, 2, 3)) * net.plain,
+    "random numbers": lambda net, x: net.conv(x).sum((1, 2, 3)) + torch.randn(()),
     "partial sum": lambda net, x: net.conv(x).sum((2, 3))[:, 0],
 }
 
@@ -116,7 +145,11 @@ def test_dropout_that_is_on_is_left_to_autograd() -> None:
 def test_hooks_and_other_dtypes_are_left_to_autograd() -> None:
     energy = Net(READABLE["squeeze"]).eval()
     assert closed_form(energy, _x().double(), "fp32") is None
-    energy.conv.register_forward_hook(lambda module, inputs, output: 2 * output)
+    handle = energy.conv.register_forward_hook(lambda module, inputs, output: 2 * output)
+    assert closed_form(energy, _x(), "fp32") is None
+    handle.remove()
+    assert closed_form(energy, _x(), "fp32") is not None
+    energy.conv.register_full_backward_hook(lambda module, inputs, outputs: None)
     assert closed_form(energy, _x(), "fp32") is None
 
 
@@ -124,6 +157,48 @@ def test_a_forward_pass_that_changes_is_found_out_and_left_to_autograd() -> None
     energy = Net(lambda net, x: net.features(x).flatten(1).sum(1) * (1.0 + next(net.numbers))).eval()
     with pytest.warns(RuntimeWarning, match="differs from autograd"):
         assert closed_form(energy, _x(), "fp32") is None
+
+
+HIDDEN: dict[str, tuple[Forward, Callable[[Net], object]]] = {
+    "a buffer": (
+        lambda net, x: net.features(x).sum((1, 2, 3)) * (net.scale * 2),
+        lambda net: net.scale.add_(1),
+    ),
+    "the number in a buffer": (
+        lambda net, x: net.features(x).sum((1, 2, 3)) * net.scale.item(),
+        lambda net: net.scale.data.add_(1),
+    ),
+    "a dictionary": (
+        lambda net, x: net.features(x).sum((1, 2, 3)) * net.settings["scale"],
+        lambda net: net.settings.update(scale=3.0),
+    ),
+    "the class": (
+        lambda net, x: net.features(x).sum((1, 2, 3)) * net.factor,
+        lambda net: setattr(Net, "factor", 3.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_the_forward_pass_depends_on_may_change_between_chains(name: str) -> None:
+    forward, change = HIDDEN[name]
+    Net.factor = 1.0
+    energy = Net(forward).eval()
+    before = prepare(energy, _x()).value_and_gradient(_x()).gradient
+    change(energy)
+    found, exact = prepare(energy, _x()).value_and_gradient(_x()), value_and_gradient(energy, _x())
+    assert torch.allclose(found.value, exact.value, rtol=1e-4)
+    assert torch.allclose(found.gradient, exact.gradient, rtol=1e-3, atol=1e-5)
+    assert not torch.allclose(found.gradient, before, rtol=0.1)
+
+
+def test_reading_leaves_nothing_on_the_module() -> None:
+    for forward in (*READABLE.values(), *OTHER.values()):
+        energy = Net(forward).eval()
+        names = set(vars(energy))
+        with warnings.catch_warnings(action="ignore"):
+            closed_form(energy, _x(), "fp32")
+        assert set(vars(energy)) == names
 
 
 def test_a_module_that_was_rebuilt_is_read_again() -> None:
@@ -227,19 +302,69 @@ def test_bfloat16_costs_what_it_is_said_to_cost(precision: str, low: float, high
     assert low < float((found - exact).norm() / exact.norm()) < high
 
 
-def test_every_sampler_walks_on_the_fast_gradient_without_knowing() -> None:
-    """A chain on the prepared energy is the chain on the bare function, to rounding."""
+@pytest.mark.parametrize("name", ["langevin", "hmc", "underdamped", "a third party's"])
+def test_every_sampler_walks_on_the_fast_gradient_without_knowing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain on the energy is the chain on the bare function to rounding, and asks autograd for nothing."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "examples/third_party_sampler"))
+    sampler: Sampler = {
+        "langevin": lambda: Langevin(step_size=0.05),
+        "hmc": lambda: HMC(step_size=0.02),
+        "underdamped": lambda: Underdamped(step_size=0.02),
+        "a third party's": lambda: importlib.import_module("ebmkit_mala").MALA(step_size=0.02),
+    }[name]()
     energy = Net(READABLE["reference"]).eval()
-    states = [
-        state.x
-        for chain in (
-            walk(Langevin(step_size=0.05), each, _x(), rng=Rng(3)) for each in (energy, energy.forward)
-        )
-        for _, (state, _) in zip(range(5), chain, strict=False)
-    ]
-    for fast, slow in zip(states[:5], states[5:], strict=True):
-        assert torch.allclose(fast, slow, rtol=1e-4, atol=1e-5)
-    assert double(1, 1).dtype == torch.float64
+    slow = run_chain(sampler, energy.forward, _x(), steps=5, rng=Rng(3))
+    prepare(energy, _x())  # reads the energy, with autograd's help
+    monkeypatch.setattr(torch.autograd, "grad", lambda *_: pytest.fail("autograd was asked"))
+    fast = run_chain(sampler, energy, _x(), steps=5, rng=Rng(3))
+    assert torch.allclose(fast.x, slow.x, rtol=1e-4, atol=1e-4)
+    assert fast.stats.keys() == slow.stats.keys()
+
+
+def test_the_posterior_of_a_generator_goes_to_autograd() -> None:
+    torch.manual_seed(0)
+    generator = ConvGenerator((3, 16, 16), latents=4, channels=(8, 8), kernel=4).eval()
+    posterior = generator.posterior(torch.randn(5, 3, 16, 16))
+    z = torch.randn(5, 4)
+    found, exact = prepare(posterior, z).value_and_gradient(z), value_and_gradient(posterior, z)
+    assert torch.equal(found.value, exact.value)
+    assert torch.equal(found.gradient, exact.gradient)
+
+
+class Spied(Langevin):
+    """Langevin that compares its gradients with autograd's."""
+
+    worst: ClassVar[list[float]] = []
+
+    def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[State, Info]:
+        found = value_and_gradient(energy, state.x).gradient
+        assert isinstance(energy, Prepared)
+        exact = value_and_gradient(energy.energy, state.x).gradient
+        self.worst.append(float((found - exact).norm() / exact.norm()))
+        return super().step(energy, state, rng)
+
+
+def test_a_training_with_a_fused_optimizer_never_walks_on_weights_of_before() -> None:
+    """Fused optimizers do not count up the versions of what they change."""
+    torch.manual_seed(0)
+    sizes = {"channels": (16, 16), "kernels": (5, 3), "strides": (2, 1)}
+    energy = ConvDescriptor((3, 16, 16), **sizes, reference_std=1.0, weight_std=0.1)
+    generator = ConvGenerator((3, 16, 16), latents=4, channels=(8, 8), kernel=4)
+    revision = Chain(Spied(step_size=0.02), 3)
+    schedule = CoopNets(energy=energy, generator=generator, revision=revision, chains=4)
+    parts = {"energy": energy, "generator": generator}
+    optimizers = {name: torch.optim.Adam(part.parameters(), 0.02, fused=True) for name, part in parts.items()}
+    Spied.worst.clear()
+    x = Rng(1).normal(torch.empty(4, 3, 16, 16))
+    for iteration in range(4):
+        for update in schedule.updates(Batch(x, torch.arange(4)), rng=Rng(iteration)):
+            optimizers[update.part].zero_grad()
+            update.loss.backward()
+            optimizers[update.part].step()
+    assert len(Spied.worst) == 12
+    assert max(Spied.worst) < 1e-4
 
 
 def _stack(energy: Energy, x: Tensor):  # type: ignore[no-untyped-def]  # noqa: ANN202
