@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from ebmkit.config import ConfigProblemsError, Signature, signature_of
-from ebmkit.core import Chain, CooperativeScheduler, Rng
+from ebmkit.checkpoint import newest_checkpoint
+from ebmkit.config import ConfigProblemsError, Key, Signature, read_document, signature_of
+from ebmkit.core import Chain, CooperativeScheduler, Energy, Rng, Weighted
 from ebmkit.data import Batches, Source
-from ebmkit.errors import ConfigError, DataError
-from ebmkit.plan import TABLES, Part, Plan
+from ebmkit.errors import CheckpointError, ConfigError, DataError, RunDirectoryError
+from ebmkit.plan import TABLES, Part, Plan, make_plan
+from ebmkit.registry import Registry
+from ebmkit.rundir import find_run
 from ebmkit.training import Experiment, Learner
 
 __all__ = ["build_experiment", "build_schedule", "choose_device", "open_source"]
@@ -49,7 +54,7 @@ def open_source(plan: Plan) -> Source:
         ConfigProblemsError: missing, empty or unreadable, with the path, placed at the table.
     """
     part = plan.parts["data"]
-    source: Source = _construct(plan, "data", part, {})
+    source: Source = _construct(plan, ("data",), part, {})
     if len(source) == 0:
         raise DataError(f"[data] use = {part.component.name!r} holds no example")
     return source
@@ -72,13 +77,16 @@ def build_schedule(
     Raises:
         ConfigProblemsError: a part refused its values or the shape, placed at its table.
     """
-    parts: dict[str, Any] = {"shape": shape, "examples": examples}
+    parts: dict[str, Any] = {
+        "shape": shape,
+        "examples": examples,
+        "trained": partial(_trained_energy, shape=shape),
+    }
     for table in TABLES:
         if table not in plan.parts or table == "data":
             continue
         part = plan.parts[table]
-        with _weights_of(plan.run.seed, table):
-            built = _construct(plan, table, part, parts)
+        built = _construct(plan, (table,), part, parts)
         parts[table] = Chain(built, part.shared["steps"]) if TABLES[table] == "sampler" else built
     schedule: CooperativeScheduler = parts["schedule"]
     _check_shapes(plan, parts, shape)
@@ -102,7 +110,7 @@ def build_experiment(plan: Plan) -> Experiment:
     learners = {
         name: Learner(schedule.get_submodule(name), part.optimizer)
         for name, part in plan.parts.items()
-        if part.optimizer is not None
+        if part.optimizer is not None and _learns(schedule.get_submodule(name))
     }
     return Experiment(schedule, learners, batches, rng, plan.run.precision)
 
@@ -122,24 +130,69 @@ class _weights_of:  # noqa: N801 - reads as a clause of `with`
         self.forked.__exit__(*details)
 
 
-def _construct(plan: Plan, table: str, part: Part, parts: dict[str, Any]) -> Any:
-    """Call the component with its keywords and the parts it names."""
+def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
+    """Call the component with its keywords and the parts it names, after those that it is made of."""
+    given = parts | _construct_nested(plan, key, part, parts)
     signature: Signature = signature_of(part.component.factory)
-    given = {slot.name: parts[slot.name] for slot in signature.parts if slot.name in parts}
+    given = {slot.name: given[slot.name] for slot in signature.parts if slot.name in given}
     try:
-        return part.component.factory(**given, **part.values)
-    except DataError as error:
-        key = (table, "path") if "path" in part.values else (table,)
-        problem = plan.document.problem("E111", str(error), key)
+        with _weights_of(plan.run.seed, ".".join(key)):
+            return part.component.factory(**given, **part.values)
+    except (CheckpointError, ConfigError, DataError, RunDirectoryError) as error:
+        place = [name for name in ("path", "run") if name in part.values]
+        problem = plan.document.problem("E111", str(error), (*key, *place))
         raise ConfigProblemsError([problem], file=plan.document.file) from error
     except ValueError as error:
         owner = f"{part.component.kind} {part.component.name!r} of {part.component.distribution}"
-        raise _refused(plan, table, f"{owner} refuses these settings: {error}") from error
+        raise _refused(plan, key, f"{owner} refuses these settings: {error}") from error
 
 
-def _refused(plan: Plan, table: str, message: str) -> ConfigProblemsError:
+def _construct_nested(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> dict[str, Any]:
+    """The parts inside a part, as ``part`` and ``parts``."""
+    built = {place: _construct(plan, (*key, *place), inner, parts) for place, inner in part.nested.items()}
+    several = {
+        place[1]: Weighted(energy, part.nested[place].shared["weight"])
+        for place, energy in built.items()
+        if place[1:]
+    }
+    return {"part": built[("part",)]} if ("part",) in built else {"parts": several}
+
+
+def _learns(module: torch.nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())
+
+
+def _trained_energy(run: str, *, shape: tuple[int, ...], inside: tuple[Path, ...] = ()) -> Energy:
+    """The energy of another run as its newest good checkpoint has it, for examples of this shape.
+
+    Raises:
+        EbmkitError: no such run or checkpoint, a run made of itself, or weights for another shape.
+    """
+    folder = find_run(run)
+    path = folder.path.resolve()
+    if path in inside:
+        raise ConfigError(f"run {run!r} is made of itself")
+    plan = make_plan(read_document(folder.config), Registry.discover())
+    if "energy" not in plan.parts:
+        raise ConfigError(f"run {run!r} has no energy")
+    checkpoint, _ = newest_checkpoint(folder.checkpoints)
+    data = checkpoint.facts["data"]
+    trained = partial(_trained_energy, shape=shape, inside=(*inside, path))
+    parts = {"shape": shape, "examples": data["examples"], "trained": trained}
+    energy: Energy = _construct(plan, ("energy",), plan.parts["energy"], parts)
+    try:
+        energy.load_state_dict(checkpoint.files.get("energy", {}))
+    except RuntimeError:
+        raise ConfigError(
+            f"the energy of run {run!r} has weights for examples of shape {tuple(data['shape'])}, "
+            f"not for {tuple(shape)}"
+        ) from None
+    return energy
+
+
+def _refused(plan: Plan, key: Key, message: str) -> ConfigProblemsError:
     document = plan.document
-    return ConfigProblemsError([document.problem("E109", message, (table,))], file=document.file)
+    return ConfigProblemsError([document.problem("E109", message, key)], file=document.file)
 
 
 def _check_shapes(plan: Plan, parts: dict[str, Any], shape: tuple[int, ...]) -> None:
@@ -150,11 +203,13 @@ def _check_shapes(plan: Plan, parts: dict[str, Any], shape: tuple[int, ...]) -> 
             made = tuple(generator(generator.prior(2, rng=Rng(0))).shape[1:])
             generator.train()
             if made != shape:
-                raise _refused(plan, "generator", f"it makes examples of shape {made}, the data have {shape}")
+                raise _refused(
+                    plan, ("generator",), f"it makes examples of shape {made}, the data have {shape}"
+                )
         if "energy" in parts:
             energies = parts["energy"](torch.zeros(2, *shape))
             if tuple(energies.shape) != (2,):
                 message = (
                     f"an energy gives one number an example, this one gave {tuple(energies.shape)} for 2"
                 )
-                raise _refused(plan, "energy", message)
+                raise _refused(plan, ("energy",), message)

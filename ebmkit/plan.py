@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -12,9 +12,11 @@ from ebmkit.config import (
     ConfigProblemsError,
     DataKeys,
     Document,
+    Key,
     Reader,
     RunTable,
     Signature,
+    WeightKeys,
     did_you_mean,
     signature_of,
 )
@@ -22,7 +24,7 @@ from ebmkit.errors import PluginError
 from ebmkit.optimizers import OPTIMIZERS, Adam, OptimizerSettings
 from ebmkit.registry import Component, Registry, UnknownComponentError
 
-__all__ = ["INJECTED", "TABLES", "Part", "Plan", "make_plan"]
+__all__ = ["INJECTED", "NESTED", "TABLES", "Part", "Plan", "make_plan"]
 
 TABLES: Mapping[str, str] = {
     "data": "source",
@@ -34,21 +36,55 @@ TABLES: Mapping[str, str] = {
 }
 """The tables that name a part, and the kind of part each names."""
 
-INJECTED = ("shape", "examples")
-"""Parts that come from the data, not from a table."""
+INJECTED = ("shape", "examples", "trained")
+"""What comes from the data, and the way to energies that other runs trained; no table names these."""
 
-_SHARED: Mapping[str, type] = {"data": DataKeys, "revision": ChainKeys, "inference": ChainKeys}
+NESTED = ("part", "parts")
+"""Slots for parts of the same kind, in tables of their own: ``[energy.part]``, ``[energy.parts.NAME]``."""
+
+_SHARED: Mapping[str, type] = {
+    "data": DataKeys,
+    "revision": ChainKeys,
+    "inference": ChainKeys,
+    "parts": WeightKeys,
+}
 _LEARNERS = ("energy", "generator")
 
 
 @attrs.frozen
 class Part:
-    """One table of the plan: the component, its keywords, and the keys that belong to ebmkit."""
+    """One table of the plan: the component, its keywords, and the keys that belong to ebmkit.
 
+    ``use`` names the component as the run file does: a qualified name stays qualified in the resolved file.
+    ``nested`` holds the parts that this one is made of, by their place under its table: ``("part",)`` or
+    ``("parts", NAME)``.
+    """
+
+    use: str
     component: Component
     values: Mapping[str, Any]
     shared: Mapping[str, Any] = attrs.field(factory=dict)
     optimizer: OptimizerSettings | None = None
+    nested: Mapping[Key, Part] = attrs.field(factory=dict)
+
+    def walk(self, key: Key) -> Iterator[tuple[Key, Part]]:
+        """This part at ``key`` and every one inside it, each with its own key."""
+        yield key, self
+        for place, part in self.nested.items():
+            yield from part.walk((*key, *place))
+
+    def table(self) -> dict[str, Any]:
+        """The part as a table of the resolved run file."""
+        table: dict[str, Any] = {"use": self.use, **self.shared, **self.values}
+        if self.optimizer is not None:
+            use = next(use for use, cls in OPTIMIZERS.items() if type(self.optimizer) is cls)
+            table["optimizer"] = {"use": use, **attrs.asdict(self.optimizer)}
+        for (slot, *name), part in self.nested.items():
+            if name:
+                table.setdefault(slot, {})[name[0]] = part.table()
+            else:
+                table[slot] = part.table()
+        return table
 
 
 @attrs.frozen
@@ -67,13 +103,12 @@ class Plan:
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """The resolved run file: every key with the value it has in this run."""
-        tables = {"run": attrs.asdict(self.run)}
+        return {"run": attrs.asdict(self.run), **{name: part.table() for name, part in self.parts.items()}}
+
+    def components(self) -> Iterator[Component]:
+        """Every component of the run, those inside others too."""
         for name, part in self.parts.items():
-            tables[name] = {"use": part.component.name, **part.shared, **part.values}
-            if part.optimizer is not None:
-                use = next(use for use, cls in OPTIMIZERS.items() if type(part.optimizer) is cls)
-                tables[name]["optimizer"] = {"use": use, **attrs.asdict(part.optimizer)}
-        return tables
+            yield from (each.component for _, each in part.walk((name,)))
 
 
 def make_plan(document: Document, registry: Registry) -> Plan:
@@ -87,7 +122,7 @@ def make_plan(document: Document, registry: Registry) -> Plan:
     for name in document.data.keys() - TABLES.keys() - {"run"}:
         reader.report("E102", f"unknown table [{name}]", (name,), label=did_you_mean(name, [*TABLES, "run"]))
     run = RunTable(**reader.values(("run",), signature_of(RunTable).parameters, owner="[run]"))
-    parts = {name: part for name in TABLES if (part := _read_part(reader, registry, name)) is not None}
+    parts = {name: part for name in TABLES if (part := _read_table(reader, registry, name)) is not None}
     _check_wiring(reader, parts)
     try:
         reader.finish()
@@ -98,43 +133,81 @@ def make_plan(document: Document, registry: Registry) -> Plan:
     return Plan(document, run, parts)
 
 
-def _read_part(reader: Reader, registry: Registry, name: str) -> Part | None:
+def _read_table(reader: Reader, registry: Registry, name: str) -> Part | None:
     """One table as a part; None where it is missing or its component is unknown."""
-    table = reader.table((name,))
-    if table is None:
+    if reader.table((name,)) is None:
         if name in ("data", "schedule") and name not in reader.document.data:
             reader.report("E106", f"missing table [{name}]", (), helps=[f'add [{name}] with use = "…"'])
         return None
-    component = _find(reader, registry, name, table.get("use"))
-    if component is None:
+    if name not in _LEARNERS:
+        return _read_part(reader, registry, (name,), shared=_SHARED.get(name))
+    part = _read_part(reader, registry, (name,), ignore=("optimizer",))
+    return part and attrs.evolve(part, optimizer=_read_optimizer(reader, name))
+
+
+def _read_part(
+    reader: Reader, registry: Registry, key: Key, *, shared: type | None = None, ignore: tuple[str, ...] = ()
+) -> Part | None:
+    """The table at ``key`` as a part of the kind that the outermost table names."""
+    table = reader.table(key)
+    if table is None or (component := _find(reader, registry, key, table.get("use"))) is None:
         return None
-    kind = TABLES[name]
-    owner = f"{kind} {component.name!r}"
-    own = signature_of(component.factory).parameters
-    shared = signature_of(_SHARED[name]).parameters if name in _SHARED else ()
-    ignore = ["use", "optimizer"] if name in _LEARNERS else ["use"]
-    more = f"ebmkit plugins show {kind}/{component.name}"
-    values = reader.values((name,), (*shared, *own), owner=owner, ignore=ignore, more=more)
+    signature = signature_of(component.factory)
+    slots = [slot.name for slot in signature.parts if slot.name in NESTED]
+    common = signature_of(shared).parameters if shared is not None else ()
+    values = reader.values(
+        key,
+        (*common, *signature.parameters),
+        owner=_owner(key, component),
+        ignore=["use", *slots, *ignore],
+        more=f"ebmkit plugins show {component.kind}/{component.name}",
+    )
     return Part(
+        table["use"],
         component,
-        {each.name: values[each.name] for each in own if each.name in values},
-        {each.name: values[each.name] for each in shared},
-        _read_optimizer(reader, name) if name in _LEARNERS else None,
+        {each.name: values[each.name] for each in signature.parameters if each.name in values},
+        {each.name: values[each.name] for each in common},
+        nested={
+            place: part
+            for slot in slots
+            for place in _places(reader, key, slot, component)
+            if (part := _read_part(reader, registry, (*key, *place), shared=_SHARED.get(slot))) is not None
+        },
     )
 
 
-def _find(reader: Reader, registry: Registry, name: str, use: object) -> Component | None:
+def _owner(key: Key, component: Component) -> str:
+    return f"{TABLES[key[0]]} {component.name!r}"
+
+
+def _places(reader: Reader, key: Key, slot: str, component: Component) -> list[Key]:
+    """Where under ``key`` the tables for a slot stand: the slot itself, or each table in it."""
+    inner = (*key, slot)
+    table = reader.table(inner)
+    if table:
+        return [(slot,)] if slot == "part" else [(slot, name) for name in table]
+    if table is not None or slot not in (reader.table(key) or {}):
+        wanted = f"[{'.'.join(inner)}]" if slot == "part" else f"[{'.'.join(inner)}.NAME]"
+        message = f"{_owner(key, component)} is made of other parts: add a table {wanted}"
+        reader.report("E106", message, (*key, "use"), value=True, helps=[f'{wanted} with use = "…"'])
+    return []
+
+
+def _find(reader: Reader, registry: Registry, key: Key, use: object) -> Component | None:
+    kind = TABLES[key[0]]
     if not isinstance(use, str):
-        names = ", ".join(sorted({each.name for each in registry.components(TABLES[name])}))
-        problem = f"missing key 'use' in [{name}]" if use is None else f"'use' must be a string, got {use!r}"
-        key = (name,) if use is None else (name, "use")
-        reader.report("E106" if use is None else "E104", problem, key, helps=[f"installed: {names}"])
+        names = ", ".join(sorted({each.name for each in registry.components(kind)}))
+        missing = use is None
+        table = ".".join(key)
+        problem = f"missing key 'use' in [{table}]" if missing else f"'use' must be a string, got {use!r}"
+        place = key if missing else (*key, "use")
+        reader.report("E106" if missing else "E104", problem, place, helps=[f"installed: {names}"])
         return None
     try:
-        return registry.find(TABLES[name], use)
+        return registry.find(kind, use)
     except UnknownComponentError as error:
         label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
-        reader.report("E107", error.message, (name, "use"), value=True, label=label)
+        reader.report("E107", error.message, (*key, "use"), value=True, label=label)
         return None
 
 
@@ -156,14 +229,14 @@ def _read_optimizer(reader: Reader, name: str) -> OptimizerSettings:
 def _check_wiring(reader: Reader, parts: Mapping[str, Part]) -> None:
     """Every part the components ask for has a table, and every table has somebody who asks."""
     wanted: dict[str, str] = {}
-    for name, part in parts.items():
-        owner = f"{TABLES[name]} {part.component.name!r}"
+    for key, part in (each for name, top in parts.items() for each in top.walk((name,))):
+        owner = _owner(key, part.component)
         for slot in signature_of(part.component.factory).parts:
             if slot.name in TABLES or slot.name in INJECTED or not slot.required:
                 wanted.setdefault(slot.name, owner)
             if slot.required and slot.name in TABLES and slot.name not in reader.document.data:
                 message = f"{owner} needs the part {slot.name!r}: add a table [{slot.name}]"
-                reader.report("E106", message, (name, "use"), value=True)
+                reader.report("E106", message, (*key, "use"), value=True)
     schedule = parts.get("schedule")
     for name in parts.keys() - wanted.keys() - {"data", "schedule"}:
         if schedule is not None:

@@ -230,7 +230,7 @@ class _Session:
 def _facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
     """What a checkpoint must remember beside tensors."""
     source = experiment.batches.source
-    plugins = {part.component.distribution: part.component.version for part in plan.parts.values()}
+    plugins = {each.distribution: each.version for each in plan.components()}
     return {
         "data": {"shape": list(source.shape), "examples": len(source), "sha256": source.fingerprint()},
         "plugins": plugins,

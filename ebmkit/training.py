@@ -25,7 +25,7 @@ from ebmkit.core import (
 from ebmkit.core.stages import timed_stages
 from ebmkit.core.world import average, average_in_place, largest
 from ebmkit.data import Batches
-from ebmkit.errors import DivergedError
+from ebmkit.errors import ConfigError, DivergedError
 from ebmkit.optimizers import OptimizerSettings
 
 __all__ = ["Experiment", "Learner", "Report", "train"]
@@ -118,6 +118,7 @@ def train(experiment: Experiment, *, iterations: int, start: int = 0) -> Iterato
     Raises:
         DivergedError: a loss or gradient is not finite, and the update was not applied; or the
             revised samples are far outside the range of the data.
+        ConfigError: the schedule teaches a part of which nothing learns.
     """
     for iteration in range(start, iterations):
         yield _iterate(experiment, iteration)
@@ -137,7 +138,7 @@ def _iterate(experiment: Experiment, iteration: int) -> Report:
             except StopIteration as finished:
                 _refuse_runaway(finished.value, iteration)
                 return Report(iteration + 1, finished.value, seconds, stats, experiment.schedule)
-            stats |= _apply(experiment.learners[update.part], update, iteration)
+            stats |= _learn(experiment, update, iteration)
 
 
 def _refuse_runaway(examples: Examples, iteration: int) -> None:
@@ -158,8 +159,11 @@ def _reach(x: Tensor) -> Tensor:
     return x.abs().amax() if x.numel() else x.new_zeros(())
 
 
-def _apply(learner: Learner, update: Update, iteration: int) -> dict[str, Tensor]:
-    """Take one gradient step, unless the loss or the gradient is not finite."""
+def _learn(experiment: Experiment, update: Update, iteration: int) -> Mapping[str, Tensor]:
+    """Take one gradient step, unless the loss or the gradient is not finite; without a loss take none."""
+    if update.loss is None:
+        return _averaged(update.stats)
+    learner = _learner(experiment, update.part)
     with stage(f"update_{update.part}"):
         learner.optimizer.zero_grad()
         update.loss.backward()  # type: ignore[no-untyped-call]
@@ -188,3 +192,12 @@ def _averaged(stats: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     known = values.isfinite()
     total, count = average(torch.stack([values.where(known, torch.zeros_like(values)), known.double()]))
     return dict(zip(stats, total / count, strict=True))
+
+
+def _learner(experiment: Experiment, part: str) -> Learner:
+    if part not in experiment.learners:
+        raise ConfigError(
+            f"the schedule teaches the {part}, but no weight of it learns: let a part of it learn "
+            "(learn = true for one from another run), or only draw from it: [schedule] use = 'sampling'"
+        )
+    return experiment.learners[part]

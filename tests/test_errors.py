@@ -97,7 +97,7 @@ def test_parts_that_do_not_fit_the_schedule(
 def test_an_unknown_part_alone_is_a_plugin_error(run_file: RunFile, ebmkit: Ebmkit) -> None:
     outcome = ebmkit("run", run_file("coopnets"), "--set", "revision.use=malla")
     assert outcome.code == 4
-    assert "no sampler named 'malla'; installed: hmc, langevin, underdamped" in outcome.err
+    assert "no sampler named 'malla'; installed: annealed, descent, hmc, langevin, mala" in outcome.err
 
 
 def test_a_corrupt_image_stops_before_the_first_iteration(

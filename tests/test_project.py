@@ -18,7 +18,15 @@ from ebmkit.registry import KINDS, Registry
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
-PACKAGES = ["ebmkit", "ebmkit_convnets", "ebmkit_coopnets", "ebmkit_images", "ebmkit_langevin", "ebmkit_mcmc"]
+PACKAGES = [
+    "ebmkit",
+    "ebmkit_algebra",
+    "ebmkit_convnets",
+    "ebmkit_coopnets",
+    "ebmkit_images",
+    "ebmkit_langevin",
+    "ebmkit_mcmc",
+]
 MODULES = [
     info.name
     for package in PACKAGES

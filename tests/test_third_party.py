@@ -43,17 +43,17 @@ def ebmkit(environment: Path, *arguments: object, cwd: Path) -> subprocess.Compl
 def test_it_is_listed_with_its_distribution(environment: Path, tmp_path: Path) -> None:
     listed = ebmkit(environment, "plugins", "list", cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
-    (line,) = [line for line in listed.stdout.splitlines() if " mala " in line]
+    (line,) = [line for line in listed.stdout.splitlines() if " my-mala " in line]
     assert line.split()[0] == "sampler"
     assert "ebmkit-mala 0.1.0" in line
-    shown = ebmkit(environment, "plugins", "show", "sampler/mala", cwd=tmp_path)
+    shown = ebmkit(environment, "plugins", "show", "sampler/my-mala", cwd=tmp_path)
     assert "step_size" in shown.stdout
     assert "> 0" in shown.stdout
 
 
 def test_it_trains_and_resumes(environment: Path, tmp_path: Path, run_file: Callable[[str], Path]) -> None:
     file = run_file("coopnets")
-    use = ("--set", "revision.use=mala", "--set", "revision.step_size=0.01")
+    use = ("--set", "revision.use=ebmkit-mala:my-mala", "--set", "revision.step_size=0.01")
     trained = ebmkit(environment, "run", file, *use, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     lines = [json.loads(line) for line in (tmp_path / "runs/coopnets/metrics.jsonl").read_text().splitlines()]
@@ -62,6 +62,7 @@ def test_it_trains_and_resumes(environment: Path, tmp_path: Path, run_file: Call
     assert "ebmkit-mala" in json.dumps(facts)
     resumed = ebmkit(environment, "resume", "coopnets", "--set", "run.iterations=8", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
+    assert 'use = "ebmkit-mala:my-mala"' in (tmp_path / "runs/coopnets/config.toml").read_text()
 
 
 def test_its_own_tests_pass(environment: Path) -> None:

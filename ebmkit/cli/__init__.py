@@ -9,6 +9,7 @@ import typer
 
 from ebmkit.cli.check import check
 from ebmkit.cli.complete import complete
+from ebmkit.cli.diagnose import diagnose
 from ebmkit.cli.doctor import doctor
 from ebmkit.cli.interpolate import interpolate
 from ebmkit.cli.plugins import plugins
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, resume, check, sample, recover, complete, interpolate, doctor):
+for command in (run, resume, check, sample, recover, complete, interpolate, diagnose, doctor):
     app.command()(command)
 app.add_typer(plugins, name="plugins")
 

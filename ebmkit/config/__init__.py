@@ -1,10 +1,10 @@
 """Run files: TOML with positions, typed against the constructors of the parts, all errors at once."""
 
 from ebmkit.config.convert import describe
-from ebmkit.config.document import ConfigProblemsError, Document, read_document
+from ebmkit.config.document import ConfigProblemsError, Document, Key, read_document
 from ebmkit.config.reader import Reader, did_you_mean
 from ebmkit.config.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
-from ebmkit.config.tables import ChainKeys, DataKeys, RunTable
+from ebmkit.config.tables import ChainKeys, DataKeys, RunTable, WeightKeys
 
 __all__ = [
     "REQUIRED",
@@ -12,11 +12,13 @@ __all__ = [
     "ConfigProblemsError",
     "DataKeys",
     "Document",
+    "Key",
     "Parameter",
     "PartSlot",
     "Reader",
     "RunTable",
     "Signature",
+    "WeightKeys",
     "describe",
     "did_you_mean",
     "read_document",

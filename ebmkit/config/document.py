@@ -53,13 +53,17 @@ class Document:
         label: str = "",
         helps: Sequence[str] = (),
     ) -> Problem:
-        """A problem placed at the key (or at its value): in the file, or at the override that set it."""
+        """A problem placed at the key (or at its value): in the file, or at the override that set it.
+
+        A key that does not stand in the file has the place of the table around it.
+        """
         if (argument := self._override(key)) is not None:
             source = f"--set {argument}"
             column = len("--set ") + 1 + (argument.index("=") + 1 if value and "=" in argument else 0)
             length = len(source) - column + 1 if value else len(argument.split("=")[0])
             return Problem(code, message, source, None, column, length, source, label, tuple(helps))
-        position = self.positions.get(key)
+        around = (key[:end] for end in range(len(key), 0, -1))
+        position = next((self.positions[each] for each in around if each in self.positions), None)
         if position is None:
             return Problem(code, message, self.file, None, None, 1, None, label, tuple(helps))
         line = self.text.splitlines()[position.line - 1]

@@ -8,7 +8,7 @@ import attrs
 
 from ebmkit.parameters import Ge, Gt
 
-__all__ = ["ChainKeys", "DataKeys", "RunTable"]
+__all__ = ["ChainKeys", "DataKeys", "RunTable", "WeightKeys"]
 
 
 @attrs.frozen(kw_only=True)
@@ -65,3 +65,14 @@ class ChainKeys:
     """
 
     steps: Annotated[int, Ge(0)] = 10
+
+
+@attrs.frozen(kw_only=True)
+class WeightKeys:
+    """The key that every table ``[energy.parts.NAME]`` shares.
+
+    Args:
+        weight: of this part among the others; what it does is the composing energy's to say.
+    """
+
+    weight: float = 1.0

@@ -3,8 +3,10 @@
 This is the public surface for component authors. It imports torch and names no plugin.
 """
 
+from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
+from ebmkit.core.convergence import bulk_ess, r_hat, tail_ess
 from ebmkit.core.diagnostics import examine, reconstruct
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.generator import LatentGenerator, Posterior
@@ -42,6 +44,8 @@ __all__ = [
     "Le",
     "Lt",
     "MinLen",
+    "Mixture",
+    "Negated",
     "Position",
     "Posterior",
     "Precision",
@@ -52,16 +56,21 @@ __all__ = [
     "Sampler",
     "Samples",
     "State",
+    "Sum",
+    "Tempered",
     "Update",
     "Updates",
     "ValueAndGradient",
+    "Weighted",
     "World",
+    "bulk_ess",
     "computing_in",
     "contrastive",
     "current_precision",
     "examine",
     "gather",
     "prepare",
+    "r_hat",
     "reconstruct",
     "reconstruction",
     "run_chain",
@@ -72,6 +81,7 @@ __all__ = [
     "square_masks",
     "squared_error",
     "stage",
+    "tail_ess",
     "value_and_gradient",
     "walk",
     "world",

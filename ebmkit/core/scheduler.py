@@ -28,16 +28,16 @@ class Batch(NamedTuple):
 
 
 class Update(NamedTuple):
-    """One gradient step, to be taken before the schedule goes on.
+    """One gradient step, to be taken before the schedule goes on; without a loss, only figures to report.
 
     Attributes:
         part: attribute of the schedule whose optimizer steps: ``"energy"`` or ``"generator"``.
-        loss: 0-dim, with its graph, nats.
+        loss: 0-dim, with its graph, nats; None takes no step.
         stats: what the schedule saw on the way, 0-dim and detached.
     """
 
     part: str
-    loss: Tensor
+    loss: Tensor | None
     stats: Mapping[str, Tensor] = MappingProxyType({})
 
 

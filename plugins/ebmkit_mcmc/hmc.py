@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, NamedTuple, final
 
 import attrs
-import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, value_and_gradient
+from ebmkit.core import EnergyFn, Ge, Gt, Info, Lt, Rng, Sampler
+from ebmkit_mcmc.adaptation import DualAveraging
+from ebmkit_mcmc.metropolis import Evaluated, accept, choose, evaluate, inner
 
 if TYPE_CHECKING:
     from ebmkit.testing import SamplerClaims
@@ -17,11 +18,12 @@ __all__ = ["HMC", "HMCState"]
 
 
 class HMCState(NamedTuple):
-    """Where the chains are, with the energy and the gradient there: L new gradients a step."""
+    """Where the chains are, the energy and gradient there, and the adaptation: L new gradients a step."""
 
     x: Tensor
     energy: Tensor
     gradient: Tensor
+    tuning: Tensor
 
 
 @final
@@ -33,20 +35,25 @@ class HMC(Sampler):
 
     (x', p') is what ``leapfrogs`` leapfrog steps of size ε make of (x, p), with p drawn from N(0, I).
     The energy's own law is invariant, whatever the step size; with one leapfrog this is the
-    Metropolis-adjusted Langevin algorithm with δ = ε. It watches ``acceptance``, best near 0.65, and
-    never moves to where the energy is not finite.
+    Metropolis-adjusted Langevin algorithm with δ = ε. It watches ``acceptance``, and ``step_size`` where
+    that adapts, and never moves to where the energy is not finite.
 
     On N(0, s² I) a trajectory turns by about L ε / s radians, and one of a whole turn comes back to
     where it began: choose L ε away from multiples of 2 π s.
 
     Args:
-        step_size: ε in the units of x; stable on N(0, s² I) below 2 s.
+        step_size: ε in the units of x; stable on N(0, s² I) below 2 s. Where it adapts, that of the
+            first step.
         leapfrogs: L, gradients a step.
+        adapt_steps: steps in which every chain adapts its ε; 0 keeps ``step_size``. Chains have the
+            energy's law only after these.
+        target_acceptance: what ε adapts to.
 
     Source: Duane, Kennedy, Pendleton, Roweth, 1987; Neal, "MCMC using Hamiltonian dynamics", 2011,
-    arXiv 1206.1901.
+    arXiv 1206.1901; Hoffman and Gelman, 2014, arXiv 1111.4246 (adaptation).
 
     Examples:
+        >>> import torch
         >>> from ebmkit.core import run_chain
         >>> chain = run_chain(
         ...     HMC(step_size=0.5), lambda x: (x**2).sum(1) / 2, torch.zeros(100, 2), steps=9, rng=Rng(0)
@@ -57,20 +64,31 @@ class HMC(Sampler):
 
     step_size: Annotated[float, Gt(0)] = 0.01
     leapfrogs: Annotated[int, Ge(1)] = 5
+    adapt_steps: Annotated[int, Ge(0)] = 0
+    target_acceptance: Annotated[float, Gt(0), Lt(1)] = 0.8
+
+    @property
+    def _tuner(self) -> DualAveraging:
+        return DualAveraging(self.step_size, self.adapt_steps, self.target_acceptance)
 
     def init(self, energy: EnergyFn, x: Tensor) -> HMCState:
         """The start of a chain with its energy and gradient."""
-        return HMCState(x, *value_and_gradient(energy, x))
+        return HMCState(*evaluate(energy, x), self._tuner.begin(x))
 
     def step(self, energy: EnergyFn, state: HMCState, rng: Rng) -> tuple[HMCState, Info]:
         """One trajectory for every chain: ``leapfrogs`` gradients."""
+        here = Evaluated(*state[:3])
         momentum = rng.normal(state.x)
-        proposal, end = self._leapfrog(energy, state, momentum)
+        size = self._tuner.size(state.tuning, state.x)
+        there, end = self._leapfrog(energy, here, momentum, size)
         # Energies are large and their differences small: sum in float64.
-        start, stop = (at.energy.double() + _kinetic(p) for at, p in ((state, momentum), (proposal, end)))
-        # A proposal with a NaN energy compares false and is refused.
-        accepted = rng.uniform(start).log() < start - stop
-        return _choose(accepted, proposal, state), {"acceptance": accepted.float()}
+        start, stop = (at.energy.double() + inner(p, p) / 2 for at, p in ((here, momentum), (there, end)))
+        accepted = accept(start - stop, rng)
+        info = {"acceptance": accepted.float()}
+        if self.adapt_steps:
+            info["step_size"] = state.tuning[:, 1].exp()
+        tuning = self._tuner.update(state.tuning, start - stop)
+        return HMCState(*choose(accepted, there, here), tuning), info
 
     @staticmethod
     def conformance() -> SamplerClaims:
@@ -78,28 +96,20 @@ class HMC(Sampler):
         from ebmkit.testing import Exact, SamplerClaims
 
         settings = {"step_size": 0.8, "leapfrogs": 3}
-        return SamplerClaims(settings=settings, law=Exact(), steps=60, gradients=lambda each: each.leapfrogs)
+        return SamplerClaims(
+            settings=settings,
+            law=Exact(),
+            variants=({"step_size": 0.1, "adapt_steps": 30, "target_acceptance": 0.95},),
+            steps=80,
+            gradients=lambda each: each.leapfrogs,
+        )
 
-    def _leapfrog(self, energy: EnergyFn, at: HMCState, momentum: Tensor) -> tuple[HMCState, Tensor]:
-        momentum = momentum - self.step_size / 2 * at.gradient
+    def _leapfrog(
+        self, energy: EnergyFn, at: Evaluated, momentum: Tensor, size: float | Tensor
+    ) -> tuple[Evaluated, Tensor]:
+        momentum = momentum - size / 2 * at.gradient
         for leap in range(self.leapfrogs):
-            x = at.x + self.step_size * momentum
-            at = HMCState(x, *value_and_gradient(energy, x))
+            at = evaluate(energy, at.x + size * momentum)
             last = leap == self.leapfrogs - 1
-            momentum = momentum - self.step_size / (2 if last else 1) * at.gradient
+            momentum = momentum - size / (2 if last else 1) * at.gradient
         return at, momentum
-
-
-def _kinetic(momentum: Tensor) -> Tensor:
-    """|p|²/2, ``(B,)``, in float64."""
-    return momentum.double().square().flatten(1).sum(1) / 2
-
-
-def _choose(accepted: Tensor, new: HMCState, old: HMCState) -> HMCState:
-    """Row by row, the new state where it was accepted and the old one elsewhere."""
-    rows = accepted.view(-1, *[1] * (new.x.ndim - 1))
-    return HMCState(
-        torch.where(rows, new.x, old.x),
-        torch.where(accepted, new.energy, old.energy),
-        torch.where(rows, new.gradient, old.gradient),
-    )

@@ -13,8 +13,21 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ebmkit_samplers() -> Mapping[str, type[Sampler]]:
-    """``hmc`` and ``underdamped``."""
+    """The Metropolis-adjusted ones, those with inertia or temperatures, and descent."""
+    from ebmkit_mcmc.annealed import Annealed
+    from ebmkit_mcmc.descent import Descent
     from ebmkit_mcmc.hmc import HMC
+    from ebmkit_mcmc.mala import MALA
+    from ebmkit_mcmc.preconditioned import Preconditioned
+    from ebmkit_mcmc.tempering import ParallelTempering
     from ebmkit_mcmc.underdamped import Underdamped
 
-    return {"hmc": HMC, "underdamped": Underdamped}
+    return {
+        "annealed": Annealed,
+        "descent": Descent,
+        "hmc": HMC,
+        "mala": MALA,
+        "parallel-tempering": ParallelTempering,
+        "preconditioned": Preconditioned,
+        "underdamped": Underdamped,
+    }

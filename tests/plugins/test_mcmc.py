@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ebmkit.core import Position, Rng, run_chain, value_and_gradient, walk
 from ebmkit_mcmc.hmc import HMC
+from ebmkit_mcmc.metropolis import Evaluated
 from ebmkit_mcmc.underdamped import Underdamped
 from tests.models import double
 
@@ -64,11 +65,11 @@ def test_a_trajectory_runs_backwards_and_hmc_takes_its_number_of_gradients() -> 
         return quartic(x)
 
     sampler = HMC(step_size=0.2, leapfrogs=7)
-    state = sampler.init(counted, double(5, 3))
+    state = Evaluated(*sampler.init(counted, double(5, 3))[:3])
     momentum = double(5, 3, seed=1)
-    there, end = sampler._leapfrog(counted, state, momentum)
+    there, end = sampler._leapfrog(counted, state, momentum, 0.2)
     assert len(calls) == 1 + 7
-    back, begin = sampler._leapfrog(counted, there, -end)
+    back, begin = sampler._leapfrog(counted, there, -end, 0.2)
     assert torch.allclose(back.x, state.x)
     assert torch.allclose(-begin, momentum)
 

@@ -1,0 +1,132 @@
+"""``ebmkit diagnose``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ebmkit.cli.options import RunName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ebmkit.applications.diagnosis import Diagnosis
+    from ebmkit.core import CooperativeScheduler, Sampler
+
+__all__ = ["diagnose"]
+
+_CURVE = 72
+
+
+def diagnose(
+    name: RunName,
+    *,
+    chains: Annotated[int, typer.Option(min=2, help="How many chains.")] = 16,
+    steps: Annotated[int, typer.Option(min=8, help="Steps of each, after the warm-up.")] = 400,
+    warmup: Annotated[int, typer.Option(min=0, help="Steps of each that are thrown away.")] = 200,
+    thin: Annotated[int, typer.Option(min=1, help="Steps between draws.")] = 1,
+    sampler: Annotated[
+        str | None, typer.Option(help="Another sampler; by default the run's own.", show_default=False)
+    ] = None,
+    step_size: Annotated[float | None, typer.Option(help="Another step size.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Of the starts and the noise.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run long chains under a trained energy: R-hat, effective sample sizes, energy, advice."""
+    import torch
+
+    from ebmkit.applications.diagnosis import diagnose as run_diagnosis
+    from ebmkit.core import Energy, Rng
+    from ebmkit.errors import ConfigError
+    from ebmkit.rundir import find_run
+    from ebmkit.sampling import load_schedule
+
+    folder = find_run(name)
+    schedule, checkpoint = load_schedule(folder)
+    energy = getattr(schedule, "energy", None)
+    if not isinstance(energy, Energy):
+        raise ConfigError(f"run {folder.path.name!r} has no energy to move chains under")
+    kernel = _sampler(schedule, sampler, step_size)
+    rng = Rng(seed).fold("diagnose")
+    with torch.no_grad():
+        start = schedule.propose(chains, rng=rng.fold("start")).x
+    found = run_diagnosis(energy, kernel, start, warmup=warmup, steps=steps, thin=thin, rng=rng)
+    if as_json:
+        _print_json(found)
+    else:
+        _show(found, f"{folder.path.name} after iteration {checkpoint.iteration}, {kernel}")
+
+
+def _sampler(schedule: CooperativeScheduler, name: str | None, step_size: float | None) -> Sampler:
+    """The run's own sampler or a named one, with the step size asked for."""
+    from functools import partial
+
+    import attrs
+
+    from ebmkit.core import Chain
+    from ebmkit.errors import ConfigError
+    from ebmkit.registry import Registry
+
+    change = {} if step_size is None else {"step_size": step_size}
+    own = getattr(schedule, "revision", None)
+    make: Callable[..., Sampler]
+    if name is not None:
+        make = Registry.discover().find("sampler", name).factory
+    elif isinstance(own, Chain):
+        make = partial(attrs.evolve, own.sampler)
+    else:
+        raise ConfigError("the run has no sampler of its own: name one with --sampler")
+    try:
+        return make(**change)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the sampler refuses these settings: {error}") from None
+
+
+def _print_json(found: Diagnosis) -> None:
+    """The diagnosis as JSON, which has no infinity and no NaN: these become null."""
+    import json
+    import math
+
+    import attrs
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: plain(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(each) for each in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    typer.echo(json.dumps(plain(attrs.asdict(found)), indent=1))
+
+
+def _show(found: Diagnosis, heading: str) -> None:
+    """A table of figures, the sampler's own, the energy's curve, and advice."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ebmkit.report.sparkline import sparkline
+
+    console = Console()
+    thinned = f", every {found.thin} steps one" if found.thin > 1 else ""
+    console.print(heading, highlight=False, markup=False)
+    typer.echo(f"{found.chains} chains of {found.draws} draws{thinned}, after {found.warmup} steps\n")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for column in ("mean", "sd", "R-hat", "ESS bulk", "ESS tail"):
+        table.add_column(column, justify="right")
+    for each in found.figures:
+        sizes = (f"{each.bulk_ess:.0f}", f"{each.tail_ess:.0f}")
+        table.add_row(each.name, f"{each.mean:.5g}", f"{each.std:.3g}", f"{each.r_hat:.3f}", *sizes)
+    console.print(table, highlight=False)
+    watched = {**found.stats, **({} if found.residual is None else {"auto-encoder residual": found.residual})}
+    console.print("\n" + "  ".join(f"{name} {value:.3g}" for name, value in watched.items()), highlight=False)
+    if found.energy_trace:
+        first, *_, last = found.energy_trace
+        console.print(f"\nenergy from step 1 of the warm-up: {first:.6g} to {last:.6g} nats", highlight=False)
+        console.print(sparkline(found.energy_trace, width=_CURVE), highlight=False)
+    console.print()
+    for sentence in found.advice or (
+        "no sign of trouble: R-hat, effective sizes and energy are as they should be",
+    ):
+        console.print(f"- {sentence}", highlight=False)

@@ -1,0 +1,146 @@
+"""Chains under an energy that stays as it is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, final
+
+import torch
+from torch import Tensor
+
+from ebmkit.core import (
+    Batch,
+    Chain,
+    Clamped,
+    CooperativeScheduler,
+    Energy,
+    EnergyFn,
+    Examples,
+    Ge,
+    Gt,
+    Lt,
+    Proposal,
+    Rng,
+    Update,
+    Updates,
+    gather,
+    share,
+    speckle_masks,
+    square_masks,
+    stage,
+)
+
+__all__ = ["Sampling"]
+
+
+@final
+class Sampling(CooperativeScheduler):
+    r"""Draw from an energy and learn nothing: every iteration continues the chains by ``revision``.
+
+    It is the schedule for energies composed of trained ones. The chains persist and are saved, so a run
+    can be stopped, resumed and made longer like a training. A sampler begins anew each iteration where
+    the chains are: one that adapts, anneals or remembers a velocity needs its whole length in
+    ``[revision] steps``.
+
+    With ``hidden`` it samples conditionally: chain i takes image i of the first batch (modulo its
+    size), holds the pixels outside its own mask to every bit, and moves the hidden ones under
+    $E(y \mid x_{observed})$.
+
+    Args:
+        energy: of whole examples.
+        revision: the chain on x.
+        shape: of one example.
+        chains: how many.
+        start: where chains start: ``noise``, N(0, ``noise_std``² I), or ``data``, the first batch (chain
+            i takes image i modulo its size). Hidden pixels always start from noise.
+        noise_std: standard deviation of the starting noise, in the units of x.
+        hidden: ``none``, ``square``, one at a random place of each image, or ``speckle``, pixels at random.
+        hidden_size: side of the square, in pixels.
+        hidden_share: probability that a pixel is hidden by speckle.
+
+    Raises:
+        ValueError: the square does not fit into the image.
+    """
+
+    samples: Tensor
+    observed: Tensor
+    masks: Tensor
+    started: Tensor
+
+    def __init__(
+        self,
+        energy: Energy,
+        revision: Chain,
+        shape: tuple[int, ...],
+        *,
+        chains: Annotated[int, Ge(1)] = 64,
+        start: Literal["noise", "data"] = "noise",
+        noise_std: Annotated[float, Gt(0)] = 1.0,
+        hidden: Literal["none", "square", "speckle"] = "none",
+        hidden_size: Annotated[int, Ge(1)] = 20,
+        hidden_share: Annotated[float, Ge(0), Lt(1)] = 0.3,
+    ) -> None:
+        super().__init__()
+        self.energy = energy
+        self.revision = revision
+        self.start = start
+        self.noise_std = noise_std
+        self.hidden = hidden
+        self.hidden_size = hidden_size
+        self.hidden_share = hidden_share
+        self.register_buffer("samples", torch.zeros(chains, *shape))
+        self.register_buffer("observed", torch.zeros(chains, *shape) if hidden != "none" else None)
+        self.register_buffer("masks", self._draw_masks(Rng(0)) if hidden != "none" else None)
+        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+
+    def updates(self, batch: Batch, *, rng: Rng) -> Updates:
+        """The chains go on; the one update reports what the sampler saw, and teaches nobody."""
+        if not self.started:
+            self._begin(gather(batch.x), rng.of_chain(0))
+        count, rng = share(len(self.samples), rng)
+        mine = self._chains(count, rng)
+        proposal = self.samples[mine]
+        energy = self._conditioned(mine)
+        with stage("revision"):
+            moved = self.revision(energy, proposal, rng=rng.fold("revision"))
+        revised = energy.complete(moved.x) if isinstance(energy, Clamped) else moved.x
+        self.samples.copy_(gather(revised))
+        yield Update("energy", None, {f"revision_{name}": value for name, value in moved.stats.items()})
+        return Examples(batch.x, proposal, revised)
+
+    def propose(self, count: int, *, rng: Rng) -> Proposal:
+        """The chains as the run left them, repeated in turn; noise before it began."""
+        if not self.started:
+            return Proposal(self._noise(self.samples.new_empty(count, *self.samples.shape[1:]), rng))
+        return Proposal(self.samples[self._chains(count, rng) % len(self.samples)])
+
+    def _begin(self, data: Tensor, rng: Rng) -> None:
+        """Put every chain where it starts."""
+        images = data[torch.arange(len(self.samples), device=data.device) % len(data)]
+        noise = self._noise(self.samples, rng)
+        if self.hidden != "none":
+            self.observed.copy_(images)
+            self.masks.copy_(self._draw_masks(rng.fold("masks")))
+            images = torch.where(self.masks > 0, images, noise)
+        elif self.start == "noise":
+            images = noise
+        self.samples.copy_(images)
+        self.started.fill_(True)
+
+    def _conditioned(self, chains: Tensor) -> EnergyFn:
+        """The energy, given what these chains observe."""
+        if self.hidden == "none":
+            return self.energy
+        return Clamped(self.energy, self.observed[chains], self.masks[chains])
+
+    def _chains(self, count: int, rng: Rng) -> Tensor:
+        """The global indices of the rows that ``rng`` draws for."""
+        return torch.arange(rng.first_chain, rng.first_chain + count, device=self.samples.device)
+
+    def _draw_masks(self, rng: Rng) -> Tensor:
+        count, *shape = self.samples.shape
+        if self.hidden == "square":
+            return square_masks(count, tuple(shape), size=self.hidden_size, rng=rng)
+        return speckle_masks(count, tuple(shape), hidden=self.hidden_share, rng=rng)
+
+    def _noise(self, like: Tensor, rng: Rng) -> Tensor:
+        return rng.fold("start").normal(like).mul_(self.noise_std)

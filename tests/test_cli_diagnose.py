@@ -1,0 +1,124 @@
+"""``ebmkit diagnose``: on a trained run, and on laws where it is known what must be said."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ebmkit.applications.diagnosis import Diagnosis, diagnose
+from ebmkit.core import Energy, Rng
+from ebmkit_langevin.langevin import Langevin
+from ebmkit_mcmc.hmc import HMC
+from ebmkit_mcmc.mala import MALA
+from tests.conftest import Ebmkit
+from tests.models import LinearDescriptor, double
+
+
+class Wells(Energy):
+    """Two modes at ±6 in the first coordinate, which chains of these lengths never leave."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        distance = (x[:, 0].abs() - 6) ** 2
+        return 2 * distance + x[:, 1:].square().sum(1) / 2
+
+
+def seen(
+    energy: Energy, sampler: MALA | HMC | Langevin, start: Tensor, *, warmup: int = 100, steps: int = 400
+) -> Diagnosis:
+    return diagnose(energy, sampler, start, warmup=warmup, steps=steps, thin=1, rng=Rng(0))
+
+
+def test_a_law_that_is_sampled_well_gives_no_advice_and_its_own_moments() -> None:
+    energy = LinearDescriptor(torch.full((4,), 2.0).double(), 0.5)
+    found = seen(energy, HMC(step_size=0.4, leapfrogs=3), 0.5 * double(16, 4))
+    assert found.advice == ()
+    pixel = next(each for each in found.figures if each.name == "mean pixel")
+    # The mean of 4 pixels of N(s² w, s²): 5 standard errors of the effective draws.
+    assert abs(pixel.mean - 0.5) < 5 * 0.25 / math.sqrt(pixel.bulk_ess)
+    assert pixel.std == pytest.approx(0.25, rel=0.05)
+    assert found.draws == 400
+    assert len(found.energy_trace) == 500
+    # |x - s² ∇f| = |x - mean| there, which is about s √d = 1 against |x| about 1.4.
+    assert found.residual == pytest.approx(0.7, abs=0.25)
+
+
+def test_modes_that_are_never_left_are_told() -> None:
+    found = seen(Wells(), Langevin(step_size=0.4), 6 * double(8, 2).sign())
+    assert "R-hat" in found.advice[0]
+    assert next(each for each in found.figures if each.name == "mean pixel").r_hat > 1.5
+
+
+def test_a_start_far_away_is_told_while_the_energy_falls() -> None:
+    energy = LinearDescriptor(torch.zeros(4).double(), 1.0)
+    found = seen(energy, Langevin(step_size=0.05), 100 + double(8, 4), warmup=0, steps=100)
+    assert any("energy still falls" in each for each in found.advice)
+
+
+def test_step_sizes_that_refuse_or_creep_are_told() -> None:
+    energy = LinearDescriptor(torch.zeros(4).double(), 1.0)
+    refusing, creeping = (seen(energy, MALA(step_size=size), double(8, 4), steps=40) for size in (4.0, 0.01))
+    assert any("most moves are refused" in each for each in refusing.advice)
+    assert any("nearly every move is accepted" in each for each in creeping.advice)
+
+
+def test_chains_that_blow_up_are_counted_and_left_out() -> None:
+    class Steep(Energy):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x**4).sum(1)
+
+    start = torch.cat([0.1 * double(6, 2), torch.full((2, 2), 1e3, dtype=torch.float64)])
+    found = seen(Steep(), Langevin(step_size=0.1), start, steps=40)
+    assert found.lost == 2
+    assert "2 of 8 chains stopped being finite" in found.advice[0]
+    assert all(math.isfinite(each.mean) for each in found.figures)
+
+
+def test_thinning_keeps_every_so_many_draws() -> None:
+    energy = LinearDescriptor(torch.zeros(4).double(), 1.0)
+    whole = diagnose(energy, Langevin(step_size=0.5), double(4, 4), warmup=10, steps=40, thin=1, rng=Rng(0))
+    thinned = diagnose(energy, Langevin(step_size=0.5), double(4, 4), warmup=10, steps=40, thin=4, rng=Rng(0))
+    assert thinned.draws == 10
+    assert thinned.energy_trace[2:] == whole.energy_trace[13::4]
+
+
+def test_a_run_is_diagnosed_in_80_columns_and_as_json(
+    ebmkit: Ebmkit, run_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert ebmkit("run", run_file("coopnets"), "--set", "run.iterations=2").code == 0
+    short = ("--chains", 4, "--steps", 20, "--warmup", 10)
+    code, out, err = ebmkit("diagnose", "coopnets", *short)
+    assert code == 0, err
+    assert all(
+        word in out for word in ("R-hat", "ESS bulk", "energy", "projection 4", "auto-encoder residual")
+    )
+    assert max(map(len, out.splitlines())) <= 80
+    code, out, err = ebmkit(
+        "diagnose", "coopnets", *short, "--sampler", "mala", "--step-size", 0.01, "--json"
+    )
+    found = json.loads(out)
+    assert 0 < found["stats"]["acceptance"] <= 1
+    assert [each["name"] for each in found["figures"]][:2] == ["energy", "mean pixel"]
+    again = json.loads(
+        ebmkit("diagnose", "coopnets", *short, "--sampler", "mala", "--step-size", 0.01, "--json").out
+    )
+    assert again == found
+
+
+def test_what_cannot_be_diagnosed_is_refused(ebmkit: Ebmkit, run_file: Callable[[str], Path]) -> None:
+    assert ebmkit("run", run_file("generator-only"), "--set", "run.iterations=1").code == 0
+    code, _, err = ebmkit("diagnose", "generator-only")
+    assert code == 2
+    assert "has no energy" in err
+    assert ebmkit("run", run_file("descriptor-only"), "--set", "run.iterations=1").code == 0
+    assert ebmkit("diagnose", "descriptor-only", "--sampler", "malla").code == 4
+    assert ebmkit("diagnose", "descriptor-only", "--step-size", -1).code == 2
+    code, _, err = ebmkit("diagnose", "descriptor-only", "--steps", 20, "--thin", 5)
+    assert code == 2
+    assert "8 draws" in err
