@@ -17,7 +17,14 @@ from ebmkit.cli.recover import recover
 from ebmkit.cli.resume import resume
 from ebmkit.cli.run import run
 from ebmkit.cli.sample import sample
-from ebmkit.errors import CheckpointError, ConfigError, EbmkitError, PluginError, RunDirectoryError
+from ebmkit.errors import (
+    CheckpointError,
+    ConfigError,
+    EbmkitError,
+    LostProcessError,
+    PluginError,
+    RunDirectoryError,
+)
 
 __all__ = ["app", "main"]
 
@@ -42,6 +49,8 @@ def main() -> None:
             raise
         if not (error.silent or _told_by_a_neighbour(error)):
             message = str(error)
+            if (rank := os.environ.get("RANK", "0")) != "0" and not isinstance(error, LostProcessError):
+                message = f"rank {rank}: {message}"
             print(message if message.startswith("error") else f"error: {message}", file=sys.stderr)
         sys.exit(error.exit_code)
 

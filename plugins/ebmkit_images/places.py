@@ -52,9 +52,11 @@ class Place(ABC):
 
     Attributes:
         names: relative to the place, with ``/``.
+        indexed: checksums are known without reading the files.
     """
 
     names: Names
+    indexed = False
 
     @abstractmethod
     def open(self, position: int) -> IO[bytes]:
@@ -137,6 +139,8 @@ class Archive(Place):
     Raises:
         DataError: no such archive, it is none, or holds no image.
     """
+
+    indexed = True
 
     def __init__(self, path: str, choice: Choice) -> None:
         self.path = path
