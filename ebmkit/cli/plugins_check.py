@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
+import attrs
 import typer
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ def check_plugin(
     component: Annotated[
         str, typer.Argument(metavar="KIND/NAME", help="Such as samplers/langevin, or path/to/file.py:Class.")
     ],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A parameter to check it with.", show_default=False),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer chains: seconds, sees less.")] = False,
     seed: Annotated[int, typer.Option(help="Of the statistics.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
@@ -34,8 +39,12 @@ def check_plugin(
 
     from ebmkit.errors import PluginError
     from ebmkit.testing import check
+    from ebmkit.testing.runner import claims_of
 
-    report = check(_find(component), quick=quick, seed=seed)
+    found = _find(component)
+    claims = claims_of(found)
+    settings = {**claims.settings, **dict(map(_setting, set_ or ()))}
+    report = check(found, attrs.evolve(claims, settings=settings), quick=quick, seed=seed)
     if json:
         typer.echo(encoder.dumps(_record(component, report), indent=1))
     else:
@@ -51,6 +60,21 @@ def _find(component: str) -> Callable[..., Any]:
     if ".py:" in component:
         return load_class(component)
     return Registry.discover().find(*split_component(component)).factory
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Key and TOML value of ``KEY=VALUE``; what is no TOML is a string, as in ``--set`` of run files."""
+    import tomllib
+
+    from ebmkit.errors import ConfigError
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {text}: write --set key=value")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
 
 
 def _record(component: str, report: Report) -> dict[str, Any]:

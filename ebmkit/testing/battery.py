@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["FALSE_ALARM", "Statistic", "standard_normal", "verdict"]
+__all__ = ["FALSE_ALARM", "Statistic", "chi_squared", "standard_normal", "verdict", "zero_mean"]
 
 FALSE_ALARM = 1e-5
 """Probability that a right sampler fails in one run of the kit, over its seeds, at most."""
@@ -46,17 +46,16 @@ def _two_sided(z: float) -> float:
     return math.erfc(abs(z) / math.sqrt(2)) if math.isfinite(z) else 0.0
 
 
-def _mean(values: Tensor, what: str) -> Statistic:
-    """Numbers of mean 0 and variance 1."""
+def zero_mean(values: Tensor, what: str) -> Statistic:
+    """The mean of numbers of mean 0 and variance 1."""
     mean = float(values.mean())
     return Statistic(what, mean, 0.0, _two_sided(mean * math.sqrt(len(values))))
 
 
-def _variance(values: Tensor, what: str) -> Statistic:
-    """The sum of squares is chi-squared; its cube root is normal (Wilson and Hilferty, 1931)."""
-    spread = 2 / (9 * len(values))
-    variance = float(values.square().mean())
-    return Statistic(what, variance, 1.0, _two_sided((variance ** (1 / 3) - 1 + spread) / math.sqrt(spread)))
+def chi_squared(total: float, degrees: int, what: str) -> Statistic:
+    """A chi-squared number over its degrees of freedom; its cube root is normal (Wilson, Hilferty, 1931)."""
+    spread, ratio = 2 / (9 * degrees), total / degrees
+    return Statistic(what, ratio, 1.0, _two_sided((ratio ** (1 / 3) - 1 + spread) / math.sqrt(spread)))
 
 
 def _distance(values: Tensor, what: str) -> Statistic:
@@ -82,13 +81,13 @@ def standard_normal(numbers: Tensor) -> Iterator[Statistic]:
     pairs = len(numbers) // 2 * 2
     for j in range(numbers.shape[1]):
         column = numbers[:, j]
-        yield _mean(column, f"mean of coordinate {j}")
-        yield _variance(column, f"variance of coordinate {j}")
-        yield _mean((column**3 - 3 * column) / math.sqrt(6), f"asymmetry of coordinate {j}")
+        yield zero_mean(column, f"mean of coordinate {j}")
+        yield chi_squared(float(column.square().sum()), len(column), f"variance of coordinate {j}")
+        yield zero_mean((column**3 - 3 * column) / math.sqrt(6), f"asymmetry of coordinate {j}")
         yield _distance(column, f"Kolmogorov distance of coordinate {j}")
-        yield _mean(column[0:pairs:2] * column[1:pairs:2], f"correlation of neighbouring chains in {j}")
+        yield zero_mean(column[0:pairs:2] * column[1:pairs:2], f"correlation of neighbouring chains in {j}")
         for i in range(j):
-            yield _mean(numbers[:, i] * column, f"correlation of coordinates {i} and {j}")
+            yield zero_mean(numbers[:, i] * column, f"correlation of coordinates {i} and {j}")
 
 
 def verdict(statistics: list[Statistic], alpha: float) -> tuple[bool, Statistic]:

@@ -113,7 +113,7 @@ class SamplerClaims(Claims):
     kind: ClassVar[str] = "sampler"
     law: Law | None = None
     variants: tuple[Mapping[str, Any], ...] = ()
-    steps: int = 150
+    steps: int = 60
     warmup: int = 0
     random: bool = True
     gradients: Callable[[Any], int] | None = None

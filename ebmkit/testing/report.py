@@ -49,7 +49,7 @@ class Result:
         return self.outcome in (Outcome.FAILED, Outcome.UNEXPECTED_PASS)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Report:
     """Every check of one part, in the order they ran.
 
@@ -75,7 +75,7 @@ class Report:
         """The results that make the report fail."""
         return tuple(result for result in self.results if result.bad)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         verdict = "passes" if self.passed else f"fails {len(self.failures)} of {len(self.results)} checks"
         lines = [f"{result.check}: {result.outcome}: {result.detail}" for result in self.failures]
         return "\n  ".join([f"{self.kind} {self.component} {verdict}", *lines])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from ebmkit.errors import PluginError
-from ebmkit.testing import laws, samplers
+from ebmkit.testing import energies, generators, laws, samplers, schedulers, sources
 from ebmkit.testing.claims import (
     Claims,
     EnergyClaims,
@@ -31,10 +31,10 @@ CLAIMS: Mapping[str, type[Claims]] = {
 
 CHECKS: Mapping[str, Mapping[str, Check]] = {
     "sampler": {**samplers.CHECKS, **laws.CHECKS},
-    "energy": {},
-    "generator": {},
-    "scheduler": {},
-    "source": {},
+    "energy": energies.CHECKS,
+    "generator": generators.CHECKS,
+    "scheduler": schedulers.CHECKS,
+    "source": sources.CHECKS,
 }
 """Kind to the checks of that kind by name; the first line of each one's docstring says what it demands."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from ebmkit.core import Ge, Gt, LatentGenerator, MinLen
 from ebmkit_convnets.layers import Norm, up_convolution, up_convolutions
 from ebmkit_convnets.weights import initialise_weights
+
+if TYPE_CHECKING:
+    from ebmkit.testing import GeneratorClaims
 
 __all__ = ["ConvGenerator", "SpatialGenerator"]
 
@@ -82,6 +85,13 @@ class ConvGenerator(LatentGenerator):
         """g(z) in (-1, 1), ``(B, latents) -> (B, C, H, W)``."""
         return _image(self.layers(self.project(z).unflatten(1, self.base)), like=z)
 
+    @staticmethod
+    def conformance() -> GeneratorClaims:
+        """What ``ebmkit plugins check generators/generator`` builds."""
+        from ebmkit.testing import GeneratorClaims
+
+        return GeneratorClaims(settings={"latents": 6, "channels": (8, 4)})
+
 
 def _base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, int]:
     """Height and width of the smallest maps."""
@@ -152,6 +162,13 @@ class SpatialGenerator(LatentGenerator):
     def forward(self, z: Tensor) -> Tensor:
         """g(z) in (-1, 1), ``(B, latents, h, w) -> (B, C, H, W)``."""
         return _image(self.layers(z), like=z)
+
+    @staticmethod
+    def conformance() -> GeneratorClaims:
+        """What ``ebmkit plugins check generators/spatial-generator`` builds."""
+        from ebmkit.testing import GeneratorClaims
+
+        return GeneratorClaims(settings={"latents": 2, "channels": (8, 4)})
 
 
 def _image(a: Tensor, *, like: Tensor) -> Tensor:

@@ -1,0 +1,80 @@
+"""Small parts to build others with, and the building itself."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ebmkit.config import signature_of
+from ebmkit.core import Chain, Energy, LatentGenerator
+from ebmkit.testing.euler import Euler
+from ebmkit.testing.report import CheckFailedError
+from ebmkit.testing.subject import Subject
+
+__all__ = ["EXAMPLES", "TinyEnergy", "TinyGenerator", "build_part"]
+
+EXAMPLES = 12
+"""How many examples there are in the data that schedules are checked with."""
+
+_HIDDEN = 4
+
+
+class TinyEnergy(Energy):
+    """E(x) = |x|²/2 - Σ tanh(W x): a smooth descriptor of any shape."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.layer = nn.Linear(math.prod(shape), _HIDDEN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, *S) -> (B,)``."""
+        flat = x.flatten(1)
+        energy: Tensor = flat.square().sum(1) / 2 - self.layer(flat).tanh().sum(1)
+        return energy
+
+
+class TinyGenerator(LatentGenerator):
+    """g(z) = tanh(W z + b) in any shape, three latents, σ = 0.5."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.latent_shape = (3,)
+        self.noise_std = 0.5
+        self.shape = shape
+        self.layer = nn.Linear(3, math.prod(shape))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """``(B, 3) -> (B, *S)``."""
+        x: Tensor = self.layer(z).tanh()
+        return x.reshape(len(z), *self.shape)
+
+
+def build_part(subject: Subject[Any], shape: tuple[int, ...], *, seed: int = 0) -> Any:
+    """The component with its claimed settings and the small parts it asks for by name.
+
+    Initial weights come from ``seed``; torch's global generator is given back.
+
+    Raises:
+        CheckFailedError: it needs a part that nobody knows.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        known = {
+            "shape": shape,
+            "examples": EXAMPLES,
+            "energy": TinyEnergy(shape),
+            "generator": TinyGenerator(shape),
+            "revision": Chain(Euler(step_size=0.1), 3),
+            "inference": Chain(Euler(step_size=0.1), 2),
+        }
+        slots = signature_of(subject.component).parts
+        unknown = [slot.name for slot in slots if slot.required and slot.name not in known]
+        if unknown:
+            raise CheckFailedError(
+                f"nobody hands in a part called {', '.join(unknown)}; there are {', '.join(known)}"
+            )
+        given = {slot.name: known[slot.name] for slot in slots if slot.name in known}
+        return subject.component(**given, **subject.claims.settings)

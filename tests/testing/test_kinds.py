@@ -1,0 +1,251 @@
+"""Every installed energy, generator, schedule and source passes the kit; wrong ones are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ebmkit.core import CooperativeScheduler, Energy, Examples, LatentGenerator, Proposal, Update, contrastive
+from ebmkit.data import Source
+from ebmkit.registry import Component, Registry
+from ebmkit.testing import (
+    EnergyClaims,
+    GeneratorClaims,
+    Outcome,
+    SchedulerClaims,
+    SourceClaims,
+    check,
+)
+from ebmkit.testing.parts import TinyEnergy, TinyGenerator
+from ebmkit_images.files import Folder
+
+REGISTRY = Registry.discover()
+PARTS = [each for kind in ("energy", "generator", "scheduler") for each in REGISTRY.components(kind)]
+
+
+@pytest.mark.parametrize("component", PARTS, ids=lambda each: f"{each.kind}-{each.name}")
+def test_installed_parts_pass(component: Component) -> None:
+    report = check(component.factory)
+    assert report.passed, report
+    assert len(report.results) >= 6
+
+
+def test_a_folder_passes(images: Path) -> None:
+    report = check(Folder, SourceClaims(settings={"path": str(images), "size": 8}))
+    assert report.passed, report
+
+
+SHAPE = (1, 4, 4)
+
+
+class MixesRows(TinyEnergy):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) - super().forward(x).mean()
+
+
+class SumsTheBatch(TinyEnergy):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).sum()
+
+
+class Detaches(TinyEnergy):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + x.detach().square().flatten(1).sum(1)
+
+
+class Random(TinyEnergy):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x + 0.01 * torch.randn_like(x))
+
+
+class NeverLearns(TinyEnergy):
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        self.forgotten = nn.Parameter(torch.zeros(2))
+
+
+class Unsaved(TinyEnergy):
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        self.offset = torch.rand(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + self.offset
+
+
+class InPlace(TinyEnergy):
+    def forward(self, x: Tensor) -> Tensor:
+        x.data.mul_(0.5)
+        return super().forward(x)
+
+
+class Cut(TinyGenerator):
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z.detach())
+
+
+class Noiseless(TinyGenerator):
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        self.noise_std = 0.0
+
+
+class WrongShape(TinyGenerator):
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z).flatten(1)
+
+
+class BatchCentred(TinyGenerator):
+    def forward(self, z: Tensor) -> Tensor:
+        made = super().forward(z)
+        return made - made.mean(0)
+
+
+class Schedule(CooperativeScheduler):
+    """Right: one update of an energy by chains that begin at the data."""
+
+    part = "energy"
+
+    def __init__(self, energy: Energy, revision: Any) -> None:
+        super().__init__()
+        self.energy = energy
+        self.revision = revision
+
+    def updates(self, batch: Any, *, rng: Any) -> Any:
+        start = self.start(batch.x, rng)
+        revised = self.revision(self.energy, start, rng=rng.fold("revision")).x
+        yield Update(self.part, contrastive(self.energy(batch.x), self.energy(revised)))
+        return Examples(batch.x, start, revised)
+
+    def start(self, x: Tensor, rng: Any) -> Tensor:
+        return x
+
+    def propose(self, count: int, *, rng: Any) -> Proposal:
+        return Proposal(rng.normal(torch.empty(count, *SHAPE)))
+
+
+class WrongPart(Schedule):
+    part = "descriptor"
+
+
+class GlobalNoise(Schedule):
+    def start(self, x: Tensor, rng: Any) -> Tensor:
+        return torch.randn_like(x)
+
+
+class ForgetsItsChains(Schedule):
+    chains: Tensor | None = None
+
+    def start(self, x: Tensor, rng: Any) -> Tensor:
+        self.chains = x if self.chains is None else 0.9 * self.chains + 0.1 * x
+        return self.chains
+
+
+class Numbers(Source):
+    """Right: ten images of one number each."""
+
+    def __init__(self) -> None:
+        self.x = torch.linspace(-1, 1, 10).reshape(-1, 1, 1, 1).expand(-1, *SHAPE).clone()
+        self.shape = SHAPE
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return self.x[index]
+
+
+class Augments(Numbers):
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return (self.x[index] + 0.01 * torch.rand(len(index), 1, 1, 1)).clamp(-1, 1)
+
+
+class Bytes(Numbers):
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return (127.5 * (self.x[index] + 1)).byte()
+
+
+class ZeroToTwo(Numbers):
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return self.x[index] + 1
+
+
+class Views(Numbers):
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return self.x if len(index) == len(self.x) else self.x[index]
+
+
+class Sorts(Numbers):
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return self.x[index.sort().values]
+
+
+class Unpicklable(Numbers):
+    def __init__(self) -> None:
+        super().__init__()
+        self.hook = lambda: None
+
+
+ENERGY, GENERATOR = EnergyClaims(shape=SHAPE), GeneratorClaims(shape=SHAPE)
+WRONG = [
+    (MixesRows, ENERGY, "independent-rows"),
+    (SumsTheBatch, ENERGY, "shape"),
+    (Detaches, ENERGY, "gradient"),
+    (Random, ENERGY, "deterministic"),
+    (NeverLearns, ENERGY, "learns"),
+    (Unsaved, ENERGY, "state-dict"),
+    (InPlace, ENERGY, "input-unchanged"),
+    (Cut, GENERATOR, "posterior-gradient"),
+    (Noiseless, GENERATOR, "noise-std"),
+    (WrongShape, GENERATOR, "shape"),
+    (BatchCentred, GENERATOR, "independent-rows"),
+    (WrongPart, SchedulerClaims(), "updates"),
+    (GlobalNoise, SchedulerClaims(), "deterministic"),
+    (ForgetsItsChains, SchedulerClaims(), "resume"),
+    (Augments, SourceClaims(), "fingerprint"),
+    (Bytes, SourceClaims(), "examples"),
+    (ZeroToTwo, SourceClaims(), "examples"),
+    (Views, SourceClaims(), "indexing"),
+    (Sorts, SourceClaims(), "indexing"),
+    (Unpicklable, SourceClaims(), "workers"),
+]
+
+
+@pytest.mark.parametrize(("component", "claims", "killer"), WRONG, ids=[each[0].__name__ for each in WRONG])
+def test_a_wrong_part_is_refused(component: type, claims: Any, killer: str) -> None:
+    (result,) = check(component, claims, only=[killer]).results
+    assert result.outcome is Outcome.FAILED, result
+
+
+@pytest.mark.parametrize(
+    ("component", "claims"),
+    [
+        (TinyEnergy, ENERGY),
+        (TinyGenerator, GENERATOR),
+        (Schedule, SchedulerClaims()),
+        (Numbers, SourceClaims()),
+    ],
+)
+def test_their_right_originals_pass(component: type, claims: Any) -> None:
+    report = check(component, claims)
+    assert report.passed, report
+
+
+def test_a_known_failure_is_told_and_one_that_passes_is_reported() -> None:
+    known = attrs.evolve(ENERGY, expected_failures={"learns": "one is for later", "shape": "never"})
+    results = {each.check: each for each in check(NeverLearns, known).results}
+    assert results["learns"].outcome is Outcome.EXPECTED_FAILURE
+    assert "one is for later" in results["learns"].detail
+    assert results["shape"].outcome is Outcome.UNEXPECTED_PASS
+    assert not check(NeverLearns, known).passed
+
+
+def test_a_generator_is_none_of_the_energies() -> None:
+    assert issubclass(TinyGenerator, LatentGenerator)
+    report = check(TinyGenerator, EnergyClaims(shape=SHAPE))
+    assert "does not inherit from Energy" in str(report)

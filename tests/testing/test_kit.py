@@ -1,0 +1,131 @@
+"""The kit as its users meet it: function, pytest class, command."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ebmkit.errors import PluginError
+from ebmkit.testing import CHECKS, Exact, Outcome, SamplerClaims, check
+from tests.conftest import Ebmkit
+from tests.testing.mutants import ADJUSTED, AcceptsAlways, Adjusted
+
+MALA = Path(__file__).parents[2] / "examples/third_party_sampler/ebmkit_mala.py"
+
+WRONG = """
+from ebmkit.core import Position, Sampler, value_and_gradient
+from ebmkit.testing import SamplerClaims
+
+class Wrong(Sampler):
+    def step(self, energy, state, rng):
+        state.x.sub_(0.1 * value_and_gradient(energy, state.x).gradient)
+        return Position(state.x), {}
+
+    @staticmethod
+    def conformance():
+        return SamplerClaims(random=False, expected_failures=%s)
+"""
+
+
+def test_a_report_names_the_checks_that_failed() -> None:
+    report = check(AcceptsAlways, ADJUSTED, quick=True, only=["law-funnel", "resume"])
+    assert not report.passed
+    assert [each.check for each in report.failures] == ["law-funnel"]
+    assert "law-funnel: failed: 30 steps after exact draws" in str(report)
+
+
+def test_another_seed_is_another_experiment_and_the_same_seed_the_same() -> None:
+    details = [
+        check(AcceptsAlways, ADJUSTED, quick=True, seed=seed, only=["law-funnel"]).results[0].detail
+        for seed in (0, 0, 1)
+    ]
+    assert details[0] == details[1] != details[2]
+
+
+def test_without_a_law_the_statistics_are_skipped_and_say_so() -> None:
+    (result,) = check(Adjusted, SamplerClaims(), quick=True, only=["law-gaussian"]).results
+    assert result.outcome is Outcome.SKIPPED
+    assert "no law is claimed" in result.detail
+
+
+def test_what_a_part_raises_is_a_failure_with_its_line() -> None:
+    def broken(**settings: float) -> Adjusted:
+        raise RuntimeError("no such luck")
+
+    (result,) = check(broken, SamplerClaims(law=Exact()), quick=True, only=["resume"]).results
+    assert result.outcome is Outcome.FAILED
+    assert "RuntimeError: no such luck" in result.detail
+    assert f"{Path(__file__).name}:" in result.detail
+
+
+def test_a_check_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(PluginError, match="no check of a sampler is named 'law-gausian'"):
+        check(Adjusted, ADJUSTED, only=["law-gausian"])
+    with pytest.raises(PluginError, match="is no part"):
+        check(int)
+
+
+def test_the_class_collects_one_test_for_each_check(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG % {"input-unchanged": "it is a demonstration"})
+    (tmp_path / "test_wrong.py").write_text(
+        "from wrong import Wrong\nfrom ebmkit.testing import SamplerChecks\n\n\n"
+        "class TestWrong(SamplerChecks):\n    component = Wrong\n    quick = True\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-rxs", "-p", "no:cacheprovider", "test_wrong.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    counts = {
+        kind: int(count) for count, kind in re.findall(r"(\d+) (passed|failed|skipped|xfailed)", run.stdout)
+    }
+    assert sum(counts.values()) == len(CHECKS["sampler"]), run.stdout
+    assert counts["xfailed"] == 1
+    assert "it is a demonstration" in run.stdout
+    assert "no law is claimed" in run.stdout
+
+
+def test_the_command_checks_a_class_in_a_file(ebmkit: Ebmkit, tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG % {})
+    outcome = ebmkit("plugins", "check", "wrong.py:Wrong", "--quick", "--json")
+    assert outcome.code == 4
+    record = json.loads(outcome.out)
+    assert not record["passed"]
+    failed = {each["check"] for each in record["checks"] if each["outcome"] == "failed"}
+    assert "input-unchanged" in failed
+    assert {each["check"] for each in record["checks"]} == set(CHECKS["sampler"])
+
+
+def test_the_command_passes_a_right_part(ebmkit: Ebmkit, images: Path) -> None:
+    outcome = ebmkit("plugins", "check", "sources/folder", "--set", f"path={images}", "--set", "size=8")
+    assert outcome.code == 0, outcome.out
+    assert "sources/folder passes 5 checks" in outcome.out
+    assert "from -1.00 to" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("component", "code", "message"),
+    [
+        ("nowhere.py:Wrong", 2, "nowhere.py does not exist"),
+        ("samplers/langvin", 4, "langevin"),
+        (f"{MALA}:MALLA", 4, "it has"),
+        ("sources/folder", 4, ""),
+    ],
+)
+def test_what_cannot_be_checked_is_one_message(
+    ebmkit: Ebmkit, component: str, code: int, message: str
+) -> None:
+    outcome = ebmkit("plugins", "check", component, "--quick")
+    assert outcome.code == code
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_every_check_is_in_the_docs_with_what_it_demands() -> None:
+    page = (Path(__file__).parents[2] / "docs/conformance.md").read_text()
+    for checks in CHECKS.values():
+        for name, function in checks.items():
+            assert function.__doc__
+            assert f"| `{name}` | {function.__doc__.strip()} |" in page
