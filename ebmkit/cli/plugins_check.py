@@ -37,6 +37,8 @@ def check_plugin(
     """Check a part against the rules of its kind: exit code 4 when it breaks one."""
     import json as encoder
 
+    from rich.console import Console
+
     from ebmkit.errors import PluginError
     from ebmkit.testing import check
     from ebmkit.testing.runner import claims_of
@@ -44,7 +46,14 @@ def check_plugin(
     found = _find(component)
     claims = claims_of(found)
     settings = {**claims.settings, **dict(map(_setting, set_ or ()))}
-    report = check(found, attrs.evolve(claims, settings=settings), quick=quick, seed=seed)
+    with Console(stderr=True).status("checking") as status:
+        report = check(
+            found,
+            attrs.evolve(claims, settings=settings),
+            quick=quick,
+            seed=seed,
+            progress=lambda result: status.update(f"{result.check} {result.outcome}"),
+        )
     if json:
         typer.echo(encoder.dumps(_record(component, report), indent=1))
     else:
@@ -113,7 +122,7 @@ def _verdict(report: Report) -> str:
     from ebmkit.testing.battery import FALSE_ALARM
 
     law = any(result.check.startswith("law-") and _ran(result) for result in report.results)
-    odds = f"; a right one fails in at most {FALSE_ALARM:g} of all seeds" if law else ""
+    odds = f"; a right one fails for at most {FALSE_ALARM:g} of seeds" if law else ""
     ran = sum(_ran(result) for result in report.results)
     if report.passed:
         return f"passes {ran} checks{odds}"

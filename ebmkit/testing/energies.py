@@ -97,7 +97,7 @@ def prepared(subject: EnergySubject) -> str:
     energy, x = _build(subject), _examples(subject)
     fast = prepare(energy, x)
     for _ in range(2):
-        plain = value_and_gradient(lambda y: energy(y), x)  # noqa: B023, PLW0108 - hides what it may know
+        plain = value_and_gradient(lambda y: energy(y), x)  # noqa: PLW0108 - hides what it may know
         found = value_and_gradient(fast, x)
         error = float((found.gradient - plain.gradient).norm() / plain.gradient.norm())
         demand(error < TOLERANCE, f"the prepared gradient is {error:.2g} (relative) away from autograd's")

@@ -19,7 +19,7 @@ from ebmkit.core import Rng, Sampler, run_chain, value_and_gradient, walk
 from ebmkit.testing.battery import FALSE_ALARM, Statistic, chi_squared, standard_normal, verdict, zero_mean
 from ebmkit.testing.claims import Exact, Linear, LinearLaw, SamplerClaims
 from ebmkit.testing.report import CheckSkippedError
-from ebmkit.testing.samplers import build
+from ebmkit.testing.samplers import build, states
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.targets import Banana, Funnel, Gaussian, LogExponential, Mixture, Target
 from ebmkit.testing.tensors import demand
@@ -32,7 +32,7 @@ _CHAINS, _QUICK_CHAINS = 40_000, 6_000
 _FIRST_STEP_CHAINS = 40_000
 _SEEDS, _CHAINS_A_SEED = 50, 200
 _INVARIANCE_STEPS = 30
-_TIMES = (1, 2, 5)
+_TIMES, _LATE = (1, 2, 5), 20
 _TEMPERATURE = 2.0
 _ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-3}
 
@@ -96,7 +96,7 @@ def _gaussian_law(target: Callable[[], Gaussian], subject: SamplerSubject) -> st
         compare = _reaches if isinstance(law, Exact) else partial(_follows, law)
         rng = _rng(subject, str(gaussian.shape), number)
         compare(subject, sampler, gaussian, rng, alpha=_share() / len(variants), under=_say(variant))
-    return f"{_chains(subject)} chains" + (f", {len(variants)} settings" if len(variants) > 1 else "")
+    return f"{_chains(subject):,} chains" + (f", {len(variants)} settings" if len(variants) > 1 else "")
 
 
 def _say(variant: Mapping[str, Any]) -> str:
@@ -130,7 +130,7 @@ def _follows(
 ) -> None:
     """After every number of steps, the chains have the exact law of the discretisation."""
     start = target.start(_chains(subject))
-    times = [*_TIMES, subject.claims.steps]
+    times = [*_TIMES, _LATE if subject.quick else subject.claims.steps]
     moves = islice(walk(sampler, target.energy, start, rng=rng), times[-1])
     exact = _recursion(law.step(sampler, target.precision), start[0].flatten().double() - target.mean)
     with torch.no_grad():
@@ -177,7 +177,7 @@ def _other_law(target: Target, subject: SamplerSubject) -> str:
     x = target.draw(_chains(subject), rng.fold("start"))
     x = run_chain(sampler, target.energy, x, steps=steps, rng=rng).x
     _judge(standard_normal(target.to_normal(x)), _share(), f"{steps} steps after exact draws")
-    return f"{len(x)} chains, {steps} steps from exact draws"
+    return f"{len(x):,} chains, {steps} steps"
 
 
 def _first_step(law: Linear, sampler: Sampler, target: Target, rng: Rng) -> str:
@@ -195,7 +195,7 @@ def _first_step(law: Linear, sampler: Sampler, target: Target, rng: Rng) -> str:
         along = (error * gradient).sum(1) / gradient.square().sum(1).mean().sqrt()
         pulled = zero_mean(along, "error of the step along the gradient")
         _judge([*standard_normal(error), pulled], _share(), "one step from exact draws")
-    return f"{len(x)} chains, the first step from exact draws"
+    return f"{len(x):,} chains, the first step"
 
 
 def _first_step_law(law: Linear, sampler: Sampler) -> tuple[float, float]:
@@ -247,13 +247,13 @@ def law_far_modes(subject: SamplerSubject) -> str:
     """Chains that all begin in the smaller of two far modes reach both in the right shares."""
     claims = subject.claims
     if not claims.crosses_modes:
-        raise CheckSkippedError("not claimed: crosses_modes=True asks for it")
+        raise CheckSkippedError("crosses_modes is not claimed")
     target, sampler = Mixture(distance=3.0, std=1.0), build(subject)
     start = torch.tensor([[-3.0, 0.0]], dtype=torch.float64).repeat(_chains(subject), 1)
     steps = claims.warmup + claims.steps
     x = run_chain(sampler, target.energy, start, steps=steps, rng=_rng(subject, "far modes")).x
     _judge(standard_normal(target.to_normal(x)), _share(), f"{steps} steps after a start in one mode")
-    return f"{len(x)} chains, {steps} steps"
+    return f"{len(x):,} chains, {steps} steps"
 
 
 def law_independence(subject: SamplerSubject) -> str:
@@ -263,7 +263,7 @@ def law_independence(subject: SamplerSubject) -> str:
     sampler, start = build(subject), torch.full((_CHAINS_A_SEED, 2), 0.5, dtype=torch.float64)
     energy = LogExponential().energy
     keys = [_rng(subject, "independence", number) for number in range(_SEEDS)]
-    ends = torch.stack([run_chain(sampler, energy, start, steps=2, rng=rng).x for rng in keys])
+    ends = torch.stack([[*states(sampler, energy, start, 2, rng)][-1].x for rng in keys])
     features = {
         "their positions": ends[..., 0],
         "their energies": energy(ends.flatten(0, 1)).view(_SEEDS, -1),

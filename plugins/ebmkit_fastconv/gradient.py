@@ -34,7 +34,8 @@ def closed_form(stack: Stack, x: Tensor, precision: Precision) -> ClosedForm:
     blocks = blocks_of(stack, tuple(x.shape[1:]))
     if not blocks or stack.weight is None:
         raise UnknownOperationError("no layers")
-    if precision == "fp32" and all(isinstance(block.layer, Dense) for block in blocks):
+    rows = x.ndim == 2  # noqa: PLR2004 - images may come to a linear layer too
+    if rows and precision == "fp32" and all(isinstance(block.layer, Dense) for block in blocks):
         return _DenseGradient(stack, blocks)
     return _StackGradient(stack, blocks, x, precision)
 
