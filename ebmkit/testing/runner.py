@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
+
+import torch
 
 from ebmkit.errors import PluginError
 from ebmkit.testing import energies, generators, laws, samplers, schedulers, sources
@@ -96,7 +99,8 @@ def run_check(subject: Subject[Any], name: str) -> Result:
     """One check of one part; whatever the part raises is a failure, not an error."""
     begin = time.perf_counter()
     try:
-        outcome, detail = Outcome.PASSED, CHECKS[subject.claims.kind][name](subject)
+        with _contained():
+            outcome, detail = Outcome.PASSED, CHECKS[subject.claims.kind][name](subject)
     except CheckSkippedError as skipped:
         outcome, detail = Outcome.SKIPPED, str(skipped)
     except CheckFailedError as failed:
@@ -110,6 +114,18 @@ def run_check(subject: Subject[Any], name: str) -> Result:
         outcome = Outcome.UNEXPECTED_PASS
         detail = f"expected to fail ({reason}), but it passes: remove it from expected_failures"
     return Result(name, outcome, detail, time.perf_counter() - begin)
+
+
+@contextmanager
+def _contained() -> Iterator[None]:
+    """What a wrong part does to torch's global switches ends with its check."""
+    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_grad_enabled(gradients)
+        torch.set_default_dtype(dtype)
 
 
 def _refuse_unknown(kind: str, names: Collection[str]) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from ebmkit.errors import PluginError
 from ebmkit.testing import CHECKS, Exact, Outcome, SamplerClaims, check
 from tests.conftest import Ebmkit
-from tests.testing.mutants import ADJUSTED, AcceptsAlways, Adjusted
+from tests.testing.mutants import ADJUSTED, MUTANTS, AcceptsAlways, Adjusted
 
 MALA = Path(__file__).parents[2] / "examples/third_party_sampler/ebmkit_mala.py"
 
@@ -70,21 +69,28 @@ def test_a_check_that_does_not_exist_is_refused() -> None:
         check(int)
 
 
-def test_the_class_collects_one_test_for_each_check(tmp_path: Path) -> None:
+def test_the_class_collects_one_test_for_each_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "wrong.py").write_text(WRONG % {"input-unchanged": "it is a demonstration"})
     (tmp_path / "test_wrong.py").write_text(
         "from wrong import Wrong\nfrom ebmkit.testing import SamplerChecks\n\n\n"
         "class TestWrong(SamplerChecks):\n    component = Wrong\n    quick = True\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-rxs", "-p", "no:cacheprovider", "test_wrong.py"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    counts = {
-        kind: int(count) for count, kind in re.findall(r"(\d+) (passed|failed|skipped|xfailed)", run.stdout)
-    }
-    assert sum(counts.values()) == len(CHECKS["sampler"]), run.stdout
+    options = ["-q", "-rxs", "-c", "/dev/null", "-p", "no:cacheprovider", "--rootdir", tmp_path]
+    pytest.main([*map(str, options), str(tmp_path / "test_wrong.py")])
+    out = capsys.readouterr().out
+    counts = {kind: int(n) for n, kind in re.findall(r"(\d+) (passed|failed|skipped|xfailed)", out)}
+    assert sum(counts.values()) == len(CHECKS["sampler"]), out
     assert counts["xfailed"] == 1
-    assert "it is a demonstration" in run.stdout
-    assert "no law is claimed" in run.stdout
+    assert "it is a demonstration" in out
+    assert "no law is claimed" in out
+
+
+def test_a_wrong_part_does_not_leave_its_mark_on_the_process() -> None:
+    mutant = MUTANTS["SwitchesGradientsOff"]
+    check(mutant.component, mutant.claims, quick=True, only=["no-graph"])
+    assert torch.is_grad_enabled()
 
 
 def test_the_command_checks_a_class_in_a_file(ebmkit: Ebmkit, tmp_path: Path) -> None:
