@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Data", "Output", "RunFile", "RunName", "Sets"]
+__all__ = ["Data", "Output", "RunFile", "RunName", "Sets", "split_component"]
 
 RunFile = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (TOML).", show_default=False)]
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="Run under runs/, or the path of one.")]
@@ -24,3 +24,21 @@ Data = Annotated[
 Output = Annotated[
     Path | None, typer.Option(help="Folder; by default inside the run folder.", show_default=False)
 ]
+
+
+def split_component(component: str) -> tuple[str, str]:
+    """Kind and name of ``sampler/langevin``; plural kinds are understood."""
+    from ebmkit.config import did_you_mean
+    from ebmkit.errors import ConfigError
+    from ebmkit.registry import KINDS
+
+    kind, slash, name = component.partition("/")
+    kind = {"schedule": "scheduler", "energies": "energy"}.get(kind, kind)
+    kind = kind if kind in KINDS else kind.removesuffix("s")
+    if kind not in KINDS or not slash:
+        hint = did_you_mean(kind, KINDS)
+        kinds = ", ".join(KINDS)
+        raise ConfigError(
+            f"{component!r} is not KIND/NAME; kinds are {kinds}" + (f"; {hint}" if hint else "")
+        )
+    return kind, name

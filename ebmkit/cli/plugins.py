@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit.cli.options import split_component
 from ebmkit.cli.plugins_check import check_plugin
 
 if TYPE_CHECKING:
     from ebmkit.config import Parameter
     from ebmkit.registry import Component
 
-__all__ = ["plugins", "split_component"]
+__all__ = ["plugins"]
 
 plugins = typer.Typer(help="The parts that are installed.", no_args_is_help=True, rich_markup_mode=None)
 plugins.command("check")(check_plugin)
@@ -60,24 +61,6 @@ def show(
     typer.echo("parameters:" if signature.parameters else "no parameters")
     for parameter in signature.parameters:
         typer.echo(_parameter_lines(parameter))
-
-
-def split_component(component: str) -> tuple[str, str]:
-    """Kind and name of ``sampler/langevin``; plural kinds are understood."""
-    from ebmkit.config import did_you_mean
-    from ebmkit.errors import ConfigError
-    from ebmkit.registry import KINDS
-
-    kind, slash, name = component.partition("/")
-    kind = {"schedule": "scheduler", "energies": "energy"}.get(kind, kind)
-    kind = kind if kind in KINDS else kind.removesuffix("s")
-    if kind not in KINDS or not slash:
-        hint = did_you_mean(kind, KINDS)
-        kinds = ", ".join(KINDS)
-        raise ConfigError(
-            f"{component!r} is not KIND/NAME; kinds are {kinds}" + (f"; {hint}" if hint else "")
-        )
-    return kind, name
 
 
 def _heading(component: Component) -> str:

@@ -74,11 +74,16 @@ def shape_and_dtype(subject: SamplerSubject) -> str:
     """Positions keep shape, type, device and precision; infos are ``(B,)`` or 0-dim numbers."""
     for shape in _SHAPES:
         for dtype in (torch.float32, torch.float64):
-            _check_steps(build(subject), _start(5, shape, dtype))
+            for device in _devices():
+                _check_steps(build(subject), _start(5, shape, dtype).to(device))
     (here,) = states(build(subject), bowl, _start(50), 1)
     rounded = torch.equal(here.x, here.x.float().double())
     demand(not rounded, "float64 positions come back with the digits of float32 only")
     return f"{len(_SHAPES)} shapes, float32 and float64"
+
+
+def _devices() -> tuple[str, ...]:
+    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 
 def _check_steps(sampler: Sampler, x: Tensor) -> None:
