@@ -48,6 +48,7 @@ def check_plugin(
     found = _find(component)
     claims = claims_of(found)
     settings = {**claims.settings, **dict(map(_setting, set_ or ()))}
+    _refuse_missing(component, found, settings)
     with Console(stderr=True).status("checking") as status:
         report = check(
             found,
@@ -70,6 +71,17 @@ def _find(component: str) -> Callable[..., Any]:
     if ".py:" in component:
         return load_class(component)
     return Registry.discover().find(*split_component(component)).factory
+
+
+def _refuse_missing(component: str, found: Callable[..., Any], settings: dict[str, Any]) -> None:
+    from ebmkit.config import REQUIRED, signature_of
+    from ebmkit.errors import ConfigError
+
+    required = (each.name for each in signature_of(found).parameters if each.default is REQUIRED)
+    missing = [name for name in required if name not in settings]
+    if missing:
+        say = " ".join(f"--set {name}=..." for name in missing)
+        raise ConfigError(f"{component} cannot be built without {', '.join(missing)}: say {say}")
 
 
 def _setting(text: str) -> tuple[str, Any]:

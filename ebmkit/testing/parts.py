@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.config import signature_of
-from ebmkit.core import Chain, Energy, LatentGenerator
+from ebmkit.core import Chain, Energy, LatentGenerator, Weighted
 from ebmkit.testing.euler import Euler
 from ebmkit.testing.report import CheckFailedError
 from ebmkit.testing.subject import Subject
@@ -69,6 +69,9 @@ def build_part(subject: Subject[Any], shape: tuple[int, ...], *, seed: int = 0) 
             "generator": TinyGenerator(shape),
             "revision": Chain(Euler(step_size=0.1), 3),
             "inference": Chain(Euler(step_size=0.1), 2),
+            "part": TinyEnergy(shape),
+            "parts": {name: Weighted(TinyEnergy(shape), 0.5) for name in ("one", "other")},
+            "trained": lambda _: TinyEnergy(shape),
         }
         slots = signature_of(subject.component).parts
         unknown = [slot.name for slot in slots if slot.required and slot.name not in known]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from torch import Tensor
 
 from ebmkit.core import Energy, Gradient, prepare
+
+if TYPE_CHECKING:
+    from ebmkit.testing import EnergyClaims
 
 __all__ = ["FromRun"]
 
@@ -37,3 +40,10 @@ class FromRun(Energy):
     def prepare(self, x: Tensor) -> Gradient:
         """As the energy itself is prepared."""
         return prepare(self.energy, x).value_and_gradient
+
+    @staticmethod
+    def conformance() -> EnergyClaims:
+        """What ``ebmkit plugins check energies/from-run`` builds, on a small energy in place of a run's."""
+        from ebmkit.testing import EnergyClaims
+
+        return EnergyClaims(settings={"run": "any", "learn": True})

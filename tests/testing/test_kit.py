@@ -117,7 +117,7 @@ def test_the_command_passes_a_right_part(ebmkit: Ebmkit, images: Path) -> None:
         ("nowhere.py:Wrong", 2, "nowhere.py does not exist"),
         ("samplers/langvin", 4, "langevin"),
         (f"{MALA}:MALLA", 4, "it has"),
-        ("sources/folder", 4, ""),
+        ("sources/folder", 2, "say --set path=..."),
     ],
 )
 def test_what_cannot_be_checked_is_one_message(
