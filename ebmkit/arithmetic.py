@@ -10,7 +10,7 @@ import torch
 
 from ebmkit.core import Precision, computing_in
 
-__all__ = ["arithmetic", "tensor_cores"]
+__all__ = ["arithmetic", "in_software", "tensor_cores"]
 
 
 @contextmanager
@@ -22,6 +22,13 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
     low = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     with computing_in(precision), low:
         yield
+
+
+def in_software(precision: Precision, device: torch.device) -> bool:
+    """Whether the device has no arithmetic of its own for the precision, so that it gains no time there."""
+    if precision == "fp32" or device.type != "cpu":
+        return False
+    return not torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
 
 
 @contextmanager

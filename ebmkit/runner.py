@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 
 from ebmkit import __version__
+from ebmkit.arithmetic import in_software
 from ebmkit.build import build_experiment
 from ebmkit.checkpoint import Checkpoint, capture, newest_checkpoint, restore, write_checkpoint
 from ebmkit.core import world
@@ -115,7 +116,16 @@ def describe(plan: Plan, experiment: Experiment) -> list[str]:
             source = experiment.batches.source
             details = f"{len(source)} examples {'x'.join(map(str, source.shape))}, {details}"
         lines.append(f"  {name:<10} {part.component.name:<16} {details}".rstrip())
-    return [*lines, f"  {'device':<10} {experiment.batches.device}"]
+    return [*lines, f"  {'device':<10} {experiment.batches.device}", *_of_precision(experiment)]
+
+
+def _of_precision(experiment: Experiment) -> list[str]:
+    """A line where the precision is not the usual one."""
+    if experiment.precision == "fp32":
+        return []
+    software = in_software(experiment.precision, experiment.batches.device)
+    note = " (this processor has no bfloat16 arithmetic: fp32 is faster here)" if software else ""
+    return [f"  {'precision':<10} {experiment.precision}{note}"]
 
 
 @final
