@@ -35,6 +35,9 @@ _AHEAD = 32
 _FEW = 4096
 """Numbers a draw up to which a chain counts as small: the calls cost more than the numbers."""
 
+_BLOCK = 2**18
+"""Numbers drawn at a time of a large draw."""
+
 _Make: TypeAlias = Callable[["_Bits", torch.dtype], Tensor]
 """From random bits for n numbers a row to the numbers, ``(rows, n)``."""
 
@@ -158,7 +161,7 @@ class Rng:
         if self._ahead is not None and like.numel() <= _FEW:
             ahead, place = self._ahead
             return ahead.draw(make, draw, self.first_chain, like)[place]
-        return _numbers(make, [_draw_key(self.key, draw)], self.first_chain, like)[0]
+        return _in_blocks(make, _draw_key(self.key, draw), self.first_chain, like)
 
 
 @final
@@ -205,6 +208,18 @@ class _Bits:
 
 def _draw_key(key: int, draw: int) -> int:
     return Rng(key).fold("draw", draw).key
+
+
+def _in_blocks(make: _Make, key: int, first_chain: int, like: Tensor) -> Tensor:
+    """One draw, ``like.shape``; on a processor a few rows at a time, which stay in its caches."""
+    rows = max(_BLOCK // max(like[:1].numel(), 1), 1)
+    if like.device.type != "cpu" or len(like) <= rows:
+        return _numbers(make, [key], first_chain, like)[0]
+    out = torch.empty(like.shape, dtype=like.dtype)
+    for begin in range(0, len(like), rows):
+        block = out[begin : begin + rows]
+        block.copy_(_numbers(make, [key], first_chain + begin, block)[0])
+    return out
 
 
 def _numbers(make: _Make, keys: list[int], first_chain: int, like: Tensor) -> Tensor:

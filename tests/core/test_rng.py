@@ -127,3 +127,33 @@ def test_a_permutation_holds_every_number_once() -> None:
     places = torch.stack([Rng(2).fold(k).permutation(10).argmin() for k in range(2000)])
     chi_square = ((places.bincount(minlength=10) - 200.0).square() / 200).sum()
     assert abs(chi_square - 9) < 5 * math.sqrt(18)
+
+
+@pytest.mark.parametrize("shape", [(5, 2), (3, 3, 8, 8), (50, 100)])
+def test_the_streams_of_steps_draw_what_each_draws_alone(shape: tuple[int, ...]) -> None:
+    """Small shapes are drawn for many steps together, (50, 100) is not."""
+    like = torch.empty(shape)
+    rng = Rng(4, first_chain=7)
+    for step, stream in zip(range(40), rng.steps("step"), strict=False):
+        alone = rng.fold("step", step)
+        for _ in range(2):
+            assert torch.equal(stream.normal(like), alone.normal(like))
+            assert torch.equal(stream.uniform(like), alone.uniform(like))
+
+
+def test_large_draws_are_made_in_blocks_of_the_same_numbers() -> None:
+    like = torch.empty(7, 3, 200, 200)
+    whole = Rng(5).normal(like)
+    rows = [Rng(5, first_chain=row).normal(like[:1]) for row in range(7)]
+    assert torch.equal(whole, torch.cat(rows))
+    assert whole.is_contiguous()
+
+
+def test_the_numbers_are_those_of_the_first_release() -> None:
+    """Runs that were saved go on with the noise they would have had."""
+    drawn = Rng(0).fold("revision", 7).normal(torch.empty(2, 3, dtype=torch.float64))
+    expected = [
+        [-0.8858165829107523, 0.6808371085539416, 0.1337034368628009],
+        [1.9906299082820176, -0.16765378555688695, 1.162447129315668],
+    ]
+    assert torch.allclose(drawn, torch.tensor(expected, dtype=torch.float64), rtol=1e-12)
