@@ -92,8 +92,11 @@ class Directory(Place):
         if not Path(path).is_dir():
             reason = "is not a folder" if Path(path).exists() else "does not exist"
             raise DataError(f"path = {path!r} {reason}")
-        names = sorted(_walk(path, ""))
-        self.names = Names(names[at] for at in choice.of(names, path))
+        files = sorted(_walk(path, ""))
+        names = [name for name, _ in files]
+        chosen = choice.of(names, path)
+        self.names = Names(names[at] for at in chosen)
+        self._sizes = np.array([files[at][1] for at in chosen], dtype=np.int64)
 
     def open(self, position: int) -> IO[bytes]:
         """The file at a position."""
@@ -104,11 +107,8 @@ class Directory(Place):
         return f"{self.path}/{self.names[position]}"
 
     def size(self, position: int) -> int:
-        """Bytes of the file; 0 where it cannot be found out, which reading it will tell."""
-        try:
-            return Path(self.label(position)).stat().st_size
-        except OSError:
-            return 0
+        """Bytes of the file when the folder was opened."""
+        return int(self._sizes[position])
 
     def checksum(self, position: int) -> int:
         """CRC-32 of the file, which is read for it; 0 where that is impossible."""
@@ -118,15 +118,15 @@ class Directory(Place):
             return 0
 
 
-def _walk(root: str, folder: str) -> Iterator[str]:
-    """The image files under a folder by their names relative to it; follows no link to a folder."""
+def _walk(root: str, folder: str) -> Iterator[tuple[str, int]]:
+    """Names, relative to the root, and sizes of the image files under it; follows no link to a folder."""
     with os.scandir(f"{root}/{folder}") as entries:
         for entry in entries:
             name = folder + entry.name
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(root, f"{name}/")
             elif is_image_name(entry.name) and entry.is_file():
-                yield name
+                yield name, entry.stat().st_size
 
 
 @final
