@@ -93,14 +93,20 @@ def build_schedule(
     return schedule.to(device)
 
 
-def build_experiment(plan: Plan) -> Experiment:
+def build_experiment(plan: Plan, *, source: Source | None = None, rollbacks: int = 0) -> Experiment:
     """Everything a training needs, at iteration 0.
+
+    Args:
+        plan: what to build.
+        source: its data, where they are open already.
+        rollbacks: how often the run went back; each gives other noise, and what ``[guard]`` makes smaller.
 
     Raises:
         EbmkitError: whatever does not fit, with its place.
     """
     device = choose_device(plan.run.device)
-    source = open_source(plan)
+    source = source or open_source(plan)
+    plan = plan.eased(rollbacks)
     schedule = build_schedule(plan, shape=source.shape, examples=len(source), device=device)
     rng = Rng(plan.run.seed)
     keys = plan.parts["data"].shared
@@ -112,7 +118,8 @@ def build_experiment(plan: Plan) -> Experiment:
         for name, part in plan.parts.items()
         if part.optimizer is not None and _learns(schedule.get_submodule(name))
     }
-    return Experiment(schedule, learners, batches, rng, plan.run.precision)
+    noise = rng.fold("rollback", rollbacks) if rollbacks else rng
+    return Experiment(schedule, learners, batches, noise, plan.run.precision)
 
 
 class _weights_of:  # noqa: N801 - reads as a clause of `with`

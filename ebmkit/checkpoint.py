@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,11 @@ from ebmkit.training import Experiment, Learner
 __all__ = [
     "Checkpoint",
     "capture",
+    "checkpoint_folder",
     "newest_checkpoint",
     "read_checkpoint",
     "restore",
+    "withdraw_after",
     "write_checkpoint",
 ]
 
@@ -102,10 +104,30 @@ def restore(checkpoint: Checkpoint, experiment: Experiment) -> None:
         raise CheckpointError(f"the checkpoint does not fit this run file: {error}") from None
 
 
-def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
+def checkpoint_folder(folder: Path, iteration: int) -> Path:
+    """Where the checkpoint of an iteration is, if there is one."""
+    return folder / _FOLDER.format(iteration)
+
+
+def withdraw_after(folder: Path, iteration: int) -> None:
+    """Delete the checkpoints of later iterations: training goes on from here another way."""
+    for path in _listed(folder):
+        if _iteration_of(path) > iteration:
+            _discard(path)
+
+
+def write_checkpoint(
+    folder: Path, checkpoint: Checkpoint, *, keep: int, protected: Collection[int] = ()
+) -> Path:
     """Write a checkpoint into ``folder`` and rotate: it stays, with the ``keep`` - 1 before it.
 
     Checkpoints of later iterations go too: they are damaged, or of a course the run went back from.
+
+    Args:
+        folder: of all checkpoints of the run.
+        checkpoint: what to write.
+        keep: how many of the newest stay.
+        protected: iterations whose checkpoints stay beside those.
 
     Returns:
         the checkpoint's own folder, complete and synced.
@@ -115,7 +137,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path
     """
     make_folder(folder)
     _clean(folder)
-    target = folder / _FOLDER.format(checkpoint.iteration)
+    target = checkpoint_folder(folder, checkpoint.iteration)
     if not _is_saved(target, checkpoint):
         temporary = folder / f".tmp-{target.name}-{os.getpid()}"
         try:
@@ -125,7 +147,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path
             shutil.rmtree(temporary, ignore_errors=True)
             raise
     with suppress(OSError):  # this one is safe; what could not be deleted is tried again at the next save
-        _rotate(folder, target, keep)
+        _rotate(folder, target, keep, protected)
     return target
 
 
@@ -262,10 +284,16 @@ def _visible(path: Path) -> set[str]:
         raise CheckpointError(f"{path}: {error.strerror}") from None
 
 
-def _rotate(folder: Path, newest: Path, keep: int) -> None:
+def _iteration_of(path: Path) -> int:
+    found = _PATTERN.fullmatch(path.name)
+    return int(found[1]) if found else -1
+
+
+def _rotate(folder: Path, newest: Path, keep: int, protected: Collection[int]) -> None:
     listed = _listed(folder)
     position = listed.index(newest)
-    for path in (*listed[: max(position + 1 - keep, 0)], *listed[position + 1 :]):
+    older = [path for path in listed[: max(position + 1 - keep, 0)] if _iteration_of(path) not in protected]
+    for path in (*older, *listed[position + 1 :]):
         _discard(path)
 
 

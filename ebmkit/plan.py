@@ -12,6 +12,7 @@ from ebmkit.config import (
     ConfigProblemsError,
     DataKeys,
     Document,
+    GuardTable,
     Key,
     Reader,
     RunTable,
@@ -94,21 +95,40 @@ class Plan:
     Attributes:
         document: what it was made from; errors found later are placed in it.
         run: the ``[run]`` table.
+        guard: the ``[guard]`` table.
         parts: one for each other table, by the table's name.
     """
 
     document: Document
     run: RunTable
+    guard: GuardTable
     parts: Mapping[str, Part]
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """The resolved run file: every key with the value it has in this run."""
-        return {"run": attrs.asdict(self.run), **{name: part.table() for name, part in self.parts.items()}}
+        tables = {"run": attrs.asdict(self.run), "guard": attrs.asdict(self.guard)}
+        return {**tables, **{name: part.table() for name, part in self.parts.items()}}
 
     def components(self) -> Iterator[Component]:
         """Every component of the run, those inside others too."""
         for name, part in self.parts.items():
             yield from (each.component for _, each in part.walk((name,)))
+
+    def eased(self, rollbacks: int) -> Plan:
+        """This plan after so many rollbacks: steps and rates smaller by the factors of ``[guard]``."""
+        step, rate = self.guard.step_factor**rollbacks, self.guard.rate_factor**rollbacks
+        return attrs.evolve(
+            self, parts={name: _eased(name, part, step, rate) for name, part in self.parts.items()}
+        )
+
+
+def _eased(name: str, part: Part, step: float, rate: float) -> Part:
+    values, optimizer = part.values, part.optimizer
+    if name == "revision" and step != 1:
+        values = {**values, "step_size": values["step_size"] * step}
+    if optimizer is not None:
+        optimizer = attrs.evolve(optimizer, lr=optimizer.lr * rate)
+    return attrs.evolve(part, values=values, optimizer=optimizer)
 
 
 def make_plan(document: Document, registry: Registry) -> Plan:
@@ -119,18 +139,21 @@ def make_plan(document: Document, registry: Registry) -> Plan:
             unknown components are all there is.
     """
     reader = Reader(document)
-    for name in document.data.keys() - TABLES.keys() - {"run"}:
-        reader.report("E102", f"unknown table [{name}]", (name,), label=did_you_mean(name, [*TABLES, "run"]))
+    for name in document.data.keys() - TABLES.keys() - {"run", "guard"}:
+        near = did_you_mean(name, [*TABLES, "run", "guard"])
+        reader.report("E102", f"unknown table [{name}]", (name,), label=near)
     run = RunTable(**reader.values(("run",), signature_of(RunTable).parameters, owner="[run]"))
+    guard = GuardTable(**reader.values(("guard",), signature_of(GuardTable).parameters, owner="[guard]"))
     parts = {name: part for name in TABLES if (part := _read_table(reader, registry, name)) is not None}
     _check_wiring(reader, parts)
+    _check_easing(reader, guard, parts)
     try:
         reader.finish()
     except ConfigProblemsError as problems:
         if all(problem.code == "E107" for problem in problems.problems):
             problems.exit_code = PluginError.exit_code
         raise
-    return Plan(document, run, parts)
+    return Plan(document, run, guard, parts)
 
 
 def _read_table(reader: Reader, registry: Registry, name: str) -> Part | None:
@@ -244,6 +267,15 @@ def _check_wiring(reader: Reader, parts: Mapping[str, Part]) -> None:
                 f"scheduler {schedule.component.name!r} takes no part {name!r}: remove the table [{name}]"
             )
             reader.report("E108", message, (name,), helps=[f"it takes: {', '.join(_slots(schedule))}"])
+
+
+def _check_easing(reader: Reader, guard: GuardTable, parts: Mapping[str, Part]) -> None:
+    """A step can be made smaller only where there is one."""
+    if guard.step_factor != 1 and "step_size" not in (
+        parts["revision"].values if "revision" in parts else {}
+    ):
+        message = "'step_factor' needs a [revision] whose sampler has a step_size"
+        reader.report("E108", message, ("guard", "step_factor"))
 
 
 def _slots(part: Part) -> list[str]:

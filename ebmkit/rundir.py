@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
@@ -23,7 +24,7 @@ RUNS = Path("runs")
 @final
 @attrs.frozen
 class RunFolder:
-    """The files of a run: ``config.toml``, ``metrics.jsonl``, ``samples/``, ``checkpoints/``."""
+    """The files of a run: ``config.toml``, ``metrics.jsonl``, ``samples/``, ``checkpoints/``, and more."""
 
     path: Path
 
@@ -36,6 +37,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """One JSON object a logged iteration."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def rollbacks(self) -> Path:
+        """One JSON object a rollback, where there was one."""
+        return self.path / "rollbacks.jsonl"
 
     @property
     def checkpoints(self) -> Path:
@@ -79,9 +85,16 @@ class RunFolder:
 
     def write_config(self, tables: dict[str, dict[str, Any]]) -> None:
         """Write the resolved run file, whole or not at all."""
-        temporary = self.path / f".config-{os.getpid()}.toml"
-        temporary.write_text(tomli_w.dumps(tables))
-        temporary.replace(self.config)
+        self._replace(self.config, tomli_w.dumps(tables))
+
+    def write_rollbacks(self, rollbacks: Sequence[Mapping[str, Any]]) -> None:
+        """Write every rollback there was, whole or not at all."""
+        self._replace(self.rollbacks, "".join(json.dumps(each) + "\n" for each in rollbacks))
+
+    def _replace(self, file: Path, text: str) -> None:
+        temporary = file.with_name(f".{file.stem}-{os.getpid()}{file.suffix}")
+        temporary.write_text(text)
+        temporary.replace(file)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

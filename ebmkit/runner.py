@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, final
 
@@ -16,14 +17,16 @@ from rich.console import Console
 from ebmkit import __version__
 from ebmkit.arithmetic import in_software
 from ebmkit.build import build_experiment
-from ebmkit.checkpoint import Checkpoint, capture, newest_checkpoint, restore, write_checkpoint
+from ebmkit.checkpoint import Checkpoint, capture, newest_checkpoint, write_checkpoint
 from ebmkit.core import world
 from ebmkit.errors import DataError, EbmkitError, TrainingError
+from ebmkit.guard import Guard, Rollback
 from ebmkit.plan import Plan
 from ebmkit.processes import Crew, joined
 from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid
+from ebmkit.rollback import GuardedTraining
 from ebmkit.rundir import RunFolder
-from ebmkit.training import Experiment, Report, train
+from ebmkit.training import Experiment, Report
 
 __all__ = ["describe", "resume_run", "start_run"]
 
@@ -50,7 +53,8 @@ def start_run(plan: Plan, folder: RunFolder, console: Console) -> int:
                 folder.create()
                 held.enter_context(folder.locked())
                 folder.write_config(plan.tables())
-            return _Session(plan, folder, experiment, facts, crew, _voice(crew, console))
+            training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
+            return _Session(plan, folder, training, facts, crew, _voice(crew, console))
 
         return crew.agreed(prepare).run(start=0)
 
@@ -72,8 +76,9 @@ def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
                 held.enter_context(folder.locked())
             experiment = build_experiment(plan)
             facts = _facts(plan, experiment)
-            start = _restore_newest(folder, experiment, facts, voice)
-            return _Session(plan, folder, experiment, facts, crew, voice), start
+            training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
+            start = _restore_newest(training, facts, voice)
+            return _Session(plan, folder, training, facts, crew, voice), start
 
         session, start = crew.agreed(prepare)
         if start >= plan.run.iterations:
@@ -89,18 +94,16 @@ def _voice(crew: Crew, console: Console) -> Console:
     return console if crew.leads else Console(quiet=True)
 
 
-def _restore_newest(
-    folder: RunFolder, experiment: Experiment, facts: Mapping[str, Any], console: Console
-) -> int:
-    """Put the newest good checkpoint into the experiment; its iteration, 0 where there is none."""
-    if not any(folder.checkpoints.glob("iteration-*")):
+def _restore_newest(training: GuardedTraining, facts: Mapping[str, Any], console: Console) -> int:
+    """Put the newest good checkpoint into the training; its iteration, 0 where there is none."""
+    if not any(training.checkpoints.glob("iteration-*")):
         return 0
-    checkpoint, refused = newest_checkpoint(folder.checkpoints)
+    checkpoint, refused = newest_checkpoint(training.checkpoints)
     for line in refused:
         console.print(f"warning: skipped a damaged checkpoint: {line}", style="yellow", highlight=False)
     _refuse_other_data(checkpoint.facts, facts)
     _restore_threads(checkpoint, console)
-    restore(checkpoint, experiment)
+    training.resume(checkpoint)
     return checkpoint.iteration
 
 
@@ -135,7 +138,7 @@ class _Session:
 
     plan: Plan
     folder: RunFolder
-    experiment: Experiment
+    training: GuardedTraining
     facts: Mapping[str, Any]
     crew: Crew
     console: Console
@@ -149,7 +152,7 @@ class _Session:
             crew.explaining(self.folder.path.name),
             open_display(self.console, start=start, iterations=run.iterations) as display,
         ):
-            for report in self._train(start):
+            for report in self._train(start, partial(self._rolled_back, log, display)):
                 received = crew.largest(stop.received or 0)
                 last = report.iteration == run.iterations or received > 0
                 self._record(report, log, display, last=last)
@@ -168,15 +171,15 @@ class _Session:
     def _announce(self, start: int) -> None:
         begin = f"from iteration {start}" if start else f"seed {self.plan.run.seed}"
         self._say(f"ebmkit {__version__} · run {self.folder.path.name} · {begin}")
-        for line in describe(self.plan, self.experiment):
+        for line in describe(self.plan, self.training.experiment):
             self._say(line)
         if self.crew.world.size > 1:
             self._say(f"  {'processes':<10} {self.crew.world.size}, each with its part of every batch")
 
-    def _train(self, start: int) -> Iterator[Report]:
+    def _train(self, start: int, on_rollback: Callable[[Rollback], None]) -> Iterator[Report]:
         iteration = start
         try:
-            for report in train(self.experiment, iterations=self.plan.run.iterations, start=start):
+            for report in self.training.reports(start, on_rollback=on_rollback):
                 iteration = report.iteration
                 yield report
         except DataError as error:  # met in training, not before it
@@ -201,7 +204,7 @@ class _Session:
         draws = iteration % run.samples_every == 0 or finished
         saves = iteration % run.checkpoint_every == 0 or last
         if saves or iteration == 1:
-            self.crew.refuse_drift(self.experiment.schedule.state_dict())
+            self.crew.refuse_drift(self.training.experiment.schedule.state_dict())
         if logs or draws:
             report = report.gathered()
         if log is None:
@@ -215,6 +218,19 @@ class _Session:
         if saves:
             self._save(iteration)
 
+    def _rolled_back(self, log: MetricsLog | None, display: Display, rollback: Rollback) -> None:
+        """Tell, write down, and forget the figures of the iterations that are done again."""
+        rollbacks = self.training.guard.rollbacks
+        if log is not None:
+            log.cut(rollback.to)
+            self.folder.write_rollbacks([each._asdict() for each in rollbacks])
+        target = f"iteration {rollback.to} (healthy)" if rollback.to else "the start"
+        display.restart(rollback.to)
+        display.say(
+            f"! {rollback.reason}\n"
+            f"  Nothing of it was saved. Back to {target} with new noise, rollback {len(rollbacks)}."
+        )
+
     def _draw(self, report: Report) -> None:
         """A grid of every set the iteration made, where the examples are images."""
         sets = {**report.examples._asdict(), "reconstructed": report.reconstructed}
@@ -225,8 +241,11 @@ class _Session:
 
     def _save(self, iteration: int) -> None:
         try:
-            checkpoint = capture(self.experiment, iteration=iteration, facts=self.facts)
-            write_checkpoint(self.folder.checkpoints, checkpoint, keep=self.plan.run.keep)
+            guard = self.training.guard
+            facts = {**self.facts, **guard.facts()}
+            checkpoint = capture(self.training.experiment, iteration=iteration, facts=facts)
+            keep, protected = self.plan.run.keep, guard.protected
+            write_checkpoint(self.folder.checkpoints, checkpoint, keep=keep, protected=protected)
         except OSError as error:
             raise TrainingError(
                 f"cannot save iteration {iteration} in {self.folder.checkpoints}: {error.strerror}; "

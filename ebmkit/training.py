@@ -149,8 +149,7 @@ def _refuse_runaway(examples: Examples, iteration: int) -> None:
     if not reached <= _RUNAWAY * max(data, 1e-6):
         raise DivergedError(
             f"iteration {iteration + 1}: the revised samples reach {reached:.3g} where the data reach "
-            f"{data:.3g}: the chains ran away. Nothing of this iteration was saved. Try a smaller step_size "
-            "(with a Gaussian reference below 2 s), or a smaller learning rate of the energy"
+            f"{data:.3g}: the chains ran away"
         )
 
 
@@ -174,8 +173,7 @@ def _learn(experiment: Experiment, update: Update, iteration: int) -> Mapping[st
         if not torch.isfinite(loss + norm):
             raise DivergedError(
                 f"iteration {iteration + 1}: the {update.part} has loss {float(loss):.4g} and gradient norm "
-                f"{float(norm):.4g}; the update was not applied. Try a smaller learning rate or step_size, "
-                "or fewer steps a chain"
+                f"{float(norm):.4g}; the update was not applied"
             )
         learner.settings.cap(gradients)
         for group in learner.optimizer.param_groups:

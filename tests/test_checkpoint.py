@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ebmkit.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint, write_checkpoint
+from ebmkit.checkpoint import (
+    Checkpoint,
+    newest_checkpoint,
+    read_checkpoint,
+    withdraw_after,
+    write_checkpoint,
+)
 from ebmkit.errors import CheckpointError
 from ebmkit.manifest import read_manifest, seal
 
@@ -197,6 +203,14 @@ def test_files_follow_the_umask(tmp_path: Path, mask: int) -> None:
         os.umask(before)
     assert {file.stat().st_mode & 0o777 for file in path.iterdir()} == {0o666 & ~mask}
     assert path.stat().st_mode & 0o777 == 0o777 & ~mask
+
+
+def test_protected_iterations_stay_and_later_ones_can_be_withdrawn(tmp_path: Path) -> None:
+    for iteration in (1, 2, 3, 4):
+        write_checkpoint(tmp_path, checkpoint(iteration), keep=1, protected={2})
+    assert [path.name[-1] for path in sorted(tmp_path.iterdir())] == ["2", "4"]
+    withdraw_after(tmp_path, 2)
+    assert [path.name[-1] for path in tmp_path.iterdir()] == ["2"]
 
 
 def test_the_same_iteration_again_keeps_the_good_one(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from ebmkit.checkpoint import newest_checkpoint
+from ebmkit.core import Batch, Rng, Updates
+from ebmkit_coopnets.cooperative import CoopNets
 from tests.conftest import Ebmkit
+from tests.test_resume import final_state, metrics, same_bits
 
 RunFile = Callable[[str], Path]
 
@@ -52,3 +57,100 @@ def test_what_was_saved_before_stays_loadable(run_file: RunFile, ebmkit: Ebmkit)
     assert outcome.code == 6, outcome.out
     assert weights_are_finite(Path("runs/coopnets"))
     assert ebmkit("sample", "coopnets", "--count", 2, "--steps", 0).code == 0
+
+
+PLANTED = ("run.iterations=8", "run.keep=1", "guard.healthy_after=1")
+
+
+def sets(*overrides: str) -> list[str]:
+    return [part for override in overrides for part in ("--set", override)]
+
+
+@pytest.fixture
+def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make the loss of the energy NaN in one iteration under the noise of so many rollbacks."""
+
+    def planted(*faults: tuple[int, int], seed: int = 0) -> None:
+        keys = set()
+        for iteration, rollbacks in faults:
+            root = Rng(seed).fold("rollback", rollbacks) if rollbacks else Rng(seed)
+            keys.add(root.fold("iteration", iteration - 1).key)
+        original = CoopNets.updates
+
+        def updates(self: CoopNets, batch: Batch, *, rng: Rng) -> Updates:
+            inner = original(self, batch, rng=rng)
+            while True:
+                try:
+                    update = next(inner)
+                except StopIteration as end:
+                    return end.value
+                faulty = update.part == "energy" and rng.key in keys
+                yield update._replace(loss=update.loss * float("nan")) if faulty else update
+
+        monkeypatch.setattr(CoopNets, "updates", updates)
+
+    return planted
+
+
+def test_a_rollback_goes_on_from_the_newest_healthy_checkpoint(
+    run_file: RunFile, ebmkit: Ebmkit, plant: Callable[..., None]
+) -> None:
+    plant((8, 0))
+    outcome = ebmkit("run", run_file("coopnets"), *sets(*PLANTED))
+    assert outcome.code == 0, outcome.err
+    assert "Back to iteration 6 (healthy) with new noise, rollback 1." in outcome.out
+    assert weights_are_finite(Path("runs/coopnets"))
+    assert [line["iteration"] for line in metrics(Path("runs/coopnets"))] == [*range(1, 9)]
+    lines = Path("runs/coopnets/rollbacks.jsonl").read_text().splitlines()
+    assert [(json.loads(line)["iteration"], json.loads(line)["to"]) for line in lines] == [(8, 6)]
+
+
+def test_resume_is_exact_also_around_rollbacks(
+    run_file: RunFile, ebmkit: Ebmkit, plant: Callable[..., None]
+) -> None:
+    plant((6, 0), (6, 1), (8, 2))
+    file = run_file("coopnets")
+    assert ebmkit("run", file, *sets(*PLANTED, "run.output=whole")).code == 0
+    whole, logged = final_state(Path("whole")), metrics(Path("whole"))
+    rollbacks = Path("whole/rollbacks.jsonl").read_text()
+    assert [json.loads(line)["to"] for line in rollbacks.splitlines()] == [4, 2, 6]
+    for stop in range(1, 8):
+        cut = Path(f"cut-{stop}")
+        assert ebmkit("run", file, *sets(*PLANTED, f"run.output={cut}", f"run.iterations={stop}")).code == 0
+        assert ebmkit("resume", cut, *sets("run.iterations=8")).code == 0
+        assert same_bits(final_state(cut), whole), stop
+        assert metrics(cut) == logged
+        assert (cut / "rollbacks.jsonl").read_text() == rollbacks
+
+
+def test_when_going_back_does_not_help_the_last_healthy_checkpoint_is_left(
+    run_file: RunFile, ebmkit: Ebmkit, plant: Callable[..., None]
+) -> None:
+    plant(*((8, rollbacks) for rollbacks in range(4)))
+    outcome = ebmkit("run", run_file("coopnets"), *sets(*PLANTED))
+    assert outcome.code == 6
+    assert outcome.out.count("Back to iteration") == 3
+    assert "3 times in 1000 iterations" in outcome.err
+    assert "guard.rate_factor" in outcome.err
+    newest = newest_checkpoint(Path("runs/coopnets/checkpoints"))[0].iteration
+    assert f"The last healthy checkpoint, of iteration {newest}" in outcome.err
+    assert ebmkit("resume", "coopnets").code == 6  # the same arithmetic again
+
+
+def test_without_rollbacks_the_first_divergence_ends_the_run(
+    run_file: RunFile, ebmkit: Ebmkit, plant: Callable[..., None]
+) -> None:
+    plant((8, 0))
+    outcome = ebmkit("run", run_file("coopnets"), *sets(*PLANTED, "guard.rollbacks=0"))
+    assert outcome.code == 6
+    assert "Back to" not in outcome.out
+    assert "of iteration 6, is the newest" in outcome.err
+
+
+def test_a_run_without_a_healthy_checkpoint_starts_again(
+    run_file: RunFile, ebmkit: Ebmkit, plant: Callable[..., None]
+) -> None:
+    plant((2, 0))
+    outcome = ebmkit("run", run_file("coopnets"))
+    assert outcome.code == 0
+    assert "Back to the start" in outcome.out

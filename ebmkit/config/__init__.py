@@ -4,7 +4,7 @@ from ebmkit.config.convert import describe
 from ebmkit.config.document import ConfigProblemsError, Document, Key, read_document
 from ebmkit.config.reader import Reader, did_you_mean
 from ebmkit.config.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
-from ebmkit.config.tables import ChainKeys, DataKeys, RunTable, WeightKeys
+from ebmkit.config.tables import ChainKeys, DataKeys, GuardTable, RunTable, WeightKeys
 
 __all__ = [
     "REQUIRED",
@@ -12,6 +12,7 @@ __all__ = [
     "ConfigProblemsError",
     "DataKeys",
     "Document",
+    "GuardTable",
     "Key",
     "Parameter",
     "PartSlot",

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import attrs
 
-from ebmkit.parameters import Ge, Gt
+from ebmkit.parameters import Ge, Gt, Le
 
-__all__ = ["ChainKeys", "DataKeys", "RunTable", "WeightKeys"]
+__all__ = ["ChainKeys", "DataKeys", "GuardTable", "RunTable", "WeightKeys"]
 
 
 @attrs.frozen(kw_only=True)
@@ -76,3 +76,33 @@ class WeightKeys:
     """
 
     weight: float = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class GuardTable:
+    """``[guard]``: when a training counts as diverged, and what happens then.
+
+    Args:
+        rollbacks: how often, within ``window`` iterations, a diverged training goes back to a healthy
+            checkpoint with new noise; one more divergence ends the run with exit code 6. 0 never goes back.
+        window: iterations; see ``rollbacks``.
+        healthy_after: a checkpoint is gone back to only if that many iterations after it showed no
+            warning sign.
+        step_factor: the revision's ``step_size`` is multiplied by this at every rollback.
+        rate_factor: the learning rates are multiplied by this at every rollback.
+        energy_limit: diverged where the loss of the energy is that many times its median over the last
+            100 iterations.
+        roughness_limit: diverged where the revised samples, which were smooth once, are that many times
+            as rough as the data: salt and pepper.
+        saturation_limit: diverged where that share of the pixels, beyond the data's own, reaches the
+            ends of the data's range, and did not once.
+    """
+
+    rollbacks: Annotated[int, Ge(0)] = 3
+    window: Annotated[int, Ge(1)] = 1000
+    healthy_after: Annotated[int, Ge(0)] = 20
+    step_factor: Annotated[float, Gt(0), Le(1)] = 1.0
+    rate_factor: Annotated[float, Gt(0), Le(1)] = 1.0
+    energy_limit: Annotated[float, Gt(1)] = 100.0
+    roughness_limit: Annotated[float, Gt(1)] = 6.0
+    saturation_limit: Annotated[float, Gt(0), Le(1)] = 0.5

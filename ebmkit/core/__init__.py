@@ -7,7 +7,7 @@ from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
 from ebmkit.core.convergence import bulk_ess, r_hat, tail_ess
-from ebmkit.core.diagnostics import examine, reconstruct
+from ebmkit.core.diagnostics import examine, reconstruct, roughness, saturation, texture_signs
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import (
@@ -73,7 +73,9 @@ __all__ = [
     "r_hat",
     "reconstruct",
     "reconstruction",
+    "roughness",
     "run_chain",
+    "saturation",
     "share",
     "shared_mean",
     "shared_sum",
@@ -82,6 +84,7 @@ __all__ = [
     "squared_error",
     "stage",
     "tail_ess",
+    "texture_signs",
     "value_and_gradient",
     "walk",
     "world",

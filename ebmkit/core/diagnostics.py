@@ -9,7 +9,13 @@ from ebmkit.core.energy import EnergyFn
 from ebmkit.core.generator import LatentGenerator
 from ebmkit.core.scheduler import Examples
 
-__all__ = ["examine", "reconstruct"]
+__all__ = ["examine", "reconstruct", "roughness", "saturation", "texture_signs"]
+
+_IMAGES = 4  # dimensions of a batch of images
+_NEIGHBOURHOOD = 3
+_NEAR = 0.98
+_SMOOTH = 0.03  # smoother data than photographs are no reason to call Langevin noise salt and pepper
+_LEAST = 0.01  # data of nothing but black and white leave no room to stick
 
 
 def reconstruct(generator: LatentGenerator, examples: Examples) -> Tensor | None:
@@ -23,6 +29,48 @@ def reconstruct(generator: LatentGenerator, examples: Examples) -> Tensor | None
 
 def _root_mean_square(x: Tensor) -> Tensor:
     return x.square().mean().sqrt()
+
+
+def roughness(x: Tensor) -> Tensor | None:
+    r"""How much each image's pixels differ from their neighbours: ``(B, C, H, W) -> (B,)``, units of x.
+
+    The root mean square of $x_{ij} - \frac14 (x_{i-1,j} + x_{i+1,j} + x_{i,j-1} + x_{i,j+1})$ over the
+    inner pixels. White noise of standard deviation $\tau$ has $\tau \sqrt{5/4}$, salt and pepper of
+    $\pm 1$ 1.12, a photograph 0.03 to 0.15. None where the examples are no images of 3x3 pixels or more.
+
+    Examples:
+        >>> import torch
+        >>> board = torch.ones(1, 1, 4, 4)
+        >>> board[..., ::2, ::2] = board[..., 1::2, 1::2] = -1
+        >>> roughness(board), roughness(torch.ones(1, 1, 4, 4))
+        (tensor([2.]), tensor([0.]))
+    """
+    if x.ndim != _IMAGES or min(x.shape[-2:]) < _NEIGHBOURHOOD:
+        return None
+    inner = x[..., 1:-1, 1:-1]
+    around = x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]
+    return (inner - around / 4).square().flatten(1).mean(1).sqrt()
+
+
+def saturation(revised: Tensor, observed: Tensor) -> Tensor:
+    r"""The share of revised pixels at the ends of the data's range, beyond the data's own share; 0-dim.
+
+    With b the largest $|x|$ of the data and s(x) the share of $|x_i| \ge 0.98 b$ it is
+    $(s(\tilde x) - s(x)) / (1 - s(x))$: 0 for samples like the data, 1 where every pixel sticks; black
+    and white drawings do not count as saturated. Below 0 where the data stick more.
+    """
+    bound = _NEAR * observed.abs().amax()
+    stuck, usual = ((x.abs() >= bound).float().mean() for x in (revised, observed))
+    return (stuck - usual) / (1 - usual).clamp_min(_LEAST)
+
+
+def texture_signs(revised: Tensor, observed: Tensor) -> dict[str, Tensor]:
+    """``saturation`` and, of images, ``roughness``: the revised samples' over the data's (medians); 0-dim."""
+    figures = {"saturation": saturation(revised, observed)}
+    rough, usual = roughness(revised), roughness(observed)
+    if rough is not None and usual is not None:
+        figures["roughness"] = rough.median() / usual.median().clamp_min(_SMOOTH)
+    return figures
 
 
 def _energies(energy: EnergyFn, sets: dict[str, Tensor | None]) -> dict[str, Tensor]:
@@ -42,6 +90,8 @@ def examine(
     - ``energy_observed``, ``energy_proposal``, ``energy_revised``, ``energy_reconstructed``: means, nats,
       all under the energy as it is after the iteration; ``energy_gap`` = observed - revised.
     - ``chain_displacement``: root mean square of revised - proposal a pixel, in the units of x.
+    - ``roughness``: the median ``roughness`` of the revised images over that of the observed ones; salt
+      and pepper raise it. ``saturation``: see there.
     - ``reconstruction_error``: root mean square of reconstructed - target a pixel; the target is the
       revised set, or the observed one where nothing is revised.
     - ``catch_up``: $\|g_{new}(z) - \tilde{x}\| / \|\hat{x} - \tilde{x}\|$. Below 1 the generator has
@@ -61,6 +111,8 @@ def examine(
     figures = _energies(energy, sets) if energy is not None else {}
     if examples.proposal is not None and examples.revised is not None:
         figures["chain_displacement"] = _root_mean_square(examples.revised - examples.proposal)
+    if examples.observed is not None and examples.revised is not None:
+        figures |= texture_signs(examples.revised, examples.observed)
     target = examples.revised if examples.revised is not None else examples.observed
     if reconstructed is not None and target is not None:
         figures["reconstruction_error"] = _root_mean_square(reconstructed - target)

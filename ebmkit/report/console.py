@@ -34,6 +34,9 @@ class Display(Protocol):
     def show(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """New figures."""
 
+    def restart(self, iteration: int) -> None:
+        """The run went back to this iteration."""
+
     def say(self, message: str) -> None:
         """A sentence for people."""
 
@@ -80,6 +83,10 @@ class _Live:
         rate = (iteration - self._begin[1]) / max(seconds, 1e-9)
         self._progress.update(self._task, completed=iteration, rate=f"{rate:.2f} it/s")
 
+    def restart(self, iteration: int) -> None:
+        self._begin = (time.monotonic(), iteration)
+        self._progress.update(self._task, completed=iteration)
+
     def show(self, iteration: int, metrics: Mapping[str, float]) -> None:
         del iteration
         self._progress.figures = _figures(metrics)
@@ -98,6 +105,9 @@ class _Lines:
 
     def advance(self, iteration: int) -> None:
         """Plain lines come with new figures only."""
+
+    def restart(self, iteration: int) -> None:
+        self._start, self._begin = iteration, time.monotonic()
 
     def show(self, iteration: int, metrics: Mapping[str, float]) -> None:
         now = time.monotonic()

@@ -22,10 +22,14 @@ class MetricsLog:
 
     def __init__(self, path: Path, *, after: int) -> None:
         self.path = path
-        kept = [line for line in _complete_lines(path) if json.loads(line)["iteration"] <= after]
-        temporary = path.with_name(f".{path.name}-{os.getpid()}")
+        self.cut(after)
+
+    def cut(self, after: int) -> None:
+        """Forget what was logged after this iteration."""
+        kept = [line for line in _complete_lines(self.path) if json.loads(line)["iteration"] <= after]
+        temporary = self.path.with_name(f".{self.path.name}-{os.getpid()}")
         temporary.write_text("".join(kept))
-        temporary.replace(path)
+        temporary.replace(self.path)
 
     def append(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """Write one line, complete when this returns."""
