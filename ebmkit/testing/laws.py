@@ -173,7 +173,7 @@ def _other_law(target: Target, subject: SamplerSubject) -> str:
         return _first_step(law, sampler, target, rng)
     if _temperature(sampler) != 1:
         raise CheckSkippedError("only Gaussians have a closed form at a temperature other than 1")
-    steps = subject.claims.warmup + (subject.claims.steps if subject.claims.warmup else _INVARIANCE_STEPS)
+    steps = subject.claims.warmup + _INVARIANCE_STEPS
     x = target.draw(_chains(subject), rng.fold("start"))
     x = run_chain(sampler, target.energy, x, steps=steps, rng=rng).x
     _judge(standard_normal(target.to_normal(x)), _share(), f"{steps} steps after exact draws")

@@ -19,6 +19,7 @@ class TestMALA(SamplerChecks):
     """Every rule of a sampler, and the exact laws that ``MALA.conformance()`` claims."""
 
     component = MALA
+    quick = True  # seconds; without it a minute, which sees errors half as large
 
 
 # --8<-- [end:kit]
