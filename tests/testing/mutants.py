@@ -589,15 +589,11 @@ class ProposalDensityTooNarrow(Adjusted):
 
 
 @_mutant(ADJUSTED, "law-funnel")
-class ProposalDensityOfTheSamePoint(Adjusted):
-    """The way back with the gradient of the way there."""
+class ProposalDensityOfTheOtherEnd(Adjusted):
+    """Each way with the gradient of where it leads."""
 
     def log_q(self, start: Here, end: Here) -> Tensor:
-        return (
-            super().log_q(start, end._replace(gradient=start.gradient))
-            if start is end
-            else super().log_q(start._replace(gradient=end.gradient), end)
-        )
+        return super().log_q(start._replace(gradient=end.gradient), end)
 
 
 @_mutant(ADJUSTED, "law-funnel")
