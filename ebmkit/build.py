@@ -21,6 +21,8 @@ from ebmkit.training import Experiment, Learner
 
 __all__ = ["build_experiment", "build_schedule", "choose_device", "open_source"]
 
+_LOOKED_AT = 16
+
 
 def choose_device(name: str) -> torch.device:
     """The device of ``[run] device``: ``auto`` is a GPU where torch sees one.
@@ -57,7 +59,18 @@ def open_source(plan: Plan) -> Source:
     source: Source = _construct(plan, ("data",), part, {})
     if len(source) == 0:
         raise DataError(f"[data] use = {part.component.name!r} holds no example")
+    _refuse_identical(source)
     return source
+
+
+def _refuse_identical(source: Source) -> None:
+    """Nothing can be learned from copies of one example: a wrong folder, a blank download."""
+    if source.concurrent:  # streamed; nothing is read before its batch is due
+        return
+    count = min(len(source), _LOOKED_AT)
+    examples = source[torch.arange(count)]
+    if count > 1 and (examples == examples[0]).all():
+        raise DataError(f"the first {count} of {len(source)} examples are identical")
 
 
 def build_schedule(

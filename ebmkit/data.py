@@ -24,10 +24,12 @@ class Source(ABC):
     Attributes:
         shape: of one example, ``(C, H, W)`` for images.
         concurrent: several threads may read at once, and it pays: batches are then read ahead.
+        notes: what people should know about these data, shown at the start: files left out.
     """
 
     shape: tuple[int, ...]
     concurrent: bool = False
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int:

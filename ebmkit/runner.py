@@ -119,6 +119,7 @@ def describe(plan: Plan, experiment: Experiment) -> list[str]:
             source = experiment.batches.source
             details = f"{len(source)} examples {'x'.join(map(str, source.shape))}, {details}"
         lines.append(f"  {name:<10} {part.component.name:<16} {details}".rstrip())
+    lines += [f"  {'note':<10} {note}" for note in experiment.batches.source.notes]
     return [*lines, f"  {'device':<10} {experiment.batches.device}", *_of_precision(experiment)]
 
 

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, final
+from typing import Annotated, Literal, final
 
-from ebmkit.core import Ge
+from ebmkit.core import Ge, Le
+from ebmkit_images.decode import MOST_PIXELS
 from ebmkit_images.places import Archive, Choice, Directory, Place
 from ebmkit_images.source import ImageSource, PixelRange
-from ebmkit_images.streamed import DecodedFiles, Form, identity, in_memory_or_streamed
+from ebmkit_images.streamed import DecodedFiles, Form, identity, in_memory_or_streamed, leave_out_bad
 
 __all__ = ["Folder", "Zip"]
 
 Count = Annotated[int, Ge(0)]
+OnBad = Literal["error", "skip"]
+_NAMED = 3
+
+
+def _first(messages: list[str]) -> str:
+    more = f"; and {len(messages) - _NAMED} more" if len(messages) > _NAMED else ""
+    return "; ".join(messages[:_NAMED]) + more
 
 
 class _Files(ImageSource):
     """Images that are files of their own somewhere."""
 
     def __init__(
-        self, place: Place, form: Form, *, mirror: bool, pixel_range: PixelRange, cache: int
+        self, place: Place, form: Form, *, mirror: bool, pixel_range: PixelRange, cache: int, on_bad: OnBad
     ) -> None:
         files = DecodedFiles(place, form)
+        if on_bad == "skip" and (bad := leave_out_bad(files)):
+            self.notes = (f"{len(bad)} unreadable images are left out: {_first(bad)}",)
         super().__init__(in_memory_or_streamed(files, cache=cache), mirror=mirror, pixel_range=pixel_range)
         self._files = files
 
@@ -49,6 +59,9 @@ class Folder(_Files):
         mirror: add every image's mirror image as an example of its own.
         pixel_range: ``fixed`` maps 0..255 to [-1, 1]; ``image`` stretches each image by itself.
         cache: MiB of decoded images that may stay in memory; a larger set is streamed.
+        on_bad: an image that cannot be read stops the run (``error``), or is left out and named
+            (``skip``, which decodes every image once at the start to know).
+        max_pixels: an image that claims more is bad, and is not decoded.
 
     Raises:
         DataError: no such folder, no image in it, or an unreadable image.
@@ -67,9 +80,12 @@ class Folder(_Files):
         mirror: bool = False,
         pixel_range: PixelRange = "fixed",
         cache: Count = 1024,
+        on_bad: OnBad = "error",
+        max_pixels: Annotated[int, Ge(1), Le(MOST_PIXELS)] = MOST_PIXELS,
     ) -> None:
         place = Directory(path, Choice(pattern, skip, limit))
-        super().__init__(place, Form(size, color, crop), mirror=mirror, pixel_range=pixel_range, cache=cache)
+        form = Form(size, color, crop, max_pixels)
+        super().__init__(place, form, mirror=mirror, pixel_range=pixel_range, cache=cache, on_bad=on_bad)
 
 
 @final
@@ -89,6 +105,9 @@ class Zip(_Files):
         mirror: add every image's mirror image as an example of its own.
         pixel_range: ``fixed`` maps 0..255 to [-1, 1]; ``image`` stretches each image by itself.
         cache: MiB of decoded images that may stay in memory; a larger set is streamed.
+        on_bad: an image that cannot be read stops the run (``error``), or is left out and named
+            (``skip``, which decodes every image once at the start to know).
+        max_pixels: an image that claims more is bad, and is not decoded.
 
     Raises:
         DataError: no such archive, no image in it, or an unreadable image.
@@ -107,6 +126,9 @@ class Zip(_Files):
         mirror: bool = False,
         pixel_range: PixelRange = "fixed",
         cache: Count = 1024,
+        on_bad: OnBad = "error",
+        max_pixels: Annotated[int, Ge(1), Le(MOST_PIXELS)] = MOST_PIXELS,
     ) -> None:
         place = Archive(path, Choice(pattern, skip, limit))
-        super().__init__(place, Form(size, color, crop), mirror=mirror, pixel_range=pixel_range, cache=cache)
+        form = Form(size, color, crop, max_pixels)
+        super().__init__(place, form, mirror=mirror, pixel_range=pixel_range, cache=cache, on_bad=on_bad)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -15,7 +16,7 @@ import attrs
 import numpy as np
 
 from ebmkit.errors import DataError
-from ebmkit_images.decode import is_image_name
+from ebmkit_images.decode import is_image_name, printable
 from ebmkit_images.names import Names
 
 __all__ = ["Archive", "Choice", "Directory", "Place"]
@@ -66,6 +67,10 @@ class Place(ABC):
             OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError: it cannot be opened.
         """
 
+    def keep(self, positions: Sequence[int]) -> None:
+        """Forget all files but those at these positions."""
+        self.names = Names(self.names[at] for at in positions)
+
     @abstractmethod
     def label(self, position: int) -> str:
         """How to call the file in a message."""
@@ -92,11 +97,16 @@ class Directory(Place):
         if not Path(path).is_dir():
             reason = "is not a folder" if Path(path).exists() else "does not exist"
             raise DataError(f"path = {path!r} {reason}")
-        files = sorted(_walk(path, ""))
+        files = sorted(_walk(path))
         names = [name for name, _ in files]
         chosen = choice.of(names, path)
         self.names = Names(names[at] for at in chosen)
         self._sizes = np.array([files[at][1] for at in chosen], dtype=np.int64)
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """Forget all files but those at these positions."""
+        super().keep(positions)
+        self._sizes = self._sizes[list(positions)]
 
     def open(self, position: int) -> IO[bytes]:
         """The file at a position."""
@@ -118,15 +128,38 @@ class Directory(Place):
             return 0
 
 
-def _walk(root: str, folder: str) -> Iterator[tuple[str, int]]:
-    """Names, relative to the root, and sizes of the image files under it; follows no link to a folder."""
-    with os.scandir(f"{root}/{folder}") as entries:
-        for entry in entries:
-            name = folder + entry.name
+def _walk(root: str) -> Iterator[tuple[str, int]]:
+    """The image files under a folder by name, relative to it, and size; follows no link to a folder.
+
+    A link that leads nowhere is given too: reading it tells. Pipes, sockets and devices are no files.
+
+    Raises:
+        DataError: a sub-folder cannot be read.
+    """
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(f"{root}/{folder}") as entries:
+                found = list(entries)
+        except OSError as error:
+            raise DataError(
+                f"cannot read the folder {printable(f'{root}/{folder}')}: {error.strerror}"
+            ) from None
+        for entry in found:
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(root, f"{name}/")
-            elif is_image_name(entry.name) and entry.is_file():
-                yield name, entry.stat().st_size
+                folders.append(f"{folder}{entry.name}/")
+            elif is_image_name(entry.name) and (size := _size_of_file(entry)) is not None:
+                yield folder + entry.name, size
+
+
+def _size_of_file(entry: os.DirEntry[str]) -> int | None:
+    """Bytes; 0 for a link that leads nowhere, None for what is no file."""
+    try:
+        status = entry.stat()
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 @final
@@ -153,6 +186,11 @@ class Archive(Place):
         self._numbers = np.array([_numbers(members[at]) for at in chosen], dtype=np.int64)
         self._zip.filelist.clear()
         self._zip.NameToInfo.clear()
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """Forget all members but those at these positions."""
+        super().keep(positions)
+        self._numbers = self._numbers[list(positions)]
 
     def open(self, position: int) -> IO[bytes]:
         """The member at a position."""

@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmkit.errors import DataError
-from ebmkit_images.decode import Pixels, decode
+from ebmkit_images.decode import MOST_PIXELS, Pixels, decode, printable
 from ebmkit_images.places import Place
 from ebmkit_images.source import PixelStore
 
-__all__ = ["DecodedFiles", "Form", "identity", "in_memory_or_streamed"]
+__all__ = ["DecodedFiles", "Form", "identity", "in_memory_or_streamed", "leave_out_bad"]
 
 _SAMPLE = 1024
 _MIB = 2**20
+_BYTES_A_PIXEL = 8  # four channels of 16 bits
 
 
 @attrs.frozen
@@ -31,6 +32,7 @@ class Form:
     size: int
     color: bool
     crop: int
+    max_pixels: int = MOST_PIXELS
 
 
 @final
@@ -57,8 +59,18 @@ class DecodedFiles:
             pixels[row] = self._decode(position)
         return pixels
 
+    def problem(self, position: int) -> str:
+        """Why the file at a position cannot be decoded; empty where it can."""
+        try:
+            self._decode(position)
+        except DataError as error:
+            return str(error)
+        return ""
+
     def _decode(self, position: int) -> Pixels:
-        label = self.place.label(position)
+        label = printable(self.place.label(position))
+        if (size := self.place.size(position)) > _BYTES_A_PIXEL * self.form.max_pixels + _MIB:
+            raise DataError(f"{label} has {size} bytes, more than an image of max_pixels can need")
         try:
             with self.place.open(position) as stream:
                 return decode(stream, label, **attrs.asdict(self.form))
@@ -66,6 +78,23 @@ class DecodedFiles:
             raise DataError(f"cannot read {label}: {error.strerror}") from None
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
             raise DataError(f"cannot read {label}: {error}") from None
+
+
+def leave_out_bad(files: DecodedFiles) -> list[str]:
+    """Decode every file once and take those out of the place that cannot be; why, one message each.
+
+    Raises:
+        DataError: none is left.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        problems = list(threads.map(files.problem, range(len(files.place.names))))
+    good = [position for position, problem in enumerate(problems) if not problem]
+    bad = [problem for problem in problems if problem]
+    if not good:
+        raise DataError(f"none of {len(bad)} images can be read; the first: {bad[0]}")
+    if bad:
+        files.place.keep(good)
+    return bad
 
 
 def in_memory_or_streamed(files: DecodedFiles, *, cache: int) -> PixelStore:
