@@ -84,8 +84,10 @@ class Prepared:
         if self._versions != _versions(self._tensors):
             self._prepare(x)
             return self.value_and_gradient(x)
-        with torch.no_grad():
-            return self._fast(x)
+        if torch.is_grad_enabled():  # not in a chain
+            with torch.no_grad():
+                return self._fast(x)
+        return self._fast(x)
 
     @torch.no_grad()
     def _prepare(self, x: Tensor) -> None:

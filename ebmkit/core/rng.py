@@ -73,6 +73,12 @@ def _label_word(label: int | str) -> int:
     return int.from_bytes(hashlib.blake2b(label.encode(), digest_size=8).digest(), "little")
 
 
+def _folded(key: int, *labels: int | str) -> int:
+    for label in labels:
+        key = _mix_int((_mix_int((key + _GOLDEN) & _WORD) ^ _label_word(label)) + _GOLDEN & _WORD)
+    return key
+
+
 class Rng:
     """A stream of random numbers for a batch of chains.
 
@@ -113,10 +119,7 @@ class Rng:
             >>> Rng(1).fold("data", 3).key == Rng(1).fold("data").fold(3).key
             True
         """
-        key = self.key
-        for label in labels:
-            key = _mix_int((_mix_int((key + _GOLDEN) & _WORD) ^ _label_word(label)) + _GOLDEN & _WORD)
-        return Rng(key, first_chain=self.first_chain)
+        return Rng(_folded(self.key, *labels), first_chain=self.first_chain)
 
     def steps(self, label: str) -> Iterator[Rng]:
         """``fold(label, 0)``, ``fold(label, 1)``, …: the streams of the steps of one chain.
@@ -124,9 +127,9 @@ class Rng:
         They draw the same numbers as those. Where a step needs few, the numbers of the next steps are drawn
         along with them, because the calls would take longer than the numbers.
         """
-        begin = 0
+        begin, of_chain = 0, _folded(self.key, label)
         while True:
-            keys = [self.fold(label, step).key for step in range(begin, begin + _AHEAD)]
+            keys = [_folded(of_chain, step) for step in range(begin, begin + _AHEAD)]
             ahead = _Ahead(keys)
             for place, key in enumerate(keys):
                 yield Rng(key, first_chain=self.first_chain, ahead=(ahead, place))
@@ -207,7 +210,7 @@ class _Bits:
 
 
 def _draw_key(key: int, draw: int) -> int:
-    return Rng(key).fold("draw", draw).key
+    return _folded(key, "draw", draw)
 
 
 def _in_blocks(make: _Make, key: int, first_chain: int, like: Tensor) -> Tensor:

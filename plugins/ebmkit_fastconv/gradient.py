@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, final
+from typing import NamedTuple, Protocol, final
 
 import torch
 from torch import Tensor
 
 from ebmkit.core import Precision, ValueAndGradient
+from ebmkit_fastconv.activations import Activation
 from ebmkit_fastconv.choice import Block, Shape, blocks_of, chunk_rows
 from ebmkit_fastconv.structure import Dense, Stack, UnknownOperationError
 
@@ -36,7 +37,7 @@ def closed_form(stack: Stack, x: Tensor, precision: Precision) -> ClosedForm:
         raise UnknownOperationError("no layers")
     rows = x.ndim == 2  # noqa: PLR2004 - images may come to a linear layer too
     if rows and precision == "fp32" and all(isinstance(block.layer, Dense) for block in blocks):
-        return _DenseGradient(stack, blocks)
+        return _DenseGradient(stack, blocks, len(x))
     return _StackGradient(stack, blocks, x, precision)
 
 
@@ -97,37 +98,54 @@ class _StackGradient:
         return value, self.transposes[0](gradient).float()
 
 
+class _DenseLayer(NamedTuple):
+    """One linear layer with what it needs in both directions."""
+
+    bias: Tensor
+    matrix: Tensor
+    activation: Activation
+    remembers_result: bool
+    transpose: Tensor
+
+
 @final
 class _DenseGradient:
-    """The same for linear layers alone: nothing beside the products, because calls are what counts here."""
+    """The same for linear layers alone: as few calls as possible, because they are what counts here."""
 
-    def __init__(self, stack: Stack, blocks: list[Block]) -> None:
+    def __init__(self, stack: Stack, blocks: list[Block], rows: int) -> None:
         assert stack.weight is not None  # noqa: S101 - a stack with layers has one
-        self.quadratic, self.dtype = stack.quadratic, stack.weight.dtype
-        self.activations = [block.activation for block in blocks]
-        self.layers = [
-            (block.bias(block.layer.weight.dtype), block.layer.weight.T.contiguous()) for block in blocks
-        ]
-        self.transposes = [block.layer.weight.contiguous() for block in blocks]
+        self.quadratic, self.offset, self.dtype = stack.quadratic, stack.offset, stack.weight.dtype
+        self.layers = [_dense_layer(block) for block in blocks]
         self.weight = stack.weight
-        self.offset = stack.weight.new_tensor(stack.offset)
+        self.weight_rows = stack.weight.expand(rows, -1).contiguous()
 
     def __call__(self, x: Tensor) -> ValueAndGradient:
+        """``(B, n) -> (B,), (B, n)``."""
         result, memories = x, []
-        for (bias, matrix), activation in zip(self.layers, self.activations, strict=True):
-            a = torch.addmm(bias, result, matrix)
-            result = activation(a)
-            memories.append(result if activation.remembers_result else a)
-        value = torch.addmv(self.offset, result, self.weight)
-        gradient = self.weight.expand_as(result)
-        for activation, memory, matrix in zip(
-            reversed(self.activations), reversed(memories), reversed(self.transposes), strict=True
-        ):
-            gradient = activation.backward(gradient, memory) @ matrix
-        if self.quadratic:
-            gradient = gradient.add_(x, alpha=2 * self.quadratic)
-            value = value.add(x.square().sum(1), alpha=self.quadratic)
-        return ValueAndGradient(value, gradient)
+        for layer in self.layers:
+            a = torch.addmm(layer.bias, result, layer.matrix)
+            result = layer.activation(a)
+            memories.append(result if layer.remembers_result else a)
+        norm = torch.linalg.vecdot(x, x)
+        value = torch.addmv(norm, result, self.weight, beta=self.quadratic)
+        gradient = self.weight_rows
+        for layer in self.layers[:0:-1]:
+            gradient = layer.activation.backward(gradient, memories.pop()) @ layer.transpose
+        first = self.layers[0]
+        gradient = first.activation.backward(gradient, memories.pop())
+        gradient = torch.addmm(x, gradient, first.transpose, beta=2 * self.quadratic)
+        return ValueAndGradient(value.add_(self.offset) if self.offset else value, gradient)
+
+
+def _dense_layer(block: Block) -> _DenseLayer:
+    weight, activation = block.layer.weight, block.activation
+    return _DenseLayer(
+        block.bias(weight.dtype),
+        weight.T.contiguous(),
+        activation,
+        activation.remembers_result,
+        weight.contiguous(),
+    )
 
 
 def _as_features(weight: Tensor, block: Block) -> Tensor:
