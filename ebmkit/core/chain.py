@@ -81,10 +81,12 @@ def run_chain(sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng:
         rng: the noise; the same key gives the same bits.
 
     Raises:
-        ValueError: steps < 0, or the energy has the wrong shape.
+        ValueError: steps < 0, no chain, or the energy has the wrong shape.
     """
     if steps < 0:
         raise ValueError(f"steps must be >= 0, got {steps}")
+    if not len(x):
+        raise ValueError("no chain to run here: of several processes each needs one at least")
     x = x.detach()
     average = _Average()
     # Not autocast: what the precision of the block changes is the gradient, never the state.

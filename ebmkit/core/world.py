@@ -71,10 +71,15 @@ def world() -> World:
 def share(count: int, rng: Rng) -> tuple[int, Rng]:
     """How many of ``count`` chains this process runs, and the stream that draws their noise.
 
+    Raises:
+        ValueError: there are fewer chains than processes.
+
     Examples:
         >>> share(64, Rng(0))
         (64, Rng(key=0x0000000000000000, first_chain=0))
     """
+    if count < world().size:
+        raise ValueError(f"{count} chains for {world().size} processes: start as many processes at most")
     rows = world().rows(count)
     return rows.stop - rows.start, rng.of_chain(rows.start)
 

@@ -20,6 +20,7 @@ from ebmkit.core import (
     Update,
     Updates,
     contrastive,
+    gather,
     reconstruction,
     share,
     stage,
@@ -86,7 +87,7 @@ class CoopNets(CooperativeScheduler):
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G0, D1, G1, then the updates D2 and G2."""
-        count, rng = share(self.chains, rng) if self.chains else (len(batch.x), rng)
+        count, rng = share(self.chains or len(gather(batch.positions)), rng)
         with stage("generation"):
             known, generated, proposal = self._generate(count, rng)
         with stage("revision"):
