@@ -1,6 +1,6 @@
 """Deliberately wrong samplers: the kit has to refuse each of them.
 
-Three right samplers are written once, in small methods; a mutant overrides one of them. ``MUTANTS``
+Four right samplers are written once, in small methods; a mutant overrides one of them. ``MUTANTS``
 names for each the check that must notice it.
 """
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ebmkit.core import EnergyFn, Position, Rng, Sampler, value_and_gradient
 from ebmkit.testing import Exact, Linear, LinearLaw, SamplerClaims
+from ebmkit_mcmc.underdamped import Underdamped
 
 
 class Mutant(NamedTuple):
@@ -793,3 +794,78 @@ class MomentumKept(Hamiltonian):
         rows = accepted.view(-1, *[1] * (state.x.ndim - 1))
         chosen = Adjusted.choose(self, accepted, proposal, start)  # type: ignore[arg-type]
         return Moving(*chosen, torch.where(rows, end, -momentum)), {}
+
+
+# --- Underdamped Langevin dynamics -------------------------------------------------------------
+
+
+class Inert(NamedTuple):
+    """Position, velocity (NaN before the first step) and gradient."""
+
+    x: Tensor
+    velocity: Tensor
+    gradient: Tensor
+
+
+@attrs.frozen(kw_only=True)
+class Inertial(Sampler):
+    """Right: BAOAB.
+
+    Args:
+        step_size: h.
+        friction: γ.
+        temperature: T.
+    """
+
+    step_size: float = 0.8
+    friction: float = 1.0
+    temperature: float = 1.0
+
+    def init(self, energy: EnergyFn, x: Tensor) -> Inert:  # type: ignore[override]
+        return Inert(x, torch.full_like(x, math.nan), value_and_gradient(energy, x).gradient)
+
+    def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[Any, Mapping[str, Tensor]]:
+        keep, half = math.exp(-self.friction * self.step_size), self.step_size / 2
+        first = math.sqrt(self.temperature) * rng.fold("velocity").normal(state.x)
+        velocity = self.remember(state.velocity, first) - self.kick() * state.gradient
+        x = state.x + half * velocity
+        velocity = keep * velocity + self.spread(keep) * math.sqrt(self.temperature) * rng.normal(x)
+        x = x + half * velocity
+        gradient = value_and_gradient(energy, x).gradient
+        return Inert(x, velocity - self.kick() * gradient, gradient), {}
+
+    def remember(self, velocity: Tensor, first: Tensor) -> Tensor:
+        return torch.where(velocity.isnan(), first, velocity)
+
+    def kick(self) -> float:
+        return self.step_size / 2
+
+    def spread(self, keep: float) -> float:
+        return math.sqrt(1 - keep**2)
+
+
+INERTIAL = Underdamped.conformance()
+
+
+@_mutant(INERTIAL, "law-log-exponential")
+class FrictionWithoutTheSquare(Inertial):
+    """Noise of variance 1 - e^(-γh) instead of 1 - e^(-2γh)."""
+
+    def spread(self, keep: float) -> float:
+        return math.sqrt(1 - keep)
+
+
+@_mutant(INERTIAL, "law-log-exponential")
+class KicksAreWhole(Inertial):
+    """Both kicks of a step with h instead of h/2."""
+
+    def kick(self) -> float:
+        return self.step_size
+
+
+@_mutant(INERTIAL, "law-gaussian")
+class VelocityDrawnAnew(Inertial):
+    """Every step forgets the velocity: right in the end, wrong on the way."""
+
+    def remember(self, velocity: Tensor, first: Tensor) -> Tensor:
+        return first

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from ebmkit.testing import Outcome, check
-from tests.testing.mutants import ADJUSTED, EULER, HAMILTONIAN, MUTANTS, Adjusted, Euler, Hamiltonian, Mutant
+from tests.testing.mutants import (
+    ADJUSTED,
+    EULER,
+    HAMILTONIAN,
+    INERTIAL,
+    MUTANTS,
+    Adjusted,
+    Euler,
+    Hamiltonian,
+    Inertial,
+    Mutant,
+)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
@@ -17,7 +28,8 @@ def test_a_wrong_sampler_is_refused(mutant: Mutant) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("component", "claims"), [(Euler, EULER), (Adjusted, ADJUSTED), (Hamiltonian, HAMILTONIAN)]
+    ("component", "claims"),
+    [(Euler, EULER), (Adjusted, ADJUSTED), (Hamiltonian, HAMILTONIAN), (Inertial, INERTIAL)],
 )
 def test_the_right_originals_pass(component: type, claims: object) -> None:
     report = check(component, claims)  # type: ignore[arg-type]
