@@ -132,6 +132,7 @@ def build_experiment(plan: Plan, *, source: Source | None = None, rollbacks: int
         if part.optimizer is not None and _learns(schedule.get_submodule(name))
     }
     noise = rng.fold("rollback", rollbacks) if rollbacks else rng
+    noise = noise.of_chain(batches.rows.start)
     return Experiment(schedule, learners, batches, noise, plan.run.precision)
 
 

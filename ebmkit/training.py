@@ -57,7 +57,7 @@ class Experiment:
         schedule: the algorithm with its parts; its ``state_dict()`` is the state of the model.
         learners: by the name of the part.
         batches: the data.
-        rng: the stream all noise comes from.
+        rng: the stream all noise comes from, at the first chain of this process.
         precision: in which chains and updates are computed.
     """
 
@@ -126,19 +126,20 @@ def train(experiment: Experiment, *, iterations: int, start: int = 0) -> Iterato
 
 def _iterate(experiment: Experiment, iteration: int) -> Report:
     stats: dict[str, Tensor] = {}
-    with timed_stages() as seconds, tensor_cores(experiment.precision, experiment.batches.device):
+    with timed_stages() as seconds:
         with stage("data"):
             batch = experiment.batches[iteration]
-        rng = experiment.rng.of_chain(experiment.batches.rows.start).fold("iteration", iteration)
-        updates = experiment.schedule.updates(batch, rng=rng)
-        while True:
-            try:
-                with arithmetic(experiment.precision, batch.x.device):
-                    update = next(updates)
-            except StopIteration as finished:
-                _refuse_runaway(finished.value, iteration)
-                return Report(iteration + 1, finished.value, seconds, stats, experiment.schedule)
-            stats |= _learn(experiment, update, iteration)
+        device = batch.x.device
+        updates = experiment.schedule.updates(batch, rng=experiment.rng.fold("iteration", iteration))
+        with tensor_cores(experiment.precision, device):
+            while True:
+                try:
+                    with arithmetic(experiment.precision, device):
+                        update = next(updates)
+                except StopIteration as finished:
+                    _refuse_runaway(finished.value, iteration)
+                    return Report(iteration + 1, finished.value, seconds, stats, experiment.schedule)
+                stats |= _learn(experiment, update, iteration)
 
 
 def _refuse_runaway(examples: Examples, iteration: int) -> None:
