@@ -10,23 +10,21 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ebmkit.core import Rng, Sampler, run_chain, value_and_gradient, walk
 from ebmkit.testing.battery import FALSE_ALARM, Statistic, chi_squared, standard_normal, verdict, zero_mean
-from ebmkit.testing.claims import Exact, Linear, LinearLaw, SamplerClaims
+from ebmkit.testing.claims import Exact, Linear, LinearLaw
 from ebmkit.testing.report import CheckSkippedError
-from ebmkit.testing.samplers import build, states
-from ebmkit.testing.subject import Subject
+from ebmkit.testing.samplers import SamplerSubject, build, states
 from ebmkit.testing.targets import Banana, Funnel, Gaussian, LogExponential, Mixture, Target
 from ebmkit.testing.tensors import demand
 
 __all__ = ["CHECKS"]
 
-SamplerSubject: TypeAlias = Subject[SamplerClaims]
 
 _CHAINS, _QUICK_CHAINS = 40_000, 6_000
 _FIRST_STEP_CHAINS = 40_000

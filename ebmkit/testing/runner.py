@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import torch
 
 from ebmkit.errors import PluginError
-from ebmkit.testing import energies, generators, laws, samplers, schedulers, sources
+from ebmkit.testing import endurance, energies, generators, laws, samplers, schedulers, sources
 from ebmkit.testing.claims import (
     Claims,
     EnergyClaims,
@@ -33,7 +33,7 @@ CLAIMS: Mapping[str, type[Claims]] = {
 }
 
 CHECKS: Mapping[str, Mapping[str, Check]] = {
-    "sampler": {**samplers.CHECKS, **laws.CHECKS},
+    "sampler": {**samplers.CHECKS, **endurance.CHECKS, **laws.CHECKS},
     "energy": energies.CHECKS,
     "generator": generators.CHECKS,
     "scheduler": schedulers.CHECKS,

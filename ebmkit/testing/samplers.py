@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, TypeAlias
@@ -13,11 +12,9 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import EnergyFn, Rng, Sampler, run_chain, value_and_gradient, walk
-from ebmkit.testing.claims import Exact, SamplerClaims
-from ebmkit.testing.euler import Euler
-from ebmkit.testing.memory import resident_bytes
+from ebmkit.testing.claims import SamplerClaims
 from ebmkit.testing.parameters import check_parameters
-from ebmkit.testing.probes import Probe, bowl, walled
+from ebmkit.testing.probes import Probe, bowl
 from ebmkit.testing.report import CheckSkippedError
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import (
@@ -29,7 +26,7 @@ from ebmkit.testing.tensors import (
     through_safetensors,
 )
 
-__all__ = ["CHECKS", "build", "states"]
+__all__ = ["CHECKS", "SamplerSubject", "build", "start", "states"]
 
 SamplerSubject: TypeAlias = Subject[SamplerClaims]
 
@@ -46,7 +43,8 @@ def build(subject: SamplerSubject, **changes: Any) -> Sampler:
     return sampler  # type: ignore[no-any-return]
 
 
-def _start(count: int = 8, shape: tuple[int, ...] = (3,), dtype: torch.dtype = torch.float64) -> Tensor:
+def start(count: int = 8, shape: tuple[int, ...] = (3,), dtype: torch.dtype = torch.float64) -> Tensor:
+    """Where chains begin: reproducible N(0, 1) numbers, ``(count, *shape)``."""
     return Rng(1).fold("start").normal(torch.empty(count, *shape, dtype=dtype))
 
 
@@ -75,8 +73,8 @@ def shape_and_dtype(subject: SamplerSubject) -> str:
     for shape in _SHAPES:
         for dtype in (torch.float32, torch.float64):
             for device in _devices():
-                _check_steps(build(subject), _start(5, shape, dtype).to(device))
-    (here,) = states(build(subject), bowl, _start(50), 1)
+                _check_steps(build(subject), start(5, shape, dtype).to(device))
+    (here,) = states(build(subject), bowl, start(50), 1)
     rounded = torch.equal(here.x, here.x.float().double())
     demand(not rounded, "float64 positions come back with the digits of float32 only")
     return f"{len(_SHAPES)} shapes, float32 and float64"
@@ -102,7 +100,7 @@ def _check_steps(sampler: Sampler, x: Tensor) -> None:
 
 def input_unchanged(subject: SamplerSubject) -> str:
     """Neither the start nor any earlier state is modified in place."""
-    sampler, x = build(subject), _start()
+    sampler, x = build(subject), start()
     before = x.clone()
     run_chain(sampler, bowl, x, steps=3, rng=Rng(2))
     demand(same_bits(x, before), "the start of the chain was modified in place")
@@ -118,7 +116,7 @@ def energy_untouched(subject: SamplerSubject) -> str:
     """The energy's parameters, their ``.grad``, its buffers and its train/eval modes stay as they are."""
     sampler, energy = build(subject), Probe()
     before, modes = snapshot(energy.tensors()), energy.modes()
-    for _ in states(sampler, energy, _start(), 3):
+    for _ in states(sampler, energy, start(), 3):
         now = energy.tensors()
         demand_same(before, now, "a step changed the energy's")
         demand(now.keys() == before.keys(), f"a step filled {', '.join(sorted(now.keys() - before.keys()))}")
@@ -129,7 +127,7 @@ def energy_untouched(subject: SamplerSubject) -> str:
 
 def no_graph(subject: SamplerSubject) -> str:
     """States and infos carry no graph, even where gradients are on; the grad mode stays as it is."""
-    for here, info in islice(walk(build(subject), Probe(), _start(), rng=Rng(2)), 3):
+    for here, info in islice(walk(build(subject), Probe(), start(), rng=Rng(2)), 3):
         graphs = [name for name, each in {**fields(here), **info}.items() if each.requires_grad]
         demand(not graphs, f"these require a gradient and keep a graph alive: {', '.join(graphs)}")
         demand(torch.is_grad_enabled(), "a step switched torch's gradients off for its caller")
@@ -146,7 +144,7 @@ def global_random(subject: SamplerSubject) -> str:
             np.random.seed(seed)
             random.seed(seed)
             before = _texts(_global_generators())
-            ends.append(run_chain(build(subject), bowl, _start(), steps=3, rng=Rng(2)).x)
+            ends.append(run_chain(build(subject), bowl, start(), steps=3, rng=Rng(2)).x)
             after = _texts(_global_generators())
             moved = [name for name in before if before[name] != after[name]]
             demand(not moved, f"the chain moved the global generator of {', '.join(moved)}")
@@ -175,7 +173,7 @@ def same_seed(subject: SamplerSubject) -> str:
     """The same seed gives the same bits, from a second instance and from the same one used twice."""
     sampler = build(subject)
     first, second, third = (
-        run_chain(each, bowl, _start(), steps=6, rng=Rng(3)).x for each in (sampler, sampler, build(subject))
+        run_chain(each, bowl, start(), steps=6, rng=Rng(3)).x for each in (sampler, sampler, build(subject))
     )
     demand(same_bits(first, second), "a second chain of the same instance gives other bits: it remembers")
     demand(same_bits(first, third), "a second instance gives other bits")
@@ -185,7 +183,7 @@ def same_seed(subject: SamplerSubject) -> str:
 def other_seed(subject: SamplerSubject) -> str:
     """Another seed gives other chains; a sampler that claims to draw nothing gives the same."""
     sampler = build(subject)
-    ends = [run_chain(sampler, bowl, _start(64), steps=6, rng=Rng(seed)).x for seed in (3, 4)]
+    ends = [run_chain(sampler, bowl, start(64), steps=6, rng=Rng(seed)).x for seed in (3, 4)]
     if not subject.claims.random:
         demand(same_bits(*ends), "random=False is claimed, but another seed gives other positions")
         return "draws nothing"
@@ -196,7 +194,7 @@ def other_seed(subject: SamplerSubject) -> str:
 
 def independent_rows(subject: SamplerSubject) -> str:
     """Moving one chain's start, even to NaN, changes no bit of the other chains."""
-    sampler, x, row = build(subject), _start(), 3
+    sampler, x, row = build(subject), start(), 3
     rest = torch.arange(len(x)) != row
     plain = run_chain(sampler, bowl, x, steps=5, rng=Rng(2)).x
     for value in (2.5, torch.nan):
@@ -211,7 +209,7 @@ def batch_split(subject: SamplerSubject) -> str:
     """64 chains are two times 32 bit for bit, with ``Rng.first_chain``; image-shaped too."""
     sampler = build(subject)
     for shape in ((3,), (1, 4, 4)):
-        x = _start(64, shape)
+        x = start(64, shape)
         whole = run_chain(sampler, bowl, x, steps=5, rng=Rng(2)).x
         halves = [
             run_chain(sampler, bowl, x[first : first + 32], steps=5, rng=Rng(2, first_chain=first)).x
@@ -225,14 +223,14 @@ def batch_split(subject: SamplerSubject) -> str:
 def callables(subject: SamplerSubject) -> str:
     """A module, a function and a lambda of the same values give the same bits."""
     energies: list[Callable[[Tensor], Tensor]] = [bowl, lambda x: bowl(x), Probe()]  # noqa: PLW0108
-    ends = [run_chain(build(subject), energy, _start(), steps=3, rng=Rng(2)).x for energy in energies]
+    ends = [run_chain(build(subject), energy, start(), steps=3, rng=Rng(2)).x for energy in energies]
     demand(all(same_bits(ends[0], end) for end in ends), "the kind of callable changes the chain")
     return ""
 
 
 def state(subject: SamplerSubject) -> str:
     """The state is a named tuple of tensors that safetensors gives back bit for bit."""
-    *_, last = states(build(subject), bowl, _start(), 3)
+    *_, last = states(build(subject), bowl, start(), 3)
     before = fields(last)
     demand_same(before, fields(through_safetensors(last)), "changed by saving and loading")
     return ", ".join(before)
@@ -240,7 +238,7 @@ def state(subject: SamplerSubject) -> str:
 
 def resume(subject: SamplerSubject) -> str:
     """A chain stopped after any step, saved and continued by a new instance ends at the same bits."""
-    whole = list(states(build(subject), bowl, _start(), 6))
+    whole = list(states(build(subject), bowl, start(), 6))
     for stopped in range(1, 6):
         sampler, here = build(subject), through_safetensors(whole[stopped - 1])
         with torch.no_grad():
@@ -254,7 +252,7 @@ def no_hidden_state(subject: SamplerSubject) -> str:
     """A chain leaves the sampler's own attributes as they were: what a step needs is in its state."""
     sampler = build(subject)
     before = _attributes(sampler)
-    run_chain(sampler, bowl, _start(), steps=3, rng=Rng(2))
+    run_chain(sampler, bowl, start(), steps=3, rng=Rng(2))
     changed = [name for name, text in _attributes(sampler).items() if before.get(name) != text]
     demand(not changed, f"these attributes changed, move them into the state: {', '.join(changed)}")
     return ""
@@ -273,7 +271,7 @@ def _attributes(sampler: Sampler) -> dict[str, str]:
 def cached_values(subject: SamplerSubject) -> str:
     """State fields called ``energy`` and ``gradient`` are those of the position ``x``."""
     names: list[str] = []
-    for here in states(build(subject), bowl, _start(), 4):
+    for here in states(build(subject), bowl, start(), 4):
         exact = value_and_gradient(bowl, here.x)
         wanted = {"energy": exact.value, "gradient": exact.gradient}
         held = fields(here)
@@ -284,110 +282,6 @@ def cached_values(subject: SamplerSubject) -> str:
     if not names:
         raise CheckSkippedError("the state caches neither")
     return ", ".join(names)
-
-
-class _InterruptError(Exception):
-    """Raised inside the energy, as a signal handler would."""
-
-
-class _Interrupting:
-    """``bowl`` for some calls, then an interrupt at every further one."""
-
-    first = 21
-
-    def __init__(self, interrupt: type[BaseException]) -> None:
-        self.interrupt = interrupt
-        self.calls = 0
-
-    def __call__(self, x: Tensor) -> Tensor:
-        self.calls += 1
-        if self.calls >= self.first:
-            raise self.interrupt
-        return bowl(x)
-
-
-def stops(subject: SamplerSubject) -> str:
-    """A chain can be left after any step, and what interrupts the energy reaches the caller at once."""
-    sampler = build(subject)
-    for steps, here in enumerate(states(sampler, bowl, _start(), 4), start=1):
-        left = run_chain(sampler, bowl, _start(), steps=steps, rng=Rng(2)).x
-        demand(same_bits(left, here.x), f"a chain of {steps} steps is not the beginning of a longer one")
-    for interrupt in (_InterruptError, KeyboardInterrupt):
-        energy = _Interrupting(interrupt)
-        try:
-            run_chain(sampler, energy, _start(), steps=50, rng=Rng(2))
-        except interrupt:
-            demand(energy.calls == energy.first, "the energy was called again after an interrupt")
-        else:
-            demand(energy.calls < energy.first, f"a {interrupt.__name__} inside the energy was swallowed")
-    return ""
-
-
-def nan_energy(subject: SamplerSubject) -> str:
-    """Where the energy is NaN a chain refuses to go or becomes NaN itself within 3 steps, never hiding it."""
-    grace = 0 if isinstance(subject.claims.law, Exact) else 3
-    x = 0.3 * _start(64)
-    outside = torch.zeros(len(x), dtype=torch.long)
-    finite = torch.ones(len(x), dtype=torch.bool)
-    for here in states(build(subject), walled, x, 40):
-        finite = torch.isfinite(here.x).flatten(1).all(1)
-        beyond = finite & ~torch.isfinite(walled(here.x))
-        outside = torch.where(beyond, outside + 1, 0)
-        hidden = int((outside > grace).sum())
-        demand(hidden == 0, f"{hidden} of {len(x)} chains go on at finite positions whose energy is NaN")
-    lost = int((~finite).sum())
-    return f"{lost} of {len(x)} chains became NaN" if lost else "refused"
-
-
-def memory(subject: SamplerSubject) -> str:
-    """1,000 steps (200 when quick) take no more memory than 50, and the state does not grow."""
-    steps, warm, x = 200 if subject.quick else 1000, 50, _start(400, (2, 8))
-    size = resident = 0
-    for step, here in enumerate(states(build(subject), bowl, x, steps), start=1):
-        held = sum(value.nbytes for value in fields(here).values())
-        if step == warm:
-            size, resident = held, resident_bytes()
-        demand(
-            step <= warm or held == size, f"after {step} steps the state grew from {size:,} to {held:,} bytes"
-        )
-    grown = resident_bytes() - resident
-    # A tenth of one position a step is far below any leak of tensors and far above what the allocator does.
-    allowed = (steps - warm) * x.nbytes / 10
-    demand(grown < allowed, f"memory grew by {grown / 1e6:.0f} MB in {steps - warm} steps")
-    return f"{max(grown, 0) / 1e6:.1f} MB in {steps - warm} steps"
-
-
-def cost(subject: SamplerSubject) -> str:
-    """A step costs the claimed number of energy evaluations; its time is compared with a Langevin step's."""
-    sampler, x, steps = build(subject), _start(64, (16,), torch.float32), 20
-    energy, calls = Probe(), 0
-    for step, _ in enumerate(states(sampler, energy, x, steps)):
-        calls = energy.calls if step == 0 else calls
-    evaluations = (energy.calls - calls) / (steps - 1)
-    if subject.claims.gradients is not None:
-        claimed = subject.claims.gradients(sampler)
-        demand(
-            evaluations == claimed,
-            f"a step evaluates the energy {evaluations:g} times, {claimed} are claimed",
-        )
-    times = 3 if subject.quick else 9
-    ratio = _best_seconds(sampler, x, times) / _best_seconds(Euler(), x, times)
-    # Machines are noisy: only what cannot be noise fails.
-    demand(
-        ratio < 50 * max(evaluations, 1),
-        f"a step takes {ratio:.0f} times as long as Langevin's, for {evaluations:g} evaluations",
-    )
-    return f"{evaluations:g} evaluations a step, {ratio:.1f} x Langevin's time"
-
-
-def _best_seconds(sampler: Sampler, x: Tensor, times: int) -> float:
-    """The fastest of several chains of 20 steps under a cheap energy."""
-    seconds = []
-    for _ in range(times):
-        begin = time.perf_counter()
-        run_chain(sampler, bowl, x, steps=20, rng=Rng(2))
-        seconds.append(time.perf_counter() - begin)
-    return min(seconds)
 
 
 CHECKS = {
@@ -406,8 +300,4 @@ CHECKS = {
     "resume": resume,
     "no-hidden-state": no_hidden_state,
     "cached-values": cached_values,
-    "stops": stops,
-    "nan-energy": nan_energy,
-    "memory": memory,
-    "cost": cost,
 }

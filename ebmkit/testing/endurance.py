@@ -1,0 +1,130 @@
+"""How a sampler behaves when it is stopped, when energies fail, and in the long run."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from ebmkit.core import Rng, Sampler, run_chain
+from ebmkit.testing.claims import Exact
+from ebmkit.testing.euler import Euler
+from ebmkit.testing.memory import resident_bytes
+from ebmkit.testing.probes import Probe, bowl, walled
+from ebmkit.testing.samplers import SamplerSubject, build, start, states
+from ebmkit.testing.tensors import demand, fields, same_bits
+
+__all__ = ["CHECKS"]
+
+
+class _InterruptError(Exception):
+    """Raised inside the energy, as a signal handler would."""
+
+
+class _Interrupting:
+    """``bowl`` for some calls, then an interrupt at every further one."""
+
+    first = 21
+
+    def __init__(self, interrupt: type[BaseException]) -> None:
+        self.interrupt = interrupt
+        self.calls = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls >= self.first:
+            raise self.interrupt
+        return bowl(x)
+
+
+def stops(subject: SamplerSubject) -> str:
+    """A chain can be left after any step, and what interrupts the energy reaches the caller at once."""
+    sampler = build(subject)
+    for steps, here in enumerate(states(sampler, bowl, start(), 4), start=1):
+        left = run_chain(sampler, bowl, start(), steps=steps, rng=Rng(2)).x
+        demand(same_bits(left, here.x), f"a chain of {steps} steps is not the beginning of a longer one")
+    for interrupt in (_InterruptError, KeyboardInterrupt):
+        energy = _Interrupting(interrupt)
+        try:
+            run_chain(sampler, energy, start(), steps=50, rng=Rng(2))
+        except interrupt:
+            demand(energy.calls == energy.first, "the energy was called again after an interrupt")
+        else:
+            demand(energy.calls < energy.first, f"a {interrupt.__name__} inside the energy was swallowed")
+    return ""
+
+
+def nan_energy(subject: SamplerSubject) -> str:
+    """Where the energy is NaN a chain refuses to go or becomes NaN itself within 3 steps, never hiding it."""
+    grace = 0 if isinstance(subject.claims.law, Exact) else 3
+    x = 0.3 * start(64)
+    outside = torch.zeros(len(x), dtype=torch.long)
+    finite = torch.ones(len(x), dtype=torch.bool)
+    for here in states(build(subject), walled, x, 40):
+        finite = torch.isfinite(here.x).flatten(1).all(1)
+        beyond = finite & ~torch.isfinite(walled(here.x))
+        outside = torch.where(beyond, outside + 1, 0)
+        hidden = int((outside > grace).sum())
+        demand(hidden == 0, f"{hidden} of {len(x)} chains go on at finite positions whose energy is NaN")
+    lost = int((~finite).sum())
+    return f"{lost} of {len(x)} chains became NaN" if lost else "refused"
+
+
+def memory(subject: SamplerSubject) -> str:
+    """1,000 steps (200 when quick) take no more memory than 50, and the state does not grow."""
+    steps, warm, x = 200 if subject.quick else 1000, 50, start(400, (2, 8))
+    size = resident = 0
+    for step, here in enumerate(states(build(subject), bowl, x, steps), start=1):
+        held = sum(value.nbytes for value in fields(here).values())
+        if step == warm:
+            size, resident = held, resident_bytes()
+        demand(
+            step <= warm or held == size, f"after {step} steps the state grew from {size:,} to {held:,} bytes"
+        )
+    grown = resident_bytes() - resident
+    # A tenth of one position a step is far below any leak of tensors and far above what the allocator does.
+    allowed = (steps - warm) * x.nbytes / 10
+    demand(grown < allowed, f"memory grew by {grown / 1e6:.0f} MB in {steps - warm} steps")
+    return f"{max(grown, 0) / 1e6:.1f} MB in {steps - warm} steps"
+
+
+def cost(subject: SamplerSubject) -> str:
+    """A step costs the claimed number of energy evaluations; its time is compared with a Langevin step's."""
+    sampler, x, steps = build(subject), start(64, (16,), torch.float32), 20
+    energy, calls = Probe(), 0
+    for step, _ in enumerate(states(sampler, energy, x, steps)):
+        calls = energy.calls if step == 0 else calls
+    evaluations = (energy.calls - calls) / (steps - 1)
+    if subject.claims.gradients is not None:
+        claimed = subject.claims.gradients(sampler)
+        demand(
+            evaluations == claimed,
+            f"a step evaluates the energy {evaluations:g} times, {claimed} are claimed",
+        )
+    times = 3 if subject.quick else 9
+    ratio = _best_seconds(sampler, x, times) / _best_seconds(Euler(), x, times)
+    # Machines are noisy: only what cannot be noise fails.
+    demand(
+        ratio < 50 * max(evaluations, 1),
+        f"a step takes {ratio:.0f} times as long as Langevin's, for {evaluations:g} evaluations",
+    )
+    return f"{evaluations:g} evaluations a step, {ratio:.1f} x Langevin's time"
+
+
+def _best_seconds(sampler: Sampler, x: Tensor, times: int) -> float:
+    """The fastest of several chains of 20 steps under a cheap energy."""
+    seconds = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        run_chain(sampler, bowl, x, steps=20, rng=Rng(2))
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds)
+
+
+CHECKS = {
+    "stops": stops,
+    "nan-energy": nan_energy,
+    "memory": memory,
+    "cost": cost,
+}
