@@ -10,7 +10,7 @@ import attrs
 
 from ebmkit.config import GuardTable
 from ebmkit.core import texture_signs
-from ebmkit.errors import DivergedError
+from ebmkit.errors import CheckpointError, DivergedError
 from ebmkit.training import Report
 
 __all__ = ["Guard", "Rollback"]
@@ -129,10 +129,20 @@ class Guard:
 
     @classmethod
     def remembering(cls, settings: GuardTable, facts: Mapping[str, Any]) -> Guard:
-        """The guard of a checkpoint's facts; a new one without a checkpoint, or where it has none."""
+        """The guard of a checkpoint's facts; a new one where it has none.
+
+        Raises:
+            CheckpointError: they are none that ``facts`` gave.
+        """
         if "guard" not in facts:
             return cls(settings)
-        facts = facts["guard"]
+        try:
+            return cls._from_json(settings, facts["guard"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"the checkpoint's 'guard' cannot be read: {error!r}") from None
+
+    @classmethod
+    def _from_json(cls, settings: GuardTable, facts: Mapping[str, Any]) -> Guard:
         return cls(
             settings,
             [Rollback(**each) for each in facts["rollbacks"]],

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -124,8 +124,9 @@ def find_run(name: str | None) -> RunFolder:
     """
     candidates = [Path(name), RUNS / name] if name else _by_age()[-1:]
     for path in candidates:
-        if (path / "config.toml").is_file():
-            return RunFolder(path)
+        with suppress(OSError, ValueError):  # no file can have such a name
+            if (path / "config.toml").is_file():
+                return RunFolder(path)
     known = ", ".join(path.name for path in _by_age()) or "none"
     raise RunDirectoryError(f"no run {name!r}; runs here: {known}" if name else f"no run under {RUNS}/ yet")
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 if TYPE_CHECKING:
+    import torch
+
     from ebmkit.registry import Registry
 
 __all__ = ["doctor"]
@@ -60,10 +62,45 @@ def _examine() -> list[Finding]:
     return [
         Finding("ebmkit", f"{__version__} on Python {platform.python_version()}, torch {torch.__version__}"),
         Finding("device", f"{device.type}, {name}"),
+        Finding("bf16", "chains in bfloat16 can pay here" if _has_bf16(device) else "no fast bfloat16 here"),
+        Finding("processes", f"torchrun with {_backends()}"),
         Finding("disk", f"{free / 1e9:.1f} GB free here", free > _LOW_DISK),
+        _runs(),
         Finding("extras", ", ".join(extras) or "none"),
         *_plugins(Registry.discover()),
     ]
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware."""
+    import torch
+
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capability = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(capability and capability())
+
+
+def _backends() -> str:
+    from torch import distributed
+
+    if not distributed.is_available():
+        return "nothing: this torch has no torch.distributed"
+    found = {"gloo": distributed.is_gloo_available(), "nccl": distributed.is_nccl_available()}
+    return " and ".join(name for name, there in found.items() if there) or "no backend"
+
+
+def _runs() -> Finding:
+    """Whether a run could be written here."""
+    import os
+    from pathlib import Path
+
+    from ebmkit.rundir import RUNS
+
+    folder = RUNS if RUNS.is_dir() else Path()
+    writable = os.access(folder, os.W_OK)
+    hint = "can be written" if writable else "cannot be written: --set run.output=FOLDER"
+    return Finding("runs", f"{(Path.cwd() / RUNS)} {hint}", writable)
 
 
 def _plugins(registry: Registry) -> list[Finding]:

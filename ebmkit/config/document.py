@@ -97,6 +97,8 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigProblemsError([_syntax_problem(file, text, error)], file=file) from None
+    except RecursionError:
+        raise ConfigError(f"{file} nests values deeper than can be read") from None
     document = Document(file, text, data, locate(text), {})
     problems = [problem for argument in overrides if (problem := _apply(document, argument)) is not None]
     if problems:
@@ -137,6 +139,6 @@ def _override_value(raw: str) -> Any:
     """The value as TOML; a bare word that is not TOML is a string, as a shell user expects."""
     try:
         parsed = tomllib.loads(f"value = {raw}")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return raw
     return parsed["value"] if len(parsed) == 1 else raw
