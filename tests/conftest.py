@@ -120,6 +120,10 @@ RUN_FILES = {
     + REVISION
     + '[schedule]\nuse = "descriptor-only"\nchains = 4\nstart = "data"\npersistent = false\n',
     "generator-only": SHARED + GENERATOR + INFERENCE + '[schedule]\nuse = "generator-only"\n',
+    "sampling-hidden": SHARED
+    + ENERGY
+    + REVISION
+    + '[schedule]\nuse = "sampling"\nchains = 4\nhidden = "square"\nhidden_size = 6\n',
     "generator-only-hidden": SHARED
     + GENERATOR
     + INFERENCE
