@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import torch
 
 from ebmkit.checkpoint import newest_checkpoint
 from tests.conftest import Ebmkit
-from tests.processes import finish, run_commands, start
+from tests.processes import ONE_THREAD, finish, run_commands, start
 from tests.test_resume import final_state, metrics, wait_for
 
 RunFile = Callable[[str], Path]
@@ -102,7 +104,7 @@ def endless(run_file: RunFile, folder: Path, *options: str) -> list[Any]:
     file = run_file("coopnets")
     command = ["-m", "ebmkit", "run", str(file), "--set", "run.iterations=1000000", *options]
     processes = start(command, folder)
-    wait_for(folder / "runs/coopnets/checkpoints/iteration-0000002")
+    wait_for(folder / "runs/coopnets/samples/revised-0000003.png", seconds=120)
     return processes
 
 
@@ -133,16 +135,32 @@ def test_a_signal_to_one_process_saves_and_stops_all(run_file: RunFile, tmp_path
 @pytest.mark.slow
 def test_torchrun_starts_again_from_the_last_checkpoint(run_file: RunFile, tmp_path: Path) -> None:
     file = run_file("coopnets")
-    file.write_text(file.read_text().replace("iterations = 6", "iterations = 400"))
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
-    (launcher,) = start([*torchrun, "-m", "ebmkit", "run", str(file)], tmp_path, size=1)
-    wait_for(tmp_path / "runs/coopnets/checkpoints/iteration-0000020")
+    file.write_text(file.read_text().replace("iterations = 6", "iterations = 60"))
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "--max-restarts",
+        "1",
+    ]
+    launcher = subprocess.Popen(
+        [*torchrun, "-m", "ebmkit", "run", str(file)],
+        cwd=tmp_path,
+        env=ONE_THREAD,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(tmp_path / "runs/coopnets/samples/revised-0000021.png", seconds=150)
     lock = tmp_path / "runs/coopnets/.lock"
     killed = int(lock.read_text())
     os.kill(killed, signal.SIGKILL)
     ((code, out, _),) = finish([launcher])
     assert code == 0
     assert "from iteration" in out
-    assert "done: 400 iterations" in out
+    assert "done: 60 iterations" in out
     lines = (tmp_path / "runs/coopnets/metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["iteration"] for line in lines] == list(range(1, 401))
+    assert [json.loads(line)["iteration"] for line in lines] == list(range(1, 61))

@@ -167,8 +167,8 @@ def test_a_run_folder_in_use_is_refused(run_file: RunFile, ebmkit: Ebmkit, tmp_p
     assert ebmkit("resume", "coopnets", "--set", "run.iterations=3").code == 0
 
 
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
+def wait_for(path: Path, *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
     while not path.exists():
         if time.monotonic() > deadline:
             raise TimeoutError(path)

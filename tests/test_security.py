@@ -1,0 +1,212 @@
+"""Nothing that a run reads can run code, leave its folder, or fail in another way than by ebmkit's errors."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import pickle
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+
+from ebmkit.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from ebmkit.config import read_document
+from ebmkit.errors import CheckpointError, EbmkitError
+from ebmkit.manifest import read_manifest, seal
+from ebmkit.plan import make_plan
+from ebmkit.registry import Registry
+from tests.conftest import RUN_FILES, Ebmkit
+from tests.test_divergence import RunFile
+
+CASES = int(os.environ.get("EBMKIT_FUZZ", "300"))
+"""Mutations of each kind of file; the figures in docs/reliability.md were made with more."""
+
+
+class Bomb:
+    """Unpickling it makes a file."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.mkdir, (str(self.canary),))
+
+
+def test_a_pickle_in_any_file_of_a_checkpoint_never_runs(
+    run_file: RunFile, ebmkit: Ebmkit, tmp_path: Path
+) -> None:
+    canary = tmp_path / "canary"
+    bombs = [pickle.dumps(Bomb(canary))]
+    torch.save(Bomb(canary), tmp_path / "bomb.pt")
+    bombs.append((tmp_path / "bomb.pt").read_bytes())
+    assert ebmkit("run", run_file("coopnets"), "--set", "run.iterations=2").code == 0
+    folder = Path("runs/coopnets/checkpoints/iteration-0000002")
+    names = [path.name for path in folder.iterdir()]
+    assert len(names) == 5
+    for name in [*names, "weights.pt", "optimizer.bin", "state.pkl"]:
+        for bomb in bombs:
+            whole = folder.with_name("whole")
+            shutil.copytree(folder, whole)
+            (folder / name).write_bytes(bomb)
+            if name in names and name != "manifest.json":  # an attacker seals as we do
+                manifest = read_manifest(folder)
+                manifest["files"][name] = {"bytes": len(bomb), "sha256": hashlib.sha256(bomb).hexdigest()}
+                entries = {key: manifest[key] for key in manifest if key not in ("sha256", "format")}
+                (folder / "manifest.json").write_bytes(seal(entries))
+            outcome = ebmkit("resume", "coopnets", "--set", "run.iterations=3")
+            assert outcome.code == 5, (name, outcome)
+            assert "Traceback" not in outcome.err
+            shutil.rmtree(folder)
+            whole.rename(folder)
+    assert not canary.exists()
+    pickle.loads(bombs[0])  # noqa: S301 - the bombs do explode
+    assert canary.exists()
+
+
+def test_no_module_can_unpickle_or_evaluate() -> None:
+    root = Path(__file__).parent.parent
+    for path in [*root.glob("ebmkit/**/*.py"), *root.glob("plugins/**/*.py")]:
+        if path.parent.name == "testing":  # asks whether a source survives its own pickle; reads no file
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                modules = {each.name for each in node.names} | {getattr(node, "module", None)}
+                assert not modules & {"pickle", "marshal", "shelve", "dill", "yaml", "urllib.request"}, path
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in {"eval", "exec"}, (path, node.lineno)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert (node.value.id, node.attr) != ("torch", "load"), (path, node.lineno)
+
+
+WATCHED = """
+    import json, os, sys
+
+    opened, sockets, started = [], [], []
+
+    def watch(event, arguments):
+        if event == "open":
+            path, mode, flags = arguments
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC) and isinstance(path, (str, bytes)):
+                opened.append(os.path.abspath(os.fsdecode(path)))
+        elif event in ("os.mkdir", "os.rename", "os.remove"):
+            opened.append(os.path.abspath(os.fsdecode(arguments[0])))
+        elif event.startswith("socket.") and event not in ("socket.__new__",):
+            sockets.append(event)
+        elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
+            started.append(event)
+
+    sys.addaudithook(watch)
+    sys.argv = ["ebmkit", "run", sys.argv[1]]
+    from ebmkit.cli import main
+    try:
+        main()
+    except SystemExit as end:
+        print(json.dumps({"code": end.code or 0, "opened": opened, "sockets": sockets, "started": started}))
+"""
+
+
+def test_a_run_writes_into_its_folder_alone_and_uses_no_network(run_file: RunFile, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o500)
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(WATCHED), run_file("coopnets-rigorous").name],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(home), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen = json.loads(ran.stdout.splitlines()[-1])
+    assert seen["code"] == 0
+    assert any("checkpoints" in path for path in seen["opened"])
+    # torch makes the empty folder of its compiler's cache when it is imported.
+    allowed = (str(tmp_path / "runs"), os.devnull, str(Path(tempfile.gettempdir()) / "torchinductor_"))
+    assert [path for path in seen["opened"] if not path.startswith(allowed)] == []
+    assert seen["sockets"] == []
+    assert seen["started"] == []
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("use", ["os:system", "ebmkit.errors:EbmkitError", "../folder", "torch.nn.Linear"])
+def test_a_run_file_cannot_name_code(use: str, run_file: RunFile, ebmkit: Ebmkit) -> None:
+    outcome = ebmkit("check", run_file("coopnets"), "--set", f"energy.use={use}")
+    assert outcome.code == 4
+    assert "error[E107]" in outcome.err
+
+
+@pytest.mark.parametrize("command", ["resume", "sample"])
+def test_a_name_that_leads_out_of_the_runs_is_no_run(command: str, ebmkit: Ebmkit, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("../../etc", "a/../../b", "/etc", "runs", "\0", "x" * 300):
+        outcome = ebmkit(command, name)
+        assert outcome.code == 2, name
+        assert "Traceback" not in outcome.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def mutations(data: bytes, *, seed: int) -> Iterator[bytes]:
+    """Damaged copies: bytes changed, cut out, doubled, or replaced by what parsers trip over."""
+    chance = random.Random(seed)
+    hostile = [b'"""', b"[" * 5000, b"{" * 5000, b"9" * 400, b"1e999", b"null", b"\xff\xfe", b"\0", b"../"]
+    for _ in range(CASES):
+        damaged = bytearray(data)
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(damaged) + 1)
+            end = min(len(damaged), at + chance.choice([0, 1, 1, 8, 60]))
+            doubled = bytes(damaged[at:end]) * 2
+            damaged[at:end] = chance.choice([b"", chance.randbytes(1), chance.choice(hostile), doubled])
+        yield bytes(damaged)
+
+
+def small_checkpoint(tmp_path: Path) -> Path:
+    files = {"energy": {"weight": torch.ones(3, 2), "bias": torch.zeros(2)}}
+    return write_checkpoint(tmp_path, Checkpoint(1, files, {"data": {"shape": [1]}}), keep=1)
+
+
+def test_a_damaged_manifest_is_read_or_refused(tmp_path: Path) -> None:
+    folder = small_checkpoint(tmp_path)
+    whole = (folder / "manifest.json").read_bytes()
+    for damaged in mutations(whole, seed=1):
+        (folder / "manifest.json").write_bytes(damaged)
+        if damaged != whole:
+            with pytest.raises(CheckpointError):
+                read_checkpoint(folder)
+
+
+def test_damaged_tensors_under_a_good_seal_are_read_or_refused(tmp_path: Path) -> None:
+    folder = small_checkpoint(tmp_path)
+    whole = (folder / "energy.safetensors").read_bytes()
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    refused = 0
+    for damaged in mutations(whole[:header], seed=2):
+        content = damaged + whole[header:]
+        entry = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        (folder / "energy.safetensors").write_bytes(content)
+        (folder / "manifest.json").write_bytes(seal({"iteration": 1, "files": {"energy.safetensors": entry}}))
+        try:
+            read_checkpoint(folder)
+        except CheckpointError:
+            refused += 1
+    assert refused > CASES / 2
+
+
+def test_a_damaged_run_file_is_read_or_refused(tmp_path: Path) -> None:
+    registry = Registry.discover()
+    file = tmp_path / "run.toml"
+    for damaged in mutations(RUN_FILES["coopnets-rigorous"].encode(), seed=3):
+        file.write_bytes(damaged)
+        with suppress(EbmkitError):
+            make_plan(read_document(file), registry)
