@@ -29,7 +29,8 @@ class DualAveraging:
     \log \bar\epsilon_t = t^{-\kappa} \log \epsilon_{t+1} + (1 - t^{-\kappa}) \log \bar\epsilon_{t-1}$$
 
     and after ``steps`` steps $\bar\epsilon$ for good. While it adapts, a chain has no invariant law;
-    afterwards it is an ordinary Metropolis chain. Every chain adapts by itself: sharing the acceptance
+    afterwards it is an ordinary Metropolis chain, which accepts somewhat more often than α*, the more so
+    the shorter the adaptation was. Every chain adapts by itself: sharing the acceptance
     would make chains depend on each other, and on how many there are. The numbers are kept in one tensor
     of the sampler's state, ``(B, 4)`` float64: t, log ε, log ε̄, H̄; without adaptation it is ``(B, 0)``.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ebmkit.core import EnergyFn, Ge, Gt, Info, Lt, Rng, Sampler
 from ebmkit_mcmc.adaptation import DualAveraging
-from ebmkit_mcmc.metropolis import Evaluated, accept, choose, evaluate, inner
+from ebmkit_mcmc.metropolis import Evaluated, adjusted_langevin, evaluate
 
 if TYPE_CHECKING:
     from ebmkit.testing import SamplerClaims
@@ -35,9 +35,8 @@ class MALA(Sampler):
     \alpha = \min\!\left(1, e^{E(x) - E(x')} \frac{q(x \mid x')}{q(x' \mid x)}\right)$$
 
     with $q(x' \mid x) = N(x' ; x - \frac{\delta^2}{2} \nabla E(x), \delta^2 I)$. Unlike plain Langevin
-    it has no bias of the step size, and it never goes where the energy is not finite. With
-    $h = \frac{\delta}{2} (\nabla E(x) + \nabla E(x'))$ the ratio of the proposals is
-    $h \cdot \epsilon - \|h\|^2 / 2$, summed in float64 like the energies.
+    it has no bias of the step size, and it never goes where the energy is not finite. The ratio
+    is summed in float64, like the energies.
 
     It watches ``acceptance``, best near 0.574, and ``step_size`` where that adapts.
 
@@ -66,19 +65,13 @@ class MALA(Sampler):
 
     def step(self, energy: EnergyFn, state: MALAState, rng: Rng) -> tuple[MALAState, Info]:
         """Propose by Langevin, accept or stay, each chain for itself: one gradient."""
-        here = Evaluated(*state[:3])
-        size = self._tuner.size(state.tuning, here.x)
-        noise = rng.normal(here.x)
-        there = evaluate(energy, here.x - size**2 / 2 * here.gradient + size * noise)
-        mean_pull = size / 2 * (here.gradient + there.gradient)
-        log_ratio = here.energy.double() - there.energy.double()
-        log_ratio = log_ratio + inner(mean_pull, noise) - inner(mean_pull, mean_pull) / 2
-        accepted = accept(log_ratio, rng)
+        size = self._tuner.size(state.tuning, state.x)
+        moved, accepted, log_ratio = adjusted_langevin(energy, Evaluated(*state[:3]), rng, size=size)
         info = {"acceptance": accepted.float()}
         if self.adapt_steps:
             info["step_size"] = state.tuning[:, 1].exp()
         tuning = self._tuner.update(state.tuning, log_ratio)
-        return MALAState(*choose(accepted, there, here), tuning), info
+        return MALAState(*moved, tuning), info
 
     @staticmethod
     def conformance() -> SamplerClaims:

@@ -1,7 +1,8 @@
-"""What Metropolis-adjusted samplers share: positions with their energy and gradient, accepting, choosing."""
+"""What Metropolis-adjusted samplers share: positions with their energy and gradient, and the decision."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ebmkit.core import EnergyFn, Rng, value_and_gradient
 
-__all__ = ["Evaluated", "accept", "choose", "evaluate", "inner", "rows"]
+__all__ = ["Evaluated", "accept", "adjusted_langevin", "choose", "evaluate", "inner", "rows"]
 
 T = TypeVar("T", bound=tuple[Any, ...])
 
@@ -46,3 +47,33 @@ def choose(accepted: Tensor, new: T, old: T) -> T:
     """Row by row, the new state where it was accepted and the old one elsewhere."""
     pairs = zip(new, old, strict=True)
     return type(old)(*(torch.where(rows(accepted, each), each, other) for each, other in pairs))
+
+
+def adjusted_langevin(
+    energy: EnergyFn, here: Evaluated, rng: Rng, *, size: float | Tensor, temperature: float = 1.0
+) -> tuple[Evaluated, Tensor, Tensor]:
+    r"""One Langevin step under E / T, accepted or refused: one gradient.
+
+    The step on the gradient is δ²/2 and the noise δ √T; δ is a number, one a chain or one a coordinate.
+    With $h = \frac{\delta}{2 \sqrt T} (\nabla E(x) + \nabla E(x'))$ the ratio of the proposals is
+    $h \cdot \epsilon - \|h\|^2 / 2$: no difference of large numbers is taken.
+
+    Args:
+        energy: E, at T = 1.
+        here: where the chains are.
+        rng: the noise and the decision.
+        size: δ in the units of x, broadcastable to ``(B, *S)``.
+        temperature: T.
+
+    Returns:
+        where the chains are then; which accepted, ``(B,)`` bool; and the logarithm of the acceptance
+        ratio, ``(B,)`` float64.
+    """
+    root = math.sqrt(temperature)
+    noise = rng.normal(here.x)
+    there = evaluate(energy, here.x - size**2 / 2 * here.gradient + size * root * noise)
+    pull = size / (2 * root) * (here.gradient + there.gradient)
+    log_ratio = (here.energy.double() - there.energy.double()) / temperature
+    log_ratio = log_ratio + inner(pull, noise) - inner(pull, pull) / 2
+    accepted = accept(log_ratio, rng)
+    return choose(accepted, there, here), accepted, log_ratio

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ebmkit.core import EnergyFn, Ge, Gt, Info, Lt, Rng, Sampler
 from ebmkit_mcmc.adaptation import DualAveraging
-from ebmkit_mcmc.metropolis import Evaluated, accept, choose, evaluate, inner, rows
+from ebmkit_mcmc.metropolis import Evaluated, adjusted_langevin, evaluate, rows
 
 if TYPE_CHECKING:
     from ebmkit.testing import SamplerClaims
@@ -79,16 +79,9 @@ class Preconditioned(Sampler):
         self, energy: EnergyFn, state: PreconditionedState, rng: Rng
     ) -> tuple[PreconditionedState, Info]:
         """Propose with the present M and δ, accept or stay: one gradient."""
-        here = Evaluated(*state[:3])
         metric = self._metric(state.fisher)
-        size = self._tuner.size(state.tuning, here.x) * metric.sqrt()
-        noise = rng.normal(here.x)
-        there = evaluate(energy, here.x - size**2 / 2 * here.gradient + size * noise)
-        mean_pull = size / 2 * (here.gradient + there.gradient)
-        log_ratio = here.energy.double() - there.energy.double()
-        log_ratio = log_ratio + inner(mean_pull, noise) - inner(mean_pull, mean_pull) / 2
-        accepted = accept(log_ratio, rng)
-        moved = choose(accepted, there, here)
+        size = self._tuner.size(state.tuning, state.x) * metric.sqrt()
+        moved, accepted, log_ratio = adjusted_langevin(energy, Evaluated(*state[:3]), rng, size=size)
         info = {
             "acceptance": accepted.float(),
             "condition": metric.flatten(1).amax(1) / metric.flatten(1).amin(1),

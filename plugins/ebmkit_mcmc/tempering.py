@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler
-from ebmkit_mcmc.metropolis import Evaluated, accept, choose, evaluate, inner
+from ebmkit_mcmc.metropolis import Evaluated, accept, adjusted_langevin, choose, evaluate
 
 if TYPE_CHECKING:
     from ebmkit.testing import SamplerClaims
@@ -75,8 +75,17 @@ class ParallelTempering(Sampler):
         """Move every replica, then swap every other pair: R gradients."""
         replicas = [Evaluated(*state[:3])]
         replicas += [Evaluated(*(each[:, r] for each in state[3:6])) for r in range(self.replicas - 1)]
-        moves = [self._move(energy, each, r, rng.fold("replica", r)) for r, each in enumerate(replicas)]
-        replicas = [here for here, _ in moves]
+        moves = [
+            adjusted_langevin(
+                energy,
+                here,
+                rng.fold("replica", r),
+                size=self.step_size,
+                temperature=self._temperature(r),
+            )
+            for r, here in enumerate(replicas)
+        ]
+        replicas = [here for here, _, _ in moves]
         made = state.x.new_zeros(len(state.x))
         for r in range(self.replicas - 1):
             turn = ((state.parity + r) % 2 == 0) | (self.replicas == _PAIR)
@@ -92,18 +101,6 @@ class ParallelTempering(Sampler):
 
     def _temperature(self, r: int) -> float:
         return float(self.temperature_max ** (r / (self.replicas - 1)))
-
-    def _move(self, energy: EnergyFn, here: Evaluated, r: int, rng: Rng) -> tuple[Evaluated, Tensor]:
-        """MALA under E / T: in δ' = δ √T and ∇E / T, so that the step on the gradient is δ²/2."""
-        root = self._temperature(r) ** 0.5
-        size = self.step_size
-        noise = rng.normal(here.x)
-        there = evaluate(energy, here.x - size**2 / 2 * here.gradient + size * root * noise)
-        mean_pull = size / (2 * root) * (here.gradient + there.gradient)
-        log_ratio = (here.energy.double() - there.energy.double()) / root**2
-        log_ratio = log_ratio + inner(mean_pull, noise) - inner(mean_pull, mean_pull) / 2
-        accepted = accept(log_ratio, rng)
-        return choose(accepted, there, here), accepted
 
     def _swap_ratio(self, colder: Evaluated, hotter: Evaluated, r: int) -> Tensor:
         """The logarithm of the swap's acceptance ratio, ``(B,)`` float64."""
