@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import platform
-import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from types import FrameType
+from contextlib import ExitStack, nullcontext
 from typing import Any, final
 
 import attrs
@@ -19,6 +16,7 @@ from ebmkit.arithmetic import in_software
 from ebmkit.build import build_experiment
 from ebmkit.checkpoint import Checkpoint, capture, newest_checkpoint, write_checkpoint
 from ebmkit.core import world
+from ebmkit.core.stopping import Stopped, stoppable, unstoppable
 from ebmkit.errors import DataError, EbmkitError, TrainingError
 from ebmkit.guard import Guard, Rollback
 from ebmkit.plan import Plan
@@ -26,15 +24,20 @@ from ebmkit.processes import Crew, joined
 from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid
 from ebmkit.rollback import GuardedTraining
 from ebmkit.rundir import RunFolder
+from ebmkit.signals import EXIT_CODES, StopFlag
 from ebmkit.training import Experiment, Report
 
 __all__ = ["describe", "resume_run", "start_run"]
 
-_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 75, signal.SIGUSR1: 75}
 
-
-def start_run(plan: Plan, folder: RunFolder, console: Console) -> int:
+def start_run(plan: Plan, folder: RunFolder, console: Console, *, stop: StopFlag | None = None) -> int:
     """Train from iteration 0 in a new folder.
+
+    Args:
+        plan: what to train.
+        folder: where; a new one.
+        console: what the run says.
+        stop: ends it early when a signal came; none ends with its iterations alone.
 
     Returns:
         the exit code: 0 done, 130 after Ctrl-C, 75 after SIGTERM or SIGUSR1; saved in each case.
@@ -42,6 +45,7 @@ def start_run(plan: Plan, folder: RunFolder, console: Console) -> int:
     Raises:
         EbmkitError: what went wrong, with its exit code.
     """
+    stop = stop or StopFlag()
     with joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
 
         def prepare() -> _Session:
@@ -49,17 +53,18 @@ def start_run(plan: Plan, folder: RunFolder, console: Console) -> int:
                 folder.refuse_existing()
             experiment = build_experiment(plan)
             facts = _facts(plan, experiment)
+            stop.keep()
             if crew.leads:
                 folder.create()
                 held.enter_context(folder.locked())
                 folder.write_config(plan.tables())
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
-            return _Session(plan, folder, training, facts, crew, _voice(crew, console))
+            return _Session(plan, folder, training, facts, crew, _voice(crew, console), stop)
 
         return crew.agreed(prepare).run(start=0)
 
 
-def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
+def resume_run(plan: Plan, folder: RunFolder, console: Console, *, stop: StopFlag | None = None) -> int:
     """Go on from the newest good checkpoint; the result is that of an uninterrupted run.
 
     Returns:
@@ -68,6 +73,7 @@ def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
     Raises:
         EbmkitError: no good checkpoint, other data, or what went wrong in training.
     """
+    stop = stop or StopFlag()
     with joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
         voice = _voice(crew, console)
 
@@ -78,12 +84,13 @@ def resume_run(plan: Plan, folder: RunFolder, console: Console) -> int:
             facts = _facts(plan, experiment)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
             start = _restore_newest(training, facts, voice)
-            return _Session(plan, folder, training, facts, crew, voice), start
+            return _Session(plan, folder, training, facts, crew, voice, stop), start
 
         session, start = crew.agreed(prepare)
         if start >= plan.run.iterations:
             voice.print(f"nothing to do: {start}/{plan.run.iterations} iterations are done", highlight=False)
             return 0
+        stop.keep()
         if crew.leads:
             folder.write_config(plan.tables())
         return session.run(start=start)
@@ -143,30 +150,42 @@ class _Session:
     facts: Mapping[str, Any]
     crew: Crew
     console: Console
+    stop: StopFlag
 
     def run(self, *, start: int) -> int:
         run, crew = self.plan.run, self.crew
         log = MetricsLog(self.folder.metrics, after=start) if crew.leads else None
         self._announce(start)
+        done, received = start, 0
+        # Several processes agree after each iteration: one that left a chain would be waited for.
+        alone = crew.world.size == 1
+
+        def rolled_back(rollback: Rollback) -> None:
+            nonlocal done
+            done = rollback.to
+            self._rolled_back(log, display, rollback)
+
         with (
-            _signals() as stop,
             crew.explaining(self.folder.path.name),
             open_display(self.console, start=start, iterations=run.iterations) as display,
         ):
-            for report in self._train(start, partial(self._rolled_back, log, display)):
-                received = crew.largest(stop.received or 0)
-                last = report.iteration == run.iterations or received > 0
-                self._record(report, log, display, last=last)
-                if last:
-                    break
-        if received and report.iteration < run.iterations:
-            self._say(
-                f"saved iteration {report.iteration}; continue with: ebmkit resume {self.folder.path.name}"
-            )
-            return _EXIT_CODES[signal.Signals(received)]
-        self._say(
-            f"done: {report.iteration} iterations; samples, metrics and checkpoints are in {self.folder.path}"
-        )
+            try:
+                with stoppable(self.stop.requested) if alone else nullcontext():
+                    for report in self._train(start, rolled_back):
+                        done = report.iteration
+                        received = crew.largest(self.stop.received or 0)
+                        last = done == run.iterations or received > 0
+                        with unstoppable():
+                            self._record(report, log, display, last=last)
+                        if last:
+                            break
+            except Stopped:
+                received = self.stop.received or 0
+                self._save(done)
+        if received and done < run.iterations:
+            self._say(f"saved iteration {done}; continue with: ebmkit resume {self.folder.path.name}")
+            return EXIT_CODES[received]
+        self._say(f"done: {done} iterations; samples, metrics and checkpoints are in {self.folder.path}")
         return 0
 
     def _announce(self, start: int) -> None:
@@ -297,28 +316,3 @@ def _refuse_other_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
 def _identity(data: Mapping[str, Any]) -> str:
     return f"{data['examples']} examples of shape {data['shape']}, SHA-256 {data['sha256'][:12]}…"
-
-
-class _StopFlag:
-    """Set by a signal; the iteration that is under way ends, then the run saves and stops."""
-
-    def __init__(self) -> None:
-        self.received: signal.Signals | None = None
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self.received is not None:  # asked twice: stop at once, the last checkpoint is intact
-            raise SystemExit(_EXIT_CODES[signal.Signals(number)])
-        self.received = signal.Signals(number)
-
-
-@contextmanager
-def _signals() -> Iterator[_StopFlag]:
-    """Catch Ctrl-C and the signals of batch systems for the time of a training."""
-    flag = _StopFlag()
-    before = {number: signal.signal(number, flag) for number in _EXIT_CODES}
-    try:
-        yield flag
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

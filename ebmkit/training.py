@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import final
 
 import attrs
@@ -23,6 +24,7 @@ from ebmkit.core import (
     world,
 )
 from ebmkit.core.stages import timed_stages
+from ebmkit.core.stopping import Stopped, check_stop, may_stop, unstoppable
 from ebmkit.core.world import average, average_in_place, largest
 from ebmkit.data import Batches
 from ebmkit.errors import ConfigError, DivergedError
@@ -119,6 +121,8 @@ def train(experiment: Experiment, *, iterations: int, start: int = 0) -> Iterato
         DivergedError: a loss or gradient is not finite, and the update was not applied; or the
             revised samples are far outside the range of the data.
         ConfigError: the schedule teaches a part of which nothing learns.
+        Stopped: the block around is ``stoppable`` and the end was requested; the state is that
+            after the last report.
     """
     for iteration in range(start, iterations):
         yield _iterate(experiment, iteration)
@@ -126,20 +130,37 @@ def train(experiment: Experiment, *, iterations: int, start: int = 0) -> Iterato
 
 def _iterate(experiment: Experiment, iteration: int) -> Report:
     stats: dict[str, Tensor] = {}
+    check_stop()
     with timed_stages() as seconds:
         with stage("data"):
             batch = experiment.batches[iteration]
         device = batch.x.device
         updates = experiment.schedule.updates(batch, rng=experiment.rng.fold("iteration", iteration))
+        guard: AbstractContextManager[None] = _undone_if_stopped(experiment.schedule)
         with tensor_cores(experiment.precision, device):
             while True:
                 try:
-                    with arithmetic(experiment.precision, device):
+                    with guard, arithmetic(experiment.precision, device):
                         update = next(updates)
                 except StopIteration as finished:
                     _refuse_runaway(finished.value, iteration)
                     return Report(iteration + 1, finished.value, seconds, stats, experiment.schedule)
                 stats |= _learn(experiment, update, iteration)
+                guard = unstoppable()  # something was learned: half an iteration cannot be saved
+
+
+@contextmanager
+def _undone_if_stopped(module: nn.Module) -> Iterator[None]:
+    """Give buffers back what they held if the block is stopped; weights change in updates alone."""
+    owners = list(module.modules()) if may_stop() else []
+    buffers = [(owner, *each) for owner in owners for each in owner.named_buffers(recurse=False)]
+    before = [buffer.clone() for _, _, buffer in buffers]
+    try:
+        yield
+    except Stopped:
+        for (owner, name, buffer), value in zip(buffers, before, strict=True):
+            setattr(owner, name, buffer.copy_(value))
+        raise
 
 
 def _refuse_runaway(examples: Examples, iteration: int) -> None:

@@ -8,14 +8,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from ebmkit.checkpoint import newest_checkpoint
+from ebmkit.build import build_experiment
+from ebmkit.checkpoint import capture, newest_checkpoint
+from ebmkit.config import read_document
+from ebmkit.core.stopping import Stopped, stoppable
+from ebmkit.plan import make_plan
+from ebmkit.registry import Registry
+from ebmkit.signals import StopFlag
+from ebmkit.training import Experiment, train
 from tests.conftest import RUN_FILES, Ebmkit
 
 RunFile = Callable[[str], Path]
@@ -152,6 +160,77 @@ def test_a_signal_saves_says_how_to_go_on_and_loses_no_bit(
     )
     assert ebmkit("resume", "coopnets", "--set", f"run.iterations={stopped + 3}").code == 0
     assert same_bits(final_state(Path("runs/coopnets")), final_state(Path("whole")))
+
+
+def counted(steps: int) -> Callable[[], bool]:
+    """Says stop after it was asked so many times."""
+    left = iter(range(steps))
+    return lambda: next(left, None) is None
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_a_stop_at_any_step_of_a_chain_leaves_the_state_after_the_last_iteration(
+    name: str, run_file: RunFile
+) -> None:
+    plan = make_plan(read_document(run_file(name)), Registry.discover())
+    whole = [state(experiment) for experiment in trained(build_experiment(plan), 2)]
+    for steps in range(0, 14, 1 if "rigorous" in name else 3):
+        experiment = build_experiment(plan)
+        done = 0
+        with suppress(Stopped), stoppable(counted(steps)):
+            for _ in train(experiment, iterations=2):
+                done += 1
+        assert same_bits(state(experiment), whole[done])
+        for _ in train(experiment, iterations=2, start=done):
+            pass
+        assert same_bits(state(experiment), whole[-1])
+    assert done > 0
+
+
+def trained(experiment: Experiment, iterations: int) -> Iterator[Experiment]:
+    """The experiment before the first iteration and after each."""
+    yield experiment
+    for _ in train(experiment, iterations=iterations):
+        yield experiment
+
+
+def state(experiment: Experiment) -> dict[str, torch.Tensor]:
+    files = capture(experiment, iteration=0, facts={}).files
+    return {f"{file}/{name}": value for file, tensors in files.items() for name, value in tensors.items()}
+
+
+def test_a_signal_does_not_wait_for_a_long_chain(run_file: RunFile, ebmkit: Ebmkit, tmp_path: Path) -> None:
+    file = run_file("coopnets")
+    assert ebmkit("run", file, "--set", "run.iterations=1").code == 0
+    begun = final_state(Path("runs/coopnets"))
+    config = Path("runs/coopnets/config.toml")
+    config.write_text(config.read_text().replace("steps = 3", "steps = 100000000"))
+    command = [sys.executable, "-m", "ebmkit", "resume", "coopnets", "--set", "run.iterations=9"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=ONE_THREAD)
+    assert process.stdout is not None
+    while "device" not in process.stdout.readline():
+        pass
+    time.sleep(0.3)
+    process.send_signal(signal.SIGUSR1)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "saved iteration 1; continue with" in out
+    assert same_bits(final_state(Path("runs/coopnets")), begun)
+
+
+def test_only_a_second_ctrl_c_of_a_person_ends_at_once() -> None:
+    with pytest.raises(SystemExit, match="75"):
+        StopFlag()(signal.SIGTERM, None)  # nothing to save yet
+    flag = StopFlag()
+    flag.keep()
+    flag(signal.SIGTERM, None)
+    flag(signal.SIGTERM, None)
+    flag(signal.SIGINT, None)  # the echo of a launcher
+    assert flag.received == signal.SIGTERM
+    time.sleep(0.35)
+    flag(signal.SIGUSR1, None)  # a batch system repeats itself
+    with pytest.raises(SystemExit, match="130"):
+        flag(signal.SIGINT, None)
 
 
 def test_a_run_folder_in_use_is_refused(run_file: RunFile, ebmkit: Ebmkit, tmp_path: Path) -> None:

@@ -7,12 +7,18 @@ from pathlib import Path
 import typer
 
 from ebmkit.cli.options import RunFile, Sets
+from ebmkit.signals import StopFlag, catch_signals
 
 __all__ = ["run"]
 
 
 def run(file: RunFile, set_: Sets = None) -> None:
     """Train what a run file describes, in a new run folder."""
+    with catch_signals() as stop:
+        raise typer.Exit(_run(file, set_ or [], stop))
+
+
+def _run(file: Path, overrides: list[str], stop: StopFlag) -> int:
     from rich.console import Console
 
     from ebmkit.config import read_document
@@ -22,7 +28,7 @@ def run(file: RunFile, set_: Sets = None) -> None:
     from ebmkit.rundir import RUNS, RunFolder
     from ebmkit.runner import resume_run, start_run
 
-    plan = make_plan(read_document(file, set_ or ()), Registry.discover())
+    plan = make_plan(read_document(file, overrides), Registry.discover())
     folder = RunFolder(Path(plan.run.output) if plan.run.output else RUNS / file.stem)
     begin = resume_run if restarted() and folder.config.is_file() else start_run
-    raise typer.Exit(begin(plan, folder, Console()))
+    return begin(plan, folder, Console(), stop=stop)

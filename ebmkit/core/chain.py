@@ -15,6 +15,7 @@ from ebmkit.core.energy import EnergyFn
 from ebmkit.core.gradient import prepare
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Sampler, State
+from ebmkit.core.stopping import check_stop
 
 __all__ = ["Chain", "Samples", "run_chain", "walk"]
 
@@ -63,6 +64,7 @@ def walk(sampler: Sampler, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Iterator
     energy = prepare(energy, x)
     state = sampler.init(energy, x)
     for of_step in rng.steps("step"):
+        check_stop()
         state, info = sampler.step(energy, state, of_step)
         yield state, info
 
@@ -82,6 +84,7 @@ def run_chain(sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng:
 
     Raises:
         ValueError: steps < 0, no chain, or the energy has the wrong shape.
+        Stopped: the run was told to stop, by a signal for instance; no step is begun after that.
     """
     if steps < 0:
         raise ValueError(f"steps must be >= 0, got {steps}")
