@@ -22,7 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from ebmkit.durable import make_folder, read_regular, sync_folder, write_synced
+from ebmkit.durable import is_alive, make_folder, read_regular, sync_folder, write_synced
 from ebmkit.errors import CheckpointError
 from ebmkit.manifest import MANIFEST, read_manifest, seal
 from ebmkit.training import Experiment, Learner
@@ -31,6 +31,8 @@ __all__ = [
     "Checkpoint",
     "capture",
     "checkpoint_folder",
+    "expected_bytes",
+    "initialise",
     "newest_checkpoint",
     "read_checkpoint",
     "restore",
@@ -114,6 +116,37 @@ def withdraw_after(folder: Path, iteration: int) -> None:
     for path in _listed(folder):
         if _iteration_of(path) > iteration:
             _discard(path)
+
+
+def expected_bytes(experiment: Experiment) -> int:
+    """About how large a checkpoint of this experiment is, once its optimizers have a state (two moments)."""
+    state: int = sum(value.nbytes for value in experiment.schedule.state_dict().values())
+    learned = [each for learner in experiment.learners.values() for each in learner.module.parameters()]
+    moments: int = 2 * sum(each.nbytes for each in learned)
+    return state + moments
+
+
+def initialise(experiment: Experiment, checkpoint: Checkpoint) -> list[str]:
+    """Start the parts that a checkpoint of any other run holds from its weights; optimizers start anew.
+
+    Returns:
+        a line for each part: what was loaded, what was not, and what of the checkpoint was left.
+
+    Raises:
+        CheckpointError: they share no part, or a part has other tensors or shapes there.
+    """
+    shared = [part for part in experiment.learners if part in checkpoint.files]
+    if not shared:
+        held, wanted = ", ".join(checkpoint.files), ", ".join(experiment.learners)
+        raise CheckpointError(f"nothing to start from: it holds {held}; this run has {wanted}")
+    for part in shared:
+        try:
+            experiment.learners[part].module.load_state_dict(checkpoint.files[part])
+        except RuntimeError as error:
+            raise CheckpointError(f"its {part} is not the one of this run file: {error}") from None
+    fresh = [f"{part}: not in it, starts from the seed" for part in experiment.learners if part not in shared]
+    left = [f"{file}: left" for file in checkpoint.files if file not in shared]
+    return [*(f"{part}: loaded" for part in shared), *fresh, *left]
 
 
 def write_checkpoint(
@@ -309,21 +342,8 @@ def _clean(folder: Path) -> None:
     for path in folder.glob(f"iteration-*{_NEW}"):
         _settle(path)
     for path in (*folder.glob(".trash-*"), *folder.glob(".tmp-*")):
-        if not _is_alive(path.name.rpartition("-")[2]):
+        if not is_alive(path.name.rpartition("-")[2]):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_alive(pid: str) -> bool:
-    """Whether another process of this number is running here."""
-    if not pid.isdecimal() or int(pid) == os.getpid():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except PermissionError:
-        return True
-    except (ProcessLookupError, OverflowError):
-        return False
-    return True
 
 
 def _read_tensors(file: Path, entry: Mapping[str, Any]) -> Tensors:

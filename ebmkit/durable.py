@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["make_folder", "read_regular", "replace_file", "sync_folder", "write_synced"]
+__all__ = ["is_alive", "make_folder", "read_regular", "replace_file", "sync_folder", "write_synced"]
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -68,3 +68,16 @@ def read_regular(path: Path, *, at_most: int) -> bytes:
         if status.st_size > at_most:
             raise OSError(errno.EFBIG, f"larger than {at_most} bytes")
         return file.read(at_most)
+
+
+def is_alive(pid: str) -> bool:
+    """Whether another process of this number is running here."""
+    if not pid.isdecimal() or int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import platform
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, final
+from typing import IO, Any, final
 
 import attrs
 import tomli_w
 
+from ebmkit.durable import is_alive, make_folder, replace_file, write_synced
 from ebmkit.errors import RunDirectoryError, RunDirectoryInUseError
 
 __all__ = ["RUNS", "RunFolder", "find_run"]
 
 RUNS = Path("runs")
 """Where runs live unless the run file says otherwise."""
+
+_LOCK = ".lock"
+_BEFORE_CONFIG = (_LOCK, ".probe-", ".config.toml-")
+"""What a run makes before its run file: a process killed in between leaves them, and they block nobody."""
 
 
 @final
@@ -67,7 +76,7 @@ class RunFolder:
                 f"{self.path} exists already: ebmkit resume {self.path.name} goes on with it, "
                 "--set run.output=… starts another"
             )
-        if any(self.path.iterdir()):
+        if any(not path.name.startswith(_BEFORE_CONFIG) for path in self.path.iterdir()):
             raise RunDirectoryError(f"{self.path} is not empty and no run of ebmkit: --set run.output=…")
 
     def create(self) -> None:
@@ -77,43 +86,90 @@ class RunFolder:
             RunDirectoryError: it cannot.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / ".lock"
-            probe.touch()
+            make_folder(self.path)
+            # A full disk and a quota let a file be made and refuse what is written into it.
+            probe = self.path / f".probe-{os.getpid()}"
+            probe.unlink(missing_ok=True)
+            try:
+                write_synced(probe, b" " * 4096)
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise RunDirectoryError(f"cannot write the run folder {self.path}: {error.strerror}") from None
 
+    def room_for(self, size: int, *, keep: int) -> str:
+        """Compare the free space with what the checkpoints of a run take.
+
+        Args:
+            size: bytes of one checkpoint.
+            keep: how many are kept; one more is there while it is written.
+
+        Returns:
+            a warning where there is less than that, or nothing.
+
+        Raises:
+            RunDirectoryError: not even one more fits.
+        """
+        free = shutil.disk_usage(self.path).free
+        there = sum(file.stat().st_size for file in self.checkpoints.rglob("*.safetensors"))
+        needs = f"a checkpoint takes about {size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free in {self.path}"
+        if free < size:
+            raise RunDirectoryError(f"the disk is too full to save anything: {needs}")
+        if free + there < (keep + 1) * size:
+            return f"the disk will not hold the {keep} checkpoints to keep and the one being written: {needs}"
+        return ""
+
     def write_config(self, tables: dict[str, dict[str, Any]]) -> None:
         """Write the resolved run file, whole or not at all."""
-        self._replace(self.config, tomli_w.dumps(tables))
+        replace_file(self.config, tomli_w.dumps(tables).encode())
 
     def write_rollbacks(self, rollbacks: Sequence[Mapping[str, Any]]) -> None:
         """Write every rollback there was, whole or not at all."""
-        self._replace(self.rollbacks, "".join(json.dumps(each) + "\n" for each in rollbacks))
-
-    def _replace(self, file: Path, text: str) -> None:
-        temporary = file.with_name(f".{file.stem}-{os.getpid()}{file.suffix}")
-        temporary.write_text(text)
-        temporary.replace(file)
+        replace_file(self.rollbacks, "".join(json.dumps(each) + "\n" for each in rollbacks).encode())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder; the kernel gives it back however the process ends.
+        """Hold the folder; the kernel gives it back however the process ends: a stale lock blocks nobody.
+
+        On a file system without locks (some network file systems) the process that is named in the
+        folder holds it for as long as it runs on this machine.
 
         Raises:
-            RunDirectoryInUseError: another process holds it; its number is in the message.
+            RunDirectoryInUseError: another process holds it; which, where and since when is in the message.
+            RunDirectoryError: the folder cannot be written.
         """
-        with (self.path / ".lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                holder = file.read().strip() or "unknown"
-                raise RunDirectoryInUseError(f"{self.path} is in use by process {holder}") from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+        with self._lock():
             yield
+
+    def _lock(self) -> IO[str]:
+        """The locked file, with this process named in it."""
+        try:
+            file = (self.path / _LOCK).open("a+")
+            self._take(file)
+            file.truncate(0)
+            file.write(f"{os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+            file.flush()
+        except OSError as error:
+            raise RunDirectoryError(f"cannot write the run folder {self.path}: {error.strerror}") from None
+        return file
+
+    def _take(self, file: IO[str]) -> None:
+        """Lock the file, or find out who has it."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lockless = error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+            file.seek(0)
+            holder = file.read() or "unknown"
+            if not lockless or _runs_here(holder):
+                file.close()
+                raise RunDirectoryInUseError(f"{self.path} is in use by process {holder}") from None
+
+
+def _runs_here(holder: str) -> bool:
+    """Whether the process that wrote this into a lock file is another one that runs on this machine."""
+    pid, _, machine = holder.partition(" on ")
+    return machine.partition(" since ")[0] == platform.node() and is_alive(pid)
 
 
 def find_run(name: str | None) -> RunFolder:

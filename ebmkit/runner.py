@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext
 from typing import Any, final
@@ -14,7 +15,15 @@ from rich.console import Console
 from ebmkit import __version__
 from ebmkit.arithmetic import in_software
 from ebmkit.build import build_experiment
-from ebmkit.checkpoint import Checkpoint, capture, newest_checkpoint, write_checkpoint
+from ebmkit.changes import Allowed, refuse_changes
+from ebmkit.checkpoint import (
+    Checkpoint,
+    capture,
+    expected_bytes,
+    initialise,
+    newest_checkpoint,
+    write_checkpoint,
+)
 from ebmkit.core import world
 from ebmkit.core.stopping import Stopped, stoppable, unstoppable
 from ebmkit.errors import DataError, EbmkitError, TrainingError
@@ -30,7 +39,14 @@ from ebmkit.training import Experiment, Report
 __all__ = ["describe", "resume_run", "start_run"]
 
 
-def start_run(plan: Plan, folder: RunFolder, console: Console, *, stop: StopFlag | None = None) -> int:
+def start_run(
+    plan: Plan,
+    folder: RunFolder,
+    console: Console,
+    *,
+    stop: StopFlag | None = None,
+    source: RunFolder | None = None,
+) -> int:
     """Train from iteration 0 in a new folder.
 
     Args:
@@ -38,6 +54,7 @@ def start_run(plan: Plan, folder: RunFolder, console: Console, *, stop: StopFlag
         folder: where; a new one.
         console: what the run says.
         stop: ends it early when a signal came; none ends with its iterations alone.
+        source: another run, whose weights the parts that both have start from.
 
     Returns:
         the exit code: 0 done, 130 after Ctrl-C, 75 after SIGTERM or SIGUSR1; saved in each case.
@@ -53,19 +70,43 @@ def start_run(plan: Plan, folder: RunFolder, console: Console, *, stop: StopFlag
                 folder.refuse_existing()
             experiment = build_experiment(plan)
             facts = _facts(plan, experiment)
+            voice = _voice(crew, console)
+            if source is not None:
+                facts |= _start_from(source, experiment, voice)
             stop.keep()
             if crew.leads:
                 folder.create()
                 held.enter_context(folder.locked())
-                folder.write_config(plan.tables())
+                _look_for_room(plan, folder, experiment, voice)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
-            return _Session(plan, folder, training, facts, crew, _voice(crew, console), stop)
+            session = _Session(plan, folder, training, facts, crew, voice, stop)
+            if source is not None:
+                training.guard.trusted.append(0)  # going back to the start means to these weights
+            if crew.leads:
+                if source is not None:  # a run that is killed before its next save resumes with them
+                    session.save(0)
+                folder.write_config(plan.tables())
+            return session
 
         return crew.agreed(prepare).run(start=0)
 
 
-def resume_run(plan: Plan, folder: RunFolder, console: Console, *, stop: StopFlag | None = None) -> int:
+def resume_run(
+    plan: Plan,
+    folder: RunFolder,
+    console: Console,
+    *,
+    stop: StopFlag | None = None,
+    allowed: Allowed | None = None,
+) -> int:
     """Go on from the newest good checkpoint; the result is that of an uninterrupted run.
+
+    Args:
+        plan: the run's own, with what may differ.
+        folder: of the run.
+        console: what the run says.
+        stop: ends it early when a signal came.
+        allowed: which changes since the checkpoint are accepted.
 
     Returns:
         the exit code, as ``start_run``.
@@ -81,9 +122,11 @@ def resume_run(plan: Plan, folder: RunFolder, console: Console, *, stop: StopFla
             if crew.leads:
                 held.enter_context(folder.locked())
             experiment = build_experiment(plan)
+            if crew.leads:
+                _look_for_room(plan, folder, experiment, voice)
             facts = _facts(plan, experiment)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
-            start = _restore_newest(training, facts, voice)
+            start = _restore_newest(training, facts, allowed or Allowed(), voice)
             return _Session(plan, folder, training, facts, crew, voice, stop), start
 
         session, start = crew.agreed(prepare)
@@ -96,19 +139,38 @@ def resume_run(plan: Plan, folder: RunFolder, console: Console, *, stop: StopFla
         return session.run(start=start)
 
 
+def _start_from(source: RunFolder, experiment: Experiment, console: Console) -> dict[str, Any]:
+    """Initialise from another run's newest good checkpoint, say what was taken; the facts to remember."""
+    checkpoint, _ = newest_checkpoint(source.checkpoints)
+    console.print(f"from {source.path}, iteration {checkpoint.iteration}", highlight=False, markup=False)
+    for line in initialise(experiment, checkpoint):
+        console.print(f"  {line}", highlight=False, markup=False)
+    return {"from": {"run": str(source.path), "iteration": checkpoint.iteration}}
+
+
+def _look_for_room(plan: Plan, folder: RunFolder, experiment: Experiment, console: Console) -> None:
+    """Warn or refuse where the disk is too full for the checkpoints of the run."""
+    warning = folder.room_for(expected_bytes(experiment), keep=plan.run.keep)
+    if warning:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+
+
 def _voice(crew: Crew, console: Console) -> Console:
     """One of several processes speaks."""
     return console if crew.leads else Console(quiet=True)
 
 
-def _restore_newest(training: GuardedTraining, facts: Mapping[str, Any], console: Console) -> int:
+def _restore_newest(
+    training: GuardedTraining, facts: Mapping[str, Any], allowed: Allowed, console: Console
+) -> int:
     """Put the newest good checkpoint into the training; its iteration, 0 where there is none."""
     if not any(training.checkpoints.glob("iteration-*")):
         return 0
     checkpoint, refused = newest_checkpoint(training.checkpoints)
     for line in refused:
         console.print(f"warning: skipped a damaged checkpoint: {line}", style="yellow", highlight=False)
-    _refuse_other_data(checkpoint.facts, facts)
+    for line in refuse_changes(checkpoint.facts, facts, allowed):
+        console.print(line, style="yellow", highlight=False, markup=False)
     _restore_threads(checkpoint, console)
     training.resume(checkpoint)
     return checkpoint.iteration
@@ -181,7 +243,7 @@ class _Session:
                             break
             except Stopped:
                 received = self.stop.received or 0
-                self._save(done)
+                self.save(done)
         if received and done < run.iterations:
             self._say(f"saved iteration {done}; continue with: ebmkit resume {self.folder.path.name}")
             return EXIT_CODES[received]
@@ -236,7 +298,7 @@ class _Session:
         if draws:
             self._draw(report)
         if saves:
-            self._save(iteration)
+            self.save(iteration)
 
     def _rolled_back(self, log: MetricsLog | None, display: Display, rollback: Rollback) -> None:
         """Tell, write down, and forget the figures of the iterations that are done again."""
@@ -259,7 +321,12 @@ class _Session:
             if images is not None and are_images(images):
                 save_grid(self.folder.grid(name, report.iteration), images)
 
-    def _save(self, iteration: int) -> None:
+    def save(self, iteration: int) -> None:
+        """Write the checkpoint of this iteration.
+
+        Raises:
+            TrainingError: the disk is full or failing.
+        """
         try:
             guard = self.training.guard
             facts = {**self.facts, **guard.facts()}
@@ -268,7 +335,9 @@ class _Session:
             write_checkpoint(self.folder.checkpoints, checkpoint, keep=keep, protected=protected)
         except OSError as error:
             raise TrainingError(
-                f"cannot save iteration {iteration} in {self.folder.checkpoints}: {error.strerror}; "
+                f"cannot save iteration {iteration} in {self.folder.checkpoints}: {error.strerror} "
+                f"(it takes about {expected_bytes(self.training.experiment) / 1e6:.0f} MB, "
+                f"{shutil.disk_usage(self.folder.path).free / 1e6:.0f} MB are free); "
                 "the checkpoint before it is intact"
             ) from error
 
@@ -281,6 +350,7 @@ def _facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
     source = experiment.batches.source
     plugins = {each.distribution: each.version for each in plan.components()}
     return {
+        "config": plan.tables(),
         "data": {"shape": list(source.shape), "examples": len(source), "sha256": source.fingerprint()},
         "plugins": plugins,
         "threads": torch.get_num_threads(),
@@ -303,16 +373,3 @@ def _restore_threads(checkpoint: Checkpoint, console: Console) -> None:
     if threads != torch.get_num_threads():
         console.print(f"using {threads} threads, as the run did when it was saved", highlight=False)
         torch.set_num_threads(threads)
-
-
-def _refuse_other_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    before, after = then["data"], now["data"]
-    if before != after:
-        raise DataError(
-            "the data changed since this run began, and a resumed run needs the same: "
-            f"{_identity(before)} then, {_identity(after)} now"
-        )
-
-
-def _identity(data: Mapping[str, Any]) -> str:
-    return f"{data['examples']} examples of shape {data['shape']}, SHA-256 {data['sha256'][:12]}…"

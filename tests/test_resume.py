@@ -129,16 +129,64 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(run_file: RunF
     assert same_bits(final_state(Path("runs/coopnets")), whole)
 
 
-def test_other_data_and_other_settings_are_refused(run_file: RunFile, ebmkit: Ebmkit, images: Path) -> None:
-    ebmkit("run", run_file("coopnets"))
-    changed = ebmkit("resume", "coopnets", "--set", "revision.steps=9", "--set", "run.iterations=8")
-    assert changed.code == 2
-    assert "revision.steps=9" in changed.err
+def test_other_settings_are_refused_with_key_then_and_now(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file("coopnets"), "--set", "run.iterations=2")
+    config = Path("runs/coopnets/config.toml")
+    config.write_text(config.read_text().replace("step_size = 0.03", "step_size = 0.05"))  # by hand
+    more = (
+        "resume",
+        "coopnets",
+        "--set",
+        "revision.steps=9",
+        "--set",
+        "run.iterations=4",
+        "--set",
+        "run.keep=3",
+    )
+    refused = ebmkit(*more)
+    assert refused.code == 2
+    assert [line.split() for line in refused.err.splitlines() if line.startswith("  ")] == [
+        ["key", "then", "now"],
+        ["revision.steps", "3", "9"],
+        ["revision.step_size", "0.03", "0.05"],
+    ]
+    assert ebmkit(*more, "--allow-change", "revision.steps").code == 2
+    accepted = ebmkit(*more, "--allow-change", "revision.steps", "--allow-change", "revision.step_size")
+    assert accepted.code == 0
+    assert "changed: revision.steps from 3 to 9" in accepted.out
+    # The checkpoints are of the changed run now: it goes on without a word.
+    assert ebmkit("resume", "coopnets", "--set", "run.iterations=5").code == 0
+
+
+def test_other_data_are_refused_with_both(run_file: RunFile, ebmkit: Ebmkit, images: Path) -> None:
+    ebmkit("run", run_file("coopnets"), "--set", "run.iterations=2")
     (images / "00.png").unlink()
-    fewer = ebmkit("resume", "coopnets", "--set", "run.iterations=8")
+    fewer = ebmkit("resume", "coopnets", "--set", "run.iterations=4")
     assert fewer.code == 2
-    assert "12 examples" in fewer.err
-    assert "11 examples" in fewer.err
+    assert ["data.examples", "12", "11"] in [line.split() for line in fewer.err.splitlines()]
+    accepted = ebmkit("resume", "coopnets", "--set", "run.iterations=4", "--accept-data-change")
+    assert accepted.code == 0
+
+
+def test_a_descriptor_starts_a_cooperative_run_and_back(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file("descriptor-only"))
+    one = ("--set", "run.iterations=1")
+    outcome = ebmkit("run", run_file("coopnets"), "--init-from", "descriptor-only", *one)
+    assert outcome.code == 0
+    for line in ("energy: loaded", "generator: not in it", "schedule: left", "optimizer: left"):
+        assert f"  {line}" in outcome.out
+    weight = "energy/features.0.weight"
+    given, begun = (final_state(Path("runs") / name)[weight] for name in ("descriptor-only", "coopnets"))
+    # One step of Adam moves a weight by its rate at most.
+    assert 0 < (begun - given).abs().max() < 1.1e-3
+    back = ("--init-from", "coopnets", "--set", "run.output=runs/back", *one)
+    assert "  generator: left" in ebmkit("run", run_file("descriptor-only"), *back).out
+    other = ("--init-from", "coopnets", "--set", "run.output=runs/other")
+    refused = ebmkit("run", run_file("coopnets"), *other, "--set", "energy.channels=[4,6]")
+    assert (refused.code, "its energy is not the one" in refused.err) == (5, True)
+    refused = ebmkit("run", run_file("generator-only"), "--init-from", "descriptor-only", *other[2:])
+    assert (refused.code, "nothing to start from" in refused.err) == (5, True)
+    assert not Path("runs/other").exists()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
@@ -206,6 +254,7 @@ def test_a_signal_does_not_wait_for_a_long_chain(run_file: RunFile, ebmkit: Ebmk
     config = Path("runs/coopnets/config.toml")
     config.write_text(config.read_text().replace("steps = 3", "steps = 100000000"))
     command = [sys.executable, "-m", "ebmkit", "resume", "coopnets", "--set", "run.iterations=9"]
+    command += ["--allow-change", "revision"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=ONE_THREAD)
     assert process.stdout is not None
     while "device" not in process.stdout.readline():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ebmkit.cli.options import Sets
+from ebmkit.signals import StopFlag, catch_signals
+
+if TYPE_CHECKING:
+    from ebmkit.changes import Allowed
 
 __all__ = ["resume"]
-
-_HARMLESS = ("iterations", "device", "log_every", "samples_every", "checkpoint_every", "keep", "rank_timeout")
 
 
 def resume(
@@ -21,27 +23,34 @@ def resume(
         ),
     ] = None,
     set_: Sets = None,
+    allow_change: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE.KEY",
+            help="Go on though this key of the run file changed; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    accept_data_change: Annotated[
+        bool, typer.Option("--accept-data-change", help="Go on though the data changed.")
+    ] = False,
 ) -> None:
     """Continue a run exactly where it stopped."""
-    from ebmkit.signals import catch_signals
+    from ebmkit.changes import Allowed
 
     with catch_signals() as stop:
-        from rich.console import Console
+        raise typer.Exit(_resume(name, set_ or [], Allowed(allow_change or (), accept_data_change), stop))
 
-        from ebmkit.config import read_document
-        from ebmkit.errors import ConfigError
-        from ebmkit.plan import make_plan
-        from ebmkit.registry import Registry
-        from ebmkit.rundir import find_run
-        from ebmkit.runner import resume_run
 
-        folder = find_run(name)
-        document = read_document(folder.config, set_ or ())
-        for key, argument in document.overrides.items():
-            if key[0] != "run" or key[-1] not in _HARMLESS:
-                allowed = ", ".join(f"run.{each}" for each in _HARMLESS)
-                raise ConfigError(
-                    f"--set {argument} would make it another run; a resumed run may change {allowed}"
-                )
-        plan = make_plan(document, Registry.discover())
-        raise typer.Exit(resume_run(plan, folder, Console(), stop=stop))
+def _resume(name: str | None, overrides: list[str], allowed: Allowed, stop: StopFlag) -> int:
+    from rich.console import Console
+
+    from ebmkit.config import read_document
+    from ebmkit.plan import make_plan
+    from ebmkit.registry import Registry
+    from ebmkit.rundir import find_run
+    from ebmkit.runner import resume_run
+
+    folder = find_run(name)
+    plan = make_plan(read_document(folder.config, overrides), Registry.discover())
+    return resume_run(plan, folder, Console(), stop=stop, allowed=allowed)

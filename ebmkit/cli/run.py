@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -12,23 +13,36 @@ from ebmkit.signals import StopFlag, catch_signals
 __all__ = ["run"]
 
 
-def run(file: RunFile, set_: Sets = None) -> None:
+def run(
+    file: RunFile,
+    set_: Sets = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Start the parts that another run has too from its weights.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Train what a run file describes, in a new run folder."""
     with catch_signals() as stop:
-        raise typer.Exit(_run(file, set_ or [], stop))
+        raise typer.Exit(_run(file, set_ or [], init_from, stop))
 
 
-def _run(file: Path, overrides: list[str], stop: StopFlag) -> int:
+def _run(file: Path, overrides: list[str], init_from: str | None, stop: StopFlag) -> int:
     from rich.console import Console
 
     from ebmkit.config import read_document
     from ebmkit.plan import make_plan
     from ebmkit.processes import restarted
     from ebmkit.registry import Registry
-    from ebmkit.rundir import RUNS, RunFolder
+    from ebmkit.rundir import RUNS, RunFolder, find_run
     from ebmkit.runner import resume_run, start_run
 
     plan = make_plan(read_document(file, overrides), Registry.discover())
     folder = RunFolder(Path(plan.run.output) if plan.run.output else RUNS / file.stem)
-    begin = resume_run if restarted() and folder.config.is_file() else start_run
-    return begin(plan, folder, Console(), stop=stop)
+    if restarted() and folder.config.is_file():
+        return resume_run(plan, folder, Console(), stop=stop)
+    source = find_run(init_from) if init_from else None
+    return start_run(plan, folder, Console(), stop=stop, source=source)

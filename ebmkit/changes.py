@@ -1,0 +1,99 @@
+"""What changed between a checkpoint and the run that wants to go on from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from ebmkit.errors import ConfigError, DataError
+
+__all__ = ["HARMLESS", "Allowed", "refuse_changes"]
+
+HARMLESS = frozenset(
+    key if "." in key else f"run.{key}"
+    for key in (
+        "iterations",
+        "device",
+        "output",
+        "log_every",
+        "samples_every",
+        "checkpoint_every",
+        "keep",
+        "rank_timeout",
+        "data.workers",
+    )
+)
+"""Keys that a resumed run may change: no weight depends on them."""
+
+
+class Allowed(NamedTuple):
+    """What the user says may have changed.
+
+    Attributes:
+        keys: of the run file, ``table.key``.
+        data: whether the data may be others.
+    """
+
+    keys: Collection[str] = ()
+    data: bool = False
+
+
+def refuse_changes(then: Mapping[str, Any], now: Mapping[str, Any], allowed: Allowed) -> list[str]:
+    """Compare the facts of a checkpoint with those of the run that goes on from it.
+
+    Returns:
+        a line for each change that was allowed.
+
+    Raises:
+        ConfigError: the run file changed elsewhere; shows each key, then and now.
+        DataError: the data are others; shows them, then and now.
+    """
+    changed = _differences(then.get("config", {}), json.loads(json.dumps(now["config"])))
+    unforeseen = {key: values for key, values in changed.items() if not _covers(allowed.keys, key)}
+    if unforeseen:
+        options = " ".join(f"--allow-change {key}" for key in unforeseen)
+        raise ConfigError(
+            "the run file changed since this checkpoint, and a resumed run needs the same:\n"
+            f"{_table(unforeseen)}\n"
+            f"Go on all the same with {options}; the result is then no longer that of one run file"
+        )
+    data = {f"data.{name}": (then["data"][name], now["data"][name]) for name in now["data"]}
+    data = {key: pair for key, pair in data.items() if pair[0] != pair[1]}
+    if data and not allowed.data:
+        raise DataError(
+            "the data changed since this run began, and a resumed run needs the same:\n"
+            f"{_table(data)}\nGo on all the same with --accept-data-change"
+        )
+    return [
+        f"changed: {key} from {_short(was)} to {_short(is_)}" for key, (was, is_) in (changed | data).items()
+    ]
+
+
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Each key of the run file that differs. Keys that the older release did not have hold their defaults."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for table in [*then, *(name for name in now if then and name not in then)]:
+        was, is_ = then.get(table), now.get(table)
+        if was is None or is_ is None:
+            found[table] = (was and was.get("use"), is_ and is_.get("use"))
+            continue
+        found |= {f"{table}.{key}": (was[key], is_.get(key)) for key in was if was[key] != is_.get(key)}
+    return {key: pair for key, pair in found.items() if key not in HARMLESS}
+
+
+def _covers(keys: Collection[str], key: str) -> bool:
+    """Whether a key, or the table around it, is among the allowed ones."""
+    return key in keys or key.partition(".")[0] in keys
+
+
+def _table(changed: Mapping[str, tuple[Any, Any]]) -> str:
+    rows = [("key", "then", "now"), *((key, _short(was), _short(is_)) for key, (was, is_) in changed.items())]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(f"  {key:<{widths[0]}}  {was:<{widths[1]}}  {is_}" for key, was, is_ in rows)
+
+
+def _short(value: Any) -> str:
+    text = "-" if value is None else json.dumps(value)
+    limit = 28
+    return text if len(text) <= limit else text[: limit - 1] + "…"

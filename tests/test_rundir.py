@@ -1,0 +1,81 @@
+"""Who may write into a run folder: one process at a time, and nobody is blocked by a dead one."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import platform
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ebmkit.errors import RunDirectoryError, RunDirectoryInUseError
+from ebmkit.rundir import RunFolder
+from tests.conftest import Ebmkit
+
+RunFile = Callable[[str], Path]
+
+
+def test_a_held_folder_is_refused_with_who_where_and_since_when(tmp_path: Path) -> None:
+    with RunFolder(tmp_path).locked():
+        with pytest.raises(RunDirectoryInUseError) as caught, RunFolder(tmp_path).locked():
+            pass
+        assert f"process {os.getpid()} on {platform.node()} since 2" in str(caught.value)
+    with RunFolder(tmp_path).locked():
+        pass
+
+
+def test_without_locks_a_living_process_holds_and_a_dead_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*arguments: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    for holder, blocks in ((os.getppid(), True), (dead.pid, False)):
+        (tmp_path / ".lock").write_text(f"{holder} on {platform.node()} since yesterday")
+        if blocks:
+            with pytest.raises(RunDirectoryInUseError, match="yesterday"), RunFolder(tmp_path).locked():
+                pass
+        else:
+            with RunFolder(tmp_path).locked():
+                pass
+
+
+def test_a_folder_on_a_disk_that_takes_nothing_is_refused_before_anything_is_trained(
+    run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    file = run_file("coopnets")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(RunDirectoryError, match="cannot write the run folder"):
+            RunFolder(Path("runs/full")).create()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    outcome = ebmkit("run", file, "--set", "run.output=/proc/run")
+    assert outcome.code == 2
+    assert "cannot write the run folder /proc/run" in outcome.err
+
+
+def test_what_a_kill_before_the_first_save_leaves_blocks_nobody(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    folder = Path("runs/coopnets")
+    folder.mkdir(parents=True)
+    for name in (".lock", ".probe-1", ".config.toml-1"):
+        (folder / name).touch()
+    assert ebmkit("run", run_file("coopnets"), "--set", "run.iterations=1").code == 0
+
+
+def test_too_little_room_is_told_before_it_runs_out(tmp_path: Path) -> None:
+    folder, free = RunFolder(tmp_path), shutil.disk_usage(tmp_path).free
+    assert folder.room_for(free // 100, keep=2) == ""
+    assert "2 checkpoints to keep" in folder.room_for(free // 2, keep=2)
+    with pytest.raises(RunDirectoryError, match="too full to save anything"):
+        folder.room_for(free * 2, keep=1)
