@@ -46,7 +46,11 @@ def ebmkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     """A folder of twelve 16x16 grey images with some structure: a bright square somewhere."""
-    folder = tmp_path / "images"
+    return write_images(tmp_path / "images")
+
+
+def write_images(folder: Path) -> Path:
+    """Make the folder of ``images``."""
     folder.mkdir()
     noise = np.random.default_rng(0)
     for number in range(12):

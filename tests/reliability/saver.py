@@ -1,0 +1,58 @@
+"""Saves one state in one of several ways, and says which state can be loaded.
+
+Tensors are a function of K, so that whoever loads can tell a whole state from a mixture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+SAVERS = ("ebmkit", "torch.save", "dcp")
+
+
+def state(k: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(k)
+    return {"weight": torch.randn(64, 64, generator=generator), "moment": torch.full((64, 64), float(k))}
+
+
+def save(how: str, folder: Path, k: int) -> None:
+    if how == "ebmkit":
+        from ebmkit.checkpoint import Checkpoint, write_checkpoint
+
+        tensors = state(k)
+        files = {"energy": {"weight": tensors["weight"]}, "optimizer": {"moment": tensors["moment"]}}
+        write_checkpoint(folder, Checkpoint(k, files, {"data": {"examples": 7}}), keep=1)
+    elif how == "torch.save":
+        torch.save({"k": k, **state(k)}, folder / "last.pt")
+    else:
+        from torch.distributed import checkpoint as dcp
+
+        dcp.save({"k": torch.tensor(k), **state(k)}, checkpoint_id=folder / "last", no_dist=True)
+
+
+def load(how: str, folder: Path) -> int:
+    """The k of a whole state; 0 where nothing can be loaded or what can be is a mixture."""
+    try:
+        found = _load(how, folder)
+    except Exception:  # noqa: BLE001 - whatever a damaged file makes a loader raise
+        return 0
+    k = int(found["moment"][0, 0])
+    return k if all(torch.equal(found[name], value) for name, value in state(k).items()) else 0
+
+
+def _load(how: str, folder: Path) -> dict[str, torch.Tensor]:
+    if how == "ebmkit":
+        from ebmkit.checkpoint import newest_checkpoint
+
+        files = newest_checkpoint(folder)[0].files
+        return {**files["energy"], **files["optimizer"]}
+    if how == "torch.save":
+        found: dict[str, torch.Tensor] = torch.load(folder / "last.pt")
+        return found
+    from torch.distributed import checkpoint as dcp
+
+    found = state(0) | {"k": torch.tensor(0)}
+    dcp.load(found, checkpoint_id=folder / "last", no_dist=True)
+    return found
