@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
 import attrs
-import torch
-from torch import Tensor, nn
 
 from ebmkit.parameters import Ge, Gt, Lt, check_ranges
 from ebmkit.rates import DECAYS, Decay
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "OptimizerSettings"]
 
@@ -79,6 +81,8 @@ class Adam(OptimizerSettings):
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Torch's Adam, fused: a third of the unfused time and fewer."""
+        import torch
+
         return torch.optim.Adam(
             parameters, self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True
         )
@@ -99,6 +103,8 @@ class SGD(OptimizerSettings):
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Torch's SGD, fused."""
+        import torch
+
         return torch.optim.SGD(
             parameters, self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, get_args, get_origin
 
 import attrs
 
@@ -14,18 +14,19 @@ from ebmkit.config import (
     Document,
     GuardTable,
     Key,
+    Parameter,
     Reader,
     RunTable,
     Signature,
     WeightKeys,
-    did_you_mean,
     signature_of,
 )
 from ebmkit.errors import PluginError
 from ebmkit.optimizers import OPTIMIZERS, Adam, OptimizerSettings
 from ebmkit.registry import Component, Registry, UnknownComponentError
+from ebmkit.spelling import edits, nearest
 
-__all__ = ["INJECTED", "NESTED", "TABLES", "Part", "Plan", "make_plan"]
+__all__ = ["INJECTED", "NESTED", "TABLES", "Part", "Plan", "keys_of", "make_plan"]
 
 TABLES: Mapping[str, str] = {
     "data": "source",
@@ -49,6 +50,7 @@ _SHARED: Mapping[str, type] = {
     "inference": ChainKeys,
     "parts": WeightKeys,
 }
+_OWN: Mapping[str, type] = {"run": RunTable, "guard": GuardTable}
 _LEARNERS = ("energy", "generator")
 
 
@@ -139,13 +141,14 @@ def make_plan(document: Document, registry: Registry) -> Plan:
             unknown components are all there is.
     """
     reader = Reader(document)
-    for name in document.data.keys() - TABLES.keys() - {"run", "guard"}:
-        near = did_you_mean(name, [*TABLES, "run", "guard"])
-        reader.report("E102", f"unknown table [{name}]", (name,), label=near)
-    run = RunTable(**reader.values(("run",), signature_of(RunTable).parameters, owner="[run]"))
-    guard = GuardTable(**reader.values(("guard",), signature_of(GuardTable).parameters, owner="[guard]"))
-    parts = {name: part for name in TABLES if (part := _read_table(reader, registry, name)) is not None}
-    _check_wiring(reader, parts)
+    tables = _spelled_tables(reader)
+    found = _search_all(reader, registry, tables)
+    reader.elsewhere = _homes(found.values())
+    _refuse_keys_outside(reader)
+    run = RunTable(**_read_own(reader, tables, "run"))
+    guard = GuardTable(**_read_own(reader, tables, "guard"))
+    parts = {name: _read_part(reader, found[name]) for name in TABLES if name in found}
+    _check_wiring(reader, parts, tables)
     _check_easing(reader, guard, parts)
     try:
         reader.finish()
@@ -156,51 +159,151 @@ def make_plan(document: Document, registry: Registry) -> Plan:
     return Plan(document, run, guard, parts)
 
 
-def _read_table(reader: Reader, registry: Registry, name: str) -> Part | None:
-    """One table as a part; None where it is missing or its component is unknown."""
-    if reader.table((name,)) is None:
-        if name in ("data", "schedule") and name not in reader.document.data:
+def _read_own(reader: Reader, tables: Mapping[str, str], name: str) -> dict[str, Any]:
+    """The values of a table whose keys are all ebmkit's."""
+    return reader.values((tables.get(name, name),), signature_of(_OWN[name]).parameters, owner=f"[{name}]")
+
+
+def keys_of(data: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """What a run file with these tables may set: ``table.key`` to its type, ``table.use`` to a kind of part.
+
+    Args:
+        data: the tables; what is wrong in them is left out.
+        registry: the parts there are.
+    """
+    reader = Reader(Document("", "", data, {}, {}))
+    found = _search_all(reader, registry, {name: name for name in TABLES if name in data})
+    keys: dict[str, Any] = {f"{name}.use": kind for name, kind in TABLES.items() if name in data}
+    for table, parameters in _tables_of(found.values()).items():
+        keys |= {f"{table}.{each.name}": _bare(each.hint) for each in parameters}
+    return dict(sorted(keys.items()))
+
+
+def _bare(hint: Any) -> Any:
+    """A type without its range."""
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _spelled_tables(reader: Reader) -> dict[str, str]:
+    """The tables by the name each should have; a misspelt one is a problem, but read like the right one."""
+    names = [*TABLES, *_OWN]
+    data = reader.document.data
+    tables = {name: name for name in names if name in data}
+    for name, table in data.items():
+        if name in names or not isinstance(table, dict):
+            continue
+        near = nearest(name, [each for each in names if each not in tables]) or nearest(name, names)
+        label = f"did you mean {near!r}?" if near else ""
+        helps = [] if near else [f"there are: {', '.join(f'[{each}]' for each in names)}"]
+        reader.report("E102", f"unknown table [{name}]", (name,), label=label, helps=helps, suggestion=near)
+        if near is not None:
+            tables.setdefault(near, name)
+    for name in ("data", "schedule"):
+        if name not in tables:
             reader.report("E106", f"missing table [{name}]", (), helps=[f'add [{name}] with use = "…"'])
+    return tables
+
+
+def _refuse_keys_outside(reader: Reader) -> None:
+    """A value in front of the first table header belongs to nobody."""
+    for name, value in reader.document.data.items():
+        if name not in (*TABLES, *_OWN) and not isinstance(value, dict):
+            reader.unknown_key((name,), {}, owner="the file itself, which has only tables")
+
+
+class _Use:
+    """What ``use`` says in the table at ``key``; a misspelt one is a problem, but read like the right one.
+
+    Attributes:
+        table: the table; empty where a plain value stands in its place.
+        name: the key as it is written, None where there is none.
+        value: what it says.
+    """
+
+    def __init__(self, reader: Reader, key: Key) -> None:
+        self.key = key
+        self.table = reader.table(key) or {}
+        written = [name for name, value in self.table.items() if edits(name, "use") <= 1]
+        self.name = "use" if "use" in self.table else next(iter(written), None)
+        self.value = self.table.get(self.name) if self.name else None
+        if self.name not in (None, "use"):
+            owner = f"[{'.'.join(key)}]"
+            reader.unknown_key((*key, self.name), {}, owner=owner, others=["use"])
+
+
+@attrs.frozen
+class _Found:
+    """A table whose component is known, and those inside it.
+
+    Attributes:
+        key: where it stands in the file, as it is spelled there.
+        home: where it would stand if it were spelled right.
+        nested: by their place under this table, as in ``Part``.
+    """
+
+    key: Key
+    home: Key
+    use: _Use
+    component: Component
+    slots: tuple[str, ...]
+    nested: Mapping[Key, _Found]
+
+    def walk(self) -> Iterator[_Found]:
+        """This table and every one inside it."""
+        yield self
+        for each in self.nested.values():
+            yield from each.walk()
+
+    def common(self) -> tuple[Parameter, ...]:
+        """The keys of the table that ebmkit reads, beside ``use`` and ``optimizer``."""
+        shared = _SHARED.get(self.home[0] if not self.home[1:] else self.home[-2])
+        return signature_of(shared).parameters if shared is not None else ()
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Every key of the table but ``use`` and ``optimizer``."""
+        return (*self.common(), *self.component.signature.parameters)
+
+
+def _search_all(reader: Reader, registry: Registry, tables: Mapping[str, str]) -> dict[str, _Found]:
+    found = {name: _search(reader, registry, (tables[name],), (name,)) for name in TABLES if name in tables}
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def _search(reader: Reader, registry: Registry, key: Key, home: Key) -> _Found | None:
+    """The table at ``key``; None where it is no table or its component is unknown."""
+    if reader.table(key) is None:
         return None
-    if name not in _LEARNERS:
-        return _read_part(reader, registry, (name,), shared=_SHARED.get(name))
-    part = _read_part(reader, registry, (name,), ignore=("optimizer",))
-    return part and attrs.evolve(part, optimizer=_read_optimizer(reader, name))
-
-
-def _read_part(
-    reader: Reader, registry: Registry, key: Key, *, shared: type | None = None, ignore: tuple[str, ...] = ()
-) -> Part | None:
-    """The table at ``key`` as a part of the kind that the outermost table names."""
-    table = reader.table(key)
-    if table is None or (component := _find(reader, registry, key, table.get("use"))) is None:
+    use = _Use(reader, key)
+    component = _find(reader, registry, TABLES[home[0]], use)
+    if component is None:
         return None
-    signature = signature_of(component.factory)
-    slots = [slot.name for slot in signature.parts if slot.name in NESTED]
-    common = signature_of(shared).parameters if shared is not None else ()
-    values = reader.values(
-        key,
-        (*common, *signature.parameters),
-        owner=_owner(key, component),
-        ignore=["use", *slots, *ignore],
-        more=f"ebmkit plugins show {component.kind}/{component.name}",
-    )
-    return Part(
-        table["use"],
-        component,
-        {each.name: values[each.name] for each in signature.parameters if each.name in values},
-        {each.name: values[each.name] for each in common},
-        nested={
-            place: part
-            for slot in slots
-            for place in _places(reader, key, slot, component)
-            if (part := _read_part(reader, registry, (*key, *place), shared=_SHARED.get(slot))) is not None
-        },
-    )
+    slots = tuple(slot.name for slot in component.signature.parts if slot.name in NESTED)
+    nested = {
+        place: each
+        for slot in slots
+        for place in _places(reader, key, slot, component)
+        if (each := _search(reader, registry, (*key, *place), (*home, *place))) is not None
+    }
+    return _Found(key, home, use, component, slots, nested)
 
 
-def _owner(key: Key, component: Component) -> str:
-    return f"{TABLES[key[0]]} {component.name!r}"
+def _find(reader: Reader, registry: Registry, kind: str, use: _Use) -> Component | None:
+    if not isinstance(use.value, str):
+        names = ", ".join(sorted({each.name for each in registry.components(kind)}))
+        if use.name is None:
+            table = ".".join(use.key)
+            reader.report("E106", f"missing key 'use' in [{table}]", use.key, helps=[f"installed: {names}"])
+        else:
+            message = f"'use' must be a string, got {use.value!r}"
+            reader.report("E104", message, (*use.key, use.name), value=True, helps=[f"installed: {names}"])
+        return None
+    try:
+        return registry.find(kind, use.value)
+    except UnknownComponentError as error:
+        label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
+        place = (*use.key, use.name or "use")
+        reader.report("E107", error.message, place, value=True, label=label, suggestion=error.suggestion)
+        return None
 
 
 def _places(reader: Reader, key: Key, slot: str, component: Component) -> list[Key]:
@@ -211,62 +314,96 @@ def _places(reader: Reader, key: Key, slot: str, component: Component) -> list[K
         return [(slot,)] if slot == "part" else [(slot, name) for name in table]
     if table is not None or slot not in (reader.table(key) or {}):
         wanted = f"[{'.'.join(inner)}]" if slot == "part" else f"[{'.'.join(inner)}.NAME]"
-        message = f"{_owner(key, component)} is made of other parts: add a table {wanted}"
+        message = f"{_owner(component)} is made of other parts: add a table {wanted}"
         reader.report("E106", message, (*key, "use"), value=True, helps=[f'{wanted} with use = "…"'])
     return []
 
 
-def _find(reader: Reader, registry: Registry, key: Key, use: object) -> Component | None:
-    kind = TABLES[key[0]]
-    if not isinstance(use, str):
-        names = ", ".join(sorted({each.name for each in registry.components(kind)}))
-        missing = use is None
-        table = ".".join(key)
-        problem = f"missing key 'use' in [{table}]" if missing else f"'use' must be a string, got {use!r}"
-        place = key if missing else (*key, "use")
-        reader.report("E106" if missing else "E104", problem, place, helps=[f"installed: {names}"])
-        return None
-    try:
-        return registry.find(kind, use)
-    except UnknownComponentError as error:
-        label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
-        reader.report("E107", error.message, (*key, "use"), value=True, label=label)
-        return None
+def _homes(found: Iterable[_Found]) -> dict[str, tuple[str, ...]]:
+    """For each key, the tables in which it would be right."""
+    tables = list(found)
+    homes: dict[str, list[str]] = {}
+    for name in sorted(each.home[0] for each in tables if each.home[0] in _LEARNERS):
+        homes.setdefault("optimizer", []).append(name)
+    for name, parameters in sorted(_tables_of(tables).items()):
+        for each in parameters:
+            homes.setdefault(each.name, []).append(name)
+    return {key: tuple(names) for key, names in homes.items()}
 
 
-def _read_optimizer(reader: Reader, name: str) -> OptimizerSettings:
-    key = (name, "optimizer")
-    table = reader.table(key) or {}
-    use = table.get("use", "adam")
-    if use not in OPTIMIZERS:
-        message = f"no optimizer named {use!r}; there are: {', '.join(OPTIMIZERS)}"
-        label = did_you_mean(str(use), OPTIMIZERS)
-        reader.report("E104", message, (*key, "use"), value=True, label=label)
-        return Adam()
-    factory = OPTIMIZERS[use]
+def _tables_of(found: Iterable[_Found]) -> dict[str, tuple[Parameter, ...]]:
+    """Each table of a run file, ebmkit's own and the optimizers' among them, with its parameters."""
+    tables = {name: signature_of(table).parameters for name, table in _OWN.items()}
+    for top in found:
+        tables |= {".".join(each.home): each.parameters() for each in top.walk()}
+        if top.home[0] in _LEARNERS:
+            tables[f"{top.home[0]}.optimizer"] = signature_of(Adam).parameters
+    return tables
+
+
+def _read_part(reader: Reader, found: _Found) -> Part:
+    """The values of a table, and of those inside it."""
+    component, signature = found.component, found.component.signature
+    learns = found.home[0] in _LEARNERS and not found.home[1:]
+    values = reader.values(
+        found.key,
+        found.parameters(),
+        owner=_owner(component),
+        ignore=[found.use.name or "use", *found.slots, *(["optimizer"] if learns else [])],
+        more=f"ebmkit plugins show {component.kind}/{component.name}",
+    )
+    return Part(
+        str(found.use.value),
+        component,
+        {each.name: values[each.name] for each in signature.parameters if each.name in values},
+        {each.name: values[each.name] for each in found.common()},
+        _read_optimizer(reader, (*found.key, "optimizer")) if learns else None,
+        {place: _read_part(reader, each) for place, each in found.nested.items()},
+    )
+
+
+def _owner(component: Component) -> str:
+    return f"{component.kind} {component.name!r}"
+
+
+def _read_optimizer(reader: Reader, key: Key) -> OptimizerSettings:
     before = len(reader.problems)
-    values = reader.values(key, signature_of(factory).parameters, owner=f"optimizer {use!r}", ignore=["use"])
+    use = _Use(reader, key)
+    name = "adam" if use.value is None else use.value
+    if name not in list(OPTIMIZERS):  # it may be a table, which cannot be hashed
+        message = f"no optimizer named {name!r}; there are: {', '.join(OPTIMIZERS)}"
+        near = nearest(str(name), OPTIMIZERS)
+        label = f"did you mean {near!r}?" if near else ""
+        place = (*key, use.name or "use")
+        reader.report("E104", message, place, value=True, label=label, suggestion=near)
+        return Adam()
+    factory = OPTIMIZERS[name]
+    values = reader.values(
+        key, signature_of(factory).parameters, owner=f"optimizer {name!r}", ignore=[use.name or "use"]
+    )
     return factory(**values) if len(reader.problems) == before else Adam()
 
 
-def _check_wiring(reader: Reader, parts: Mapping[str, Part]) -> None:
+def _check_wiring(reader: Reader, parts: Mapping[str, Part], tables: Mapping[str, str]) -> None:
     """Every part the components ask for has a table, and every table has somebody who asks."""
     wanted: dict[str, str] = {}
     for key, part in (each for name, top in parts.items() for each in top.walk((name,))):
-        owner = _owner(key, part.component)
-        for slot in signature_of(part.component.factory).parts:
+        owner = _owner(part.component)
+        for slot in part.component.signature.parts:
             if slot.name in TABLES or slot.name in INJECTED or not slot.required:
                 wanted.setdefault(slot.name, owner)
-            if slot.required and slot.name in TABLES and slot.name not in reader.document.data:
+            if slot.required and slot.name in TABLES and slot.name not in tables:
                 message = f"{owner} needs the part {slot.name!r}: add a table [{slot.name}]"
-                reader.report("E106", message, (*key, "use"), value=True)
+                reader.report("E106", message, (tables[key[0]], *key[1:], "use"), value=True)
     schedule = parts.get("schedule")
     for name in parts.keys() - wanted.keys() - {"data", "schedule"}:
         if schedule is not None:
             message = (
                 f"scheduler {schedule.component.name!r} takes no part {name!r}: remove the table [{name}]"
             )
-            reader.report("E108", message, (name,), helps=[f"it takes: {', '.join(_slots(schedule))}"])
+            reader.report(
+                "E108", message, (tables[name],), helps=[f"it takes: {', '.join(_slots(schedule))}"]
+            )
 
 
 def _check_easing(reader: Reader, guard: GuardTable, parts: Mapping[str, Part]) -> None:
@@ -279,5 +416,5 @@ def _check_easing(reader: Reader, guard: GuardTable, parts: Mapping[str, Part]) 
 
 
 def _slots(part: Part) -> list[str]:
-    signature: Signature = signature_of(part.component.factory)
+    signature: Signature = part.component.signature
     return [slot.name for slot in signature.parts if slot.name in TABLES]

@@ -13,7 +13,9 @@ A plugin is a module with hook implementations, named by an entry point of the g
     def ebmkit_samplers():
         return {"mala": MALA}
 
-Each hook returns a mapping from the name that run files use to the class. The class's
+Each hook returns a mapping from the name that run files use to the class, or to a string
+``"module:Class"``: then the class is imported when it is built and not before, and its parameters
+are read from its source, so that checking a run file or listing parts needs no torch. The class's
 keyword-only constructor parameters are its TOML keys; its positional parameters are parts,
 handed in by name (``shape``, ``examples``, ``energy``, ``generator``, ``revision``,
 ``inference``). Ranges are annotations: ``Annotated[float, Gt(0)]``. ebmkit's own parts come in by
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ebmkit.data import Source
 
 __all__ = [
+    "API_VERSION",
     "ENTRY_POINT_GROUP",
     "ebmkit_energies",
     "ebmkit_generators",
@@ -44,30 +47,38 @@ __all__ = [
 
 ENTRY_POINT_GROUP = "ebmkit"
 
+API_VERSION = (1, 0)
+"""What this ebmkit offers to plugins: (major, minor).
+
+A minor version adds and takes nothing away. A plugin module that needs a certain one says so,
+``EBMKIT_API = (1, 0)``, and is reported as broken, with the reason, by a host of another major or
+an older minor version. A module that says nothing is taken as it is.
+"""
+
 hookspec = pluggy.HookspecMarker("ebmkit")
 hookimpl = pluggy.HookimplMarker("ebmkit")
 
 
 @hookspec
-def ebmkit_energies() -> Mapping[str, type[Energy]]:  # type: ignore[empty-body]
+def ebmkit_energies() -> Mapping[str, type[Energy] | str]:  # type: ignore[empty-body]
     """Energies, for ``[energy]``."""
 
 
 @hookspec
-def ebmkit_generators() -> Mapping[str, type[LatentGenerator]]:  # type: ignore[empty-body]
+def ebmkit_generators() -> Mapping[str, type[LatentGenerator] | str]:  # type: ignore[empty-body]
     """Latent generators, for ``[generator]``."""
 
 
 @hookspec
-def ebmkit_samplers() -> Mapping[str, type[Sampler]]:  # type: ignore[empty-body]
+def ebmkit_samplers() -> Mapping[str, type[Sampler] | str]:  # type: ignore[empty-body]
     """Samplers, for ``[revision]`` and ``[inference]``."""
 
 
 @hookspec
-def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler]]:  # type: ignore[empty-body]
+def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler] | str]:  # type: ignore[empty-body]
     """Schedules, for ``[schedule]``."""
 
 
 @hookspec
-def ebmkit_sources() -> Mapping[str, type[Source]]:  # type: ignore[empty-body]
+def ebmkit_sources() -> Mapping[str, type[Source] | str]:  # type: ignore[empty-body]
     """Data sources, for ``[data]``."""

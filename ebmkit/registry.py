@@ -6,8 +6,11 @@ second plugin of the same name and dies of the first one that cannot be imported
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -16,8 +19,12 @@ import pluggy
 
 from ebmkit import plugin as hookspecs
 from ebmkit.errors import PluginError
+from ebmkit.outline import Outline, outline
+from ebmkit.selection import Selection
+from ebmkit.signature import Signature, signature_of
+from ebmkit.spelling import nearest
 
-__all__ = ["KINDS", "BrokenPlugin", "Component", "Registry", "UnknownComponentError"]
+__all__ = ["KINDS", "BrokenPlugin", "Component", "Plugin", "Registry", "UnknownComponentError"]
 
 KINDS: Mapping[str, str] = {
     "energy": "ebmkit_energies",
@@ -27,6 +34,15 @@ KINDS: Mapping[str, str] = {
     "source": "ebmkit_sources",
 }
 """Kinds of component and the hook that collects each."""
+
+
+_BASES: Mapping[str, str] = {
+    "energy": "ebmkit.core:Energy",
+    "generator": "ebmkit.core:LatentGenerator",
+    "sampler": "ebmkit.core:Sampler",
+    "scheduler": "ebmkit.core:CooperativeScheduler",
+    "source": "ebmkit.data:Source",
+}
 
 
 class UnknownComponentError(PluginError):
@@ -41,44 +57,123 @@ class UnknownComponentError(PluginError):
 
 
 @attrs.frozen
+class Plugin:
+    """A plugin module, named by an entry point, and the distribution that brought it."""
+
+    name: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"plugin {self.name!r} of {self.distribution} {self.version}"
+
+
+@attrs.frozen
+class BrokenPlugin(Plugin):
+    """A plugin that could not be used, and why. Everything else goes on without it."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} is broken: {self.reason}"
+
+
+@attrs.frozen
 class Component:
     """One part that a run file can name.
 
     Attributes:
         kind: a key of ``KINDS``.
         name: what ``use =`` says.
-        factory: the class.
-        distribution: who provides it, as installed: ``ebmkit-torch``.
-        version: of that distribution.
+        reference: the class, or ``module:Class``.
+        plugin: who provides it.
     """
 
     kind: str
     name: str
-    factory: Callable[..., Any]
-    distribution: str
-    version: str
+    reference: type | str
+    plugin: Plugin
+
+    @property
+    def distribution(self) -> str:
+        """Who provides it, as installed: ``ebmkit-torch``."""
+        return self.plugin.distribution
+
+    @property
+    def version(self) -> str:
+        """The version of that distribution."""
+        return self.plugin.version
+
+    @property
+    def owner(self) -> str:
+        """The part with everybody who answers for it, for messages."""
+        return f"{self.kind} {self.name!r} ({self.plugin})"
+
+    @property
+    def place(self) -> str:
+        """Where the class stands: ``ebmkit_langevin.langevin.Langevin``."""
+        if isinstance(self.reference, str):
+            return self.reference.replace(":", ".")
+        return f"{self.reference.__module__}.{self.reference.__qualname__}"
+
+    @property
+    def factory(self) -> Callable[..., Any]:
+        """The class itself, imported now if it was not before.
+
+        Raises:
+            PluginError: it cannot be imported, or is not of the kind it is offered as.
+        """
+        try:
+            with _tame():
+                return _loaded(self.kind, self.reference)
+        except _FaultError as fault:
+            raise PluginError(f"{self.owner} cannot be loaded: {fault}") from fault.__cause__
+
+    @property
+    def signature(self) -> Signature:
+        """Its parts and parameters, without importing it where its source tells.
+
+        Raises:
+            PluginError: the constructor cannot be read.
+        """
+        if (seen := self._outline()) is not None:
+            return seen.signature
+        try:
+            return signature_of(self.factory)
+        except (TypeError, ValueError, NameError) as error:
+            raise PluginError(f"{self.owner}: its parameters cannot be read: {error}") from error
+
+    @property
+    def doc(self) -> str:
+        """Its docstring, without importing it where its source tells."""
+        seen = self._outline()
+        return inspect.getdoc(self.factory) or "" if seen is None else seen.doc
+
+    def _outline(self) -> Outline | None:
+        if not isinstance(self.reference, str):
+            return None
+        return outline(*self.reference.split(":", 1)) if ":" in self.reference else None
 
 
-@attrs.frozen
-class BrokenPlugin:
-    """A plugin that could not be used, and why. Everything else goes on without it."""
-
-    plugin: str
-    distribution: str
-    version: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"plugin {self.plugin!r} of {self.distribution} {self.version} is broken: {self.reason}"
+class _FaultError(Exception):
+    """Wraps whatever a plugin's code raised."""
 
 
-@attrs.frozen
-class _Plugin:
-    """A registered plugin module and the distribution it came from."""
+@contextmanager
+def _tame() -> Iterator[None]:
+    """Run a plugin's code: what it prints goes to stderr, whatever it raises becomes a fault of its own.
 
-    name: str
-    distribution: str
-    version: str
+    Even ``sys.exit`` is its fault alone. Only Ctrl-C is the user's.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # What this module itself refuses says enough; of anything else the kind of error is needed too.
+        ours = isinstance(error, PluginError)
+        raise _FaultError(str(error) if ours else f"{type(error).__name__}: {error}") from error
 
 
 class Registry:
@@ -86,35 +181,51 @@ class Registry:
 
     Attributes:
         broken: the plugins that failed, in the order they were met.
+        switched_off: those that ``EBMKIT_PLUGINS`` or ``-p no:NAME`` keeps out.
     """
 
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager("ebmkit")
         self._manager.add_hookspecs(hookspecs)
-        self._plugins: dict[str, _Plugin] = {}
+        self._plugins: dict[str, Plugin] = {}
         self._components: dict[str, list[Component]] = {}
         self.broken: list[BrokenPlugin] = []
+        self.switched_off: list[Plugin] = []
 
     @classmethod
     def discover(cls) -> Registry:
-        """All plugins that are installed in this Python, ebmkit's own among them."""
+        """All plugins that are installed in this Python, ebmkit's own among them.
+
+        Raises:
+            ConfigError: ``EBMKIT_PLUGINS`` names a plugin that is not installed.
+        """
         registry = cls()
-        points = entry_points(group=hookspecs.ENTRY_POINT_GROUP)
-        for point in sorted(points, key=lambda point: (_origin(point), point.name)):
-            registry._load(point)
+        points = sorted(
+            entry_points(group=hookspecs.ENTRY_POINT_GROUP), key=lambda point: (_origin(point), point.name)
+        )
+        plugins = {point: Plugin(point.name, *_origin(point)) for point in points}
+        selection = Selection.from_environment()
+        selection.refuse_unknown([(each.name, each.distribution) for each in plugins.values()])
+        for point, plugin in plugins.items():
+            if selection.admits(plugin.name, plugin.distribution):
+                registry._load(point, plugin)
+            else:
+                registry.switched_off.append(plugin)
         return registry
 
     def register(self, module: object, *, name: str, distribution: str, version: str) -> None:
         """Add a plugin; one that pluggy refuses, or with a misspelt hook, becomes a broken one."""
-        plugin = _Plugin(name, distribution, version)
+        plugin = Plugin(name, distribution, version)
         key = f"{distribution}:{name}"
         try:
-            self._manager.register(module, name=key)
-            self._manager.check_pending()
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its own fault
+            with _tame():
+                _check_api(module)
+                self._manager.register(module, name=key)
+                self._manager.check_pending()
+        except _FaultError as fault:
             if self._manager.has_plugin(key):
                 self._manager.unregister(name=key)
-            self._break(plugin, error)
+            self._break(plugin, str(fault))
         else:
             self._plugins[key] = plugin
             self._components.clear()
@@ -144,44 +255,45 @@ class Registry:
             raise UnknownComponentError(_ambiguous(kind, name, matches))
         raise self._unknown(kind, use)
 
-    def _load(self, point: EntryPoint) -> None:
-        distribution, version = _origin(point)
+    def _load(self, point: EntryPoint, plugin: Plugin) -> None:
         try:
-            module = point.load()
-        # A plugin that calls sys.exit() while it is imported must not end this program.
-        except (Exception, SystemExit) as error:  # noqa: BLE001
-            self._break(_Plugin(point.name, distribution, version), error)
+            with _tame():
+                module = point.load()
+        except _FaultError as fault:
+            self._break(plugin, str(fault))
         else:
-            self.register(module, name=point.name, distribution=distribution, version=version)
+            self.register(module, **attrs.asdict(plugin))
 
     def _collect(self, kind: str) -> Iterator[Component]:
         hook = getattr(self._manager.hook, KINDS[kind])
         for implementation in hook.get_hookimpls():
             plugin = self._plugins[implementation.plugin_name]
             try:
-                offered = dict(implementation.function())
-            except (Exception, SystemExit) as error:  # noqa: BLE001
-                self._break(plugin, error)
+                with _tame():
+                    offered = dict(implementation.function())
+                    for name, reference in offered.items():
+                        _check_offer(kind, name, reference)
+            except _FaultError as fault:
+                self._break(plugin, str(fault))
                 continue
-            for name, factory in offered.items():
-                yield Component(kind, name, factory, plugin.distribution, plugin.version)
+            for name, reference in offered.items():
+                yield Component(kind, name, reference, plugin)
 
-    def _break(self, plugin: _Plugin, error: BaseException) -> None:
-        reason = f"{type(error).__name__}: {error}"
-        broken = BrokenPlugin(plugin.name, plugin.distribution, plugin.version, reason)
+    def _break(self, plugin: Plugin, reason: str) -> None:
+        broken = BrokenPlugin(**attrs.asdict(plugin), reason=reason)
         if broken not in self.broken:
             self.broken.append(broken)
 
     def _unknown(self, kind: str, use: str) -> UnknownComponentError:
         names = sorted({each.name for each in self.components(kind)})
-        near = difflib.get_close_matches(use, names, n=1)
         if not self._plugins and not self.broken:
             return UnknownComponentError(
                 f"no {kind} named {use!r}: no ebmkit plugins are installed in this Python; "
                 "a source tree has no entry points until it is installed: pip install ."
             )
         message = f"no {kind} named {use!r}; installed: {', '.join(names) or 'none'}"
-        return UnknownComponentError("\n".join([message, *map(str, self.broken)]), near[0] if near else None)
+        absent = [*map(str, self.broken), *(f"{each} is switched off" for each in self.switched_off)]
+        return UnknownComponentError("\n".join([message, *absent]), nearest(use, names))
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
@@ -190,9 +302,78 @@ def _origin(point: EntryPoint) -> tuple[str, str]:
     return point.dist.name, point.dist.version
 
 
-def _ambiguous(kind: str, name: str, matches: Iterable[Component]) -> str:
+def _check_api(module: object) -> None:
+    """Refuse a plugin that states another plugin API than this host has.
+
+    Raises:
+        PluginError: it needs another major or a newer minor version.
+    """
+    here = hookspecs.API_VERSION
+    needed = getattr(module, "EBMKIT_API", here)
+    if not (isinstance(needed, tuple) and list(map(type, needed)) == [int, int]):
+        raise PluginError(f"EBMKIT_API must be two integers such as {here}, got {needed!r}")
+    if needed[0] != here[0] or needed > here:
+        older = "ebmkit" if needed > here else "the plugin"
+        raise PluginError(
+            f"it needs the plugin API {needed[0]}.{needed[1]}, this ebmkit has {here[0]}.{here[1]}: "
+            f"update {older}"
+        )
+
+
+def _check_offer(kind: str, name: object, reference: object) -> None:
+    """Refuse what is no name with a class.
+
+    Raises:
+        PluginError: with what it is instead.
+    """
+    if not isinstance(name, str) or not name or ":" in name:
+        raise PluginError(f"{KINDS[kind]} offers {name!r}, which is no name")
+    if isinstance(reference, str) and all(reference.partition(":")):
+        if outline(*reference.split(":", 1)) is None:  # only importing it tells, or that it is broken
+            _loaded(kind, reference)
+        return
+    if not isinstance(reference, type):
+        raise PluginError(
+            f"{KINDS[kind]} offers {name!r} as {reference!r}: a class, or 'module:Class', is needed"
+        )
+    _loaded(kind, reference)
+
+
+def _loaded(kind: str, reference: type | str) -> type:
+    """The class that a reference means.
+
+    Raises:
+        PluginError: it is no class of this kind.
+    """
+    found: Any = reference
+    if isinstance(reference, str):
+        module, _, name = reference.partition(":")
+        found = getattr(importlib.import_module(module), name)
+    base = _base(kind)
+    if not isinstance(found, type):
+        raise PluginError(f"{found!r} is no class")
+    if not issubclass(found, base):
+        raise PluginError(f"{found.__name__} is not derived from {_BASES[kind].replace(':', '.')}")
+    if inspect.isabstract(found):
+        missing = [
+            name for name in dir(found) if getattr(getattr(found, name), "__isabstractmethod__", False)
+        ]
+        raise PluginError(f"{found.__name__} does not define {', '.join(missing)}")
+    return found
+
+
+def _base(kind: str) -> type:
+    """The abstract class of a kind; importing it imports torch."""
+    module, _, name = _BASES[kind].partition(":")
+    base: type = getattr(importlib.import_module(module), name)
+    return base
+
+
+def _ambiguous(kind: str, name: str, matches: Sequence[Component]) -> str:
     providers = [f"{each.distribution} {each.version}" for each in matches]
-    choice = next(iter(matches)).distribution
+    choice = matches[0].distribution
+    if len({each.distribution for each in matches}) == 1:
+        return f"{kind} {name!r} is offered twice by {providers[0]}, which its author has to mend"
     return (
         f"{kind} {name!r} is provided by {' and '.join(providers)}; "
         f"write use = '{choice}:{name}' to choose one"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,7 @@ class Outcome(NamedTuple):
 
 
 Ebmkit = Callable[..., Outcome]
+Install = Callable[..., None]
 
 
 @pytest.fixture
@@ -146,3 +148,18 @@ def run_file(tmp_path: Path, images: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a distribution with one plugin module on the path, as pip would leave it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def put(distribution: str, module: str, source: str, *, point: str | None = None) -> None:
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
+        info = tmp_path / f"{distribution.replace('-', '_')}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[ebmkit]\n{point or module} = {module}\n")
+
+    return put

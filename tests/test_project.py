@@ -47,12 +47,11 @@ def test_public_names_exist_and_are_documented(name: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_part_documents_every_parameter(kind: str) -> None:
-    from ebmkit.config import signature_of
 
     components = Registry.discover().components(kind)
     assert components
     for component in components:
-        for parameter in signature_of(component.factory).parameters:
+        for parameter in component.signature.parameters:
             assert parameter.doc, f"{kind}/{component.name}: {parameter.name}"
 
 
@@ -92,3 +91,8 @@ def test_the_readme_gives_exactly_two_set_up_commands() -> None:
 def test_links_of_the_readme_lead_somewhere() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text()):
         assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_part_has_a_page_of_its_own(kind: str) -> None:
+    assert [name for name, text in DOCS.items() if f"{{{{ parts {kind} }}}}" in text]

@@ -1,10 +1,10 @@
 """Run files: TOML with positions, typed against the constructors of the parts, all errors at once."""
 
-from ebmkit.config.convert import describe
+from ebmkit.config.convert import as_toml, describe
 from ebmkit.config.document import ConfigProblemsError, Document, Key, read_document
-from ebmkit.config.reader import Reader, did_you_mean
-from ebmkit.config.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
+from ebmkit.config.reader import Reader
 from ebmkit.config.tables import ChainKeys, DataKeys, GuardTable, RunTable, WeightKeys
+from ebmkit.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
 
 __all__ = [
     "REQUIRED",
@@ -20,8 +20,8 @@ __all__ = [
     "RunTable",
     "Signature",
     "WeightKeys",
+    "as_toml",
     "describe",
-    "did_you_mean",
     "read_document",
     "signature_of",
 ]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
+import contextlib
+import math
+import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import tomli_w
 
 from ebmkit.parameters import broken_bound, describe_bounds
 
-__all__ = ["ConversionError", "OutOfRangeError", "convert", "describe"]
+__all__ = ["ConversionError", "OutOfRangeError", "as_toml", "convert", "describe"]
+
+_YES = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
 
 _NAMES: Mapping[type, str] = {
     bool: "true or false",
@@ -22,11 +28,17 @@ _NAMES: Mapping[type, str] = {
 
 
 class ConversionError(ValueError):
-    """The value has another type; ``suggestion`` is what was probably meant."""
+    """The value has another type.
 
-    def __init__(self, message: str, suggestion: str | None = None) -> None:
+    Attributes:
+        choices: the values there are to choose from, where there are some.
+        repaired: the value that was probably meant, None where that is not clear.
+    """
+
+    def __init__(self, message: str, choices: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.suggestion = suggestion
+        self.choices = tuple(choices)
+        self.repaired: Any = None
 
 
 class OutOfRangeError(ValueError):
@@ -44,7 +56,11 @@ def convert(value: Any, hint: Any) -> Any:
         >>> convert([1, 2], tuple[float, ...])
         (1.0, 2.0)
     """
-    converted = _convert(value, hint)
+    try:
+        converted = _convert(value, hint)
+    except ConversionError as error:
+        error.repaired = _repair(value, hint)
+        raise
     if (bound := broken_bound(hint, converted)) is not None:
         raise OutOfRangeError(f"must be {bound}, got {value!r}")
     return converted
@@ -91,16 +107,16 @@ def _scalar(value: Any, hint: Any) -> Any:
     if type(value) is not hint:
         wanted = _NAMES.get(hint, describe(hint))
         raise ConversionError(f"must be {wanted}, got {_NAMES.get(type(value), 'a date or time')}: {value!r}")
+    if hint is float and math.isnan(value):
+        raise OutOfRangeError("must be a number, got nan")
     return value
 
 
 def _choice(value: Any, choices: tuple[Any, ...]) -> Any:
     if any(value == choice and type(value) is type(choice) for choice in choices):
         return value
-    names = [str(choice) for choice in choices]
-    near = difflib.get_close_matches(str(value), names, n=1)
     listed = ", ".join(repr(choice) for choice in choices)
-    raise ConversionError(f"must be one of {listed}, got {value!r}", near[0] if near else None)
+    raise ConversionError(f"must be one of {listed}, got {value!r}", [str(choice) for choice in choices])
 
 
 def _any_of(value: Any, hints: tuple[Any, ...]) -> Any:
@@ -112,7 +128,8 @@ def _any_of(value: Any, hints: tuple[Any, ...]) -> Any:
             return _convert(value, hint)
         except ConversionError as error:
             failures.append(error)
-    raise failures[0] if len(failures) == 1 else ConversionError(" or ".join(map(str, failures)))
+    choices = [choice for failure in failures for choice in failure.choices]
+    raise failures[0] if len(failures) == 1 else ConversionError(" or ".join(map(str, failures)), choices)
 
 
 def _items(value: Any, hints: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -123,3 +140,46 @@ def _items(value: Any, hints: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(value) != len(hints):
         raise ConversionError(f"must have {len(hints)} entries, got {len(value)}: {value!r}")
     return tuple(_convert(item, hint) for item, hint in zip(value, hints, strict=True))
+
+
+def as_toml(value: Any) -> str:
+    """A value as it stands in a run file.
+
+    Examples:
+        >>> as_toml((32, 64)), as_toml("adam"), as_toml(True), as_toml(1e-08)
+        ('[32, 64]', '"adam"', 'true', '1e-08')
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(as_toml(each) for each in value)}]"
+    return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")
+
+
+def _repair(value: Any, hint: Any) -> Any:
+    """The first reading of a wrong value that the parameter would take, None where there is none."""
+    for candidate in _readings(value):
+        try:
+            converted = _convert(candidate, hint)
+        except ValueError:
+            continue
+        if broken_bound(hint, converted) is None:
+            return candidate
+    return None
+
+
+def _readings(value: Any) -> Iterator[Any]:
+    """What somebody may have meant who wrote ``value``: without quotes, as a word, as a list, as an item."""
+    if isinstance(value, str):
+        with contextlib.suppress(tomllib.TOMLDecodeError):
+            yield tomllib.loads(f"value = {value}")["value"]
+        if value.lower() in _YES:
+            yield _YES[value.lower()]
+    elif isinstance(value, float) and value.is_integer():
+        yield int(value)
+    elif type(value) is int and value in (0, 1):
+        yield bool(value)
+    if isinstance(value, list):
+        if len(value) == 1:
+            yield value[0]
+    else:
+        yield [value]
+        yield str(value)

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from ebmkit.config.positions import Position, locate
+from ebmkit.config.positions import Position, Repeat, locate, repeats
 from ebmkit.config.problems import Problem, render
 from ebmkit.errors import ConfigError
 
@@ -35,6 +35,7 @@ class Document:
         file: the path as the user wrote it.
         data: the tables.
         overrides: the argument of ``--set`` by the key it sets.
+        problems: what is wrong with it that kept nothing else from being read.
     """
 
     file: str
@@ -42,6 +43,7 @@ class Document:
     data: dict[str, Any]
     positions: dict[Key, Position]
     overrides: dict[Key, str]
+    problems: tuple[Problem, ...] = ()
 
     def problem(
         self,
@@ -52,38 +54,62 @@ class Document:
         value: bool = False,
         label: str = "",
         helps: Sequence[str] = (),
+        suggestion: str | None = None,
     ) -> Problem:
         """A problem placed at the key (or at its value): in the file, or at the override that set it.
 
         A key that does not stand in the file has the place of the table around it.
         """
+        details: dict[str, Any] = {"label": label, "helps": tuple(helps), "suggestion": suggestion}
         if (argument := self._override(key)) is not None:
+            column, length = _place_in(argument, key, value=value)
             source = f"--set {argument}"
-            column = len("--set ") + 1 + (argument.index("=") + 1 if value and "=" in argument else 0)
-            length = len(source) - column + 1 if value else len(argument.split("=")[0])
-            return Problem(code, message, source, None, column, length, source, label, tuple(helps))
+            column += len("--set ")
+            return Problem(code, message, source, None, column, length, source, **details)
         around = (key[:end] for end in range(len(key), 0, -1))
         position = next((self.positions[each] for each in around if each in self.positions), None)
         if position is None:
-            return Problem(code, message, self.file, None, None, 1, None, label, tuple(helps))
-        line = self.text.splitlines()[position.line - 1]
+            return Problem(code, message, self.file, **details)
+        line = _line(self.text, position.line)
         column, length = position.column, position.length
         if value:
             column, length = position.value_column, position.value_length
-        return Problem(code, message, self.file, position.line, column, length, line, label, tuple(helps))
+        return Problem(code, message, self.file, position.line, column, length, line, **details)
 
     def _override(self, key: Key) -> str | None:
-        """The override that set this key or the table around it."""
-        ends = range(len(key), 0, -1)
-        return next((self.overrides[key[:end]] for end in ends if key[:end] in self.overrides), None)
+        """The override that set this key, the table around it, or the first one of a table it made."""
+        for end in range(len(key), 0, -1):
+            if key[:end] in self.overrides:
+                return self.overrides[key[:end]]
+        if not key or key in self.positions:
+            return None
+        below = (argument for set_, argument in self.overrides.items() if set_[: len(key)] == key)
+        return next(below, None)
+
+
+def _place_in(argument: str, key: Key, *, value: bool) -> tuple[int, int]:
+    """Column, from 1, and length of a key or its value in an override."""
+    name, _, raw = argument.partition("=")
+    parts = name.split(".")
+    if (value and len(key) == len(parts)) or len(key) > len(parts):
+        return len(name) + 2, max(len(raw), 1)
+    part = parts[len(key) - 1]
+    return len(".".join(parts[: len(key) - 1])) + (len(key) > 1) + 1, len(part)
+
+
+def _line(text: str, number: int) -> str:
+    return text.split("\n")[number - 1].rstrip("\r")
 
 
 def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Read a run file and apply ``table.key=value`` overrides, the last one winning.
 
+    What keeps nothing else from being read, such as a repeated key or an override that is not
+    ``table.key=value``, is among the problems of the document.
+
     Raises:
         ConfigError: no such file, or not text.
-        ConfigProblemsError: not TOML, or an override that is not ``table.key=value``.
+        ConfigProblemsError: not TOML.
     """
     file = str(path)
     try:
@@ -93,27 +119,65 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not a text file in UTF-8: {error}") from None
+    data, problems = _parse(file, text)
+    document = Document(file, text, data, locate(text), {})
+    problems += [problem for argument in overrides if (problem := _apply(document, argument)) is not None]
+    return attrs.evolve(document, problems=tuple(problems))
+
+
+def _parse(file: str, text: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The tables of a TOML text, and its repeated keys, which are read over so that the rest is checked.
+
+    Raises:
+        ConfigError: it nests values deeper than can be read.
+        ConfigProblemsError: it is not TOML for another reason.
+    """
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigProblemsError([_syntax_problem(file, text, error)], file=file) from None
+        return tomllib.loads(text), []
     except RecursionError:
         raise ConfigError(f"{file} nests values deeper than can be read") from None
-    document = Document(file, text, data, locate(text), {})
-    problems = [problem for argument in overrides if (problem := _apply(document, argument)) is not None]
-    if problems:
-        raise ConfigProblemsError(problems, file=file)
-    return document
+    except tomllib.TOMLDecodeError as error:
+        again = repeats(text)
+        try:
+            return tomllib.loads(_without(text, again)), [_repeat_problem(file, text, each) for each in again]
+        except tomllib.TOMLDecodeError:
+            raise ConfigProblemsError([_syntax_problem(file, text, error)], file=file) from None
+
+
+def _without(text: str, again: Sequence[Repeat]) -> str:
+    """The text with blanks in the place of what is repeated, so that everything else stays where it is."""
+    for each in again:
+        before = text[: each.begin].rstrip()
+        begin = len(before) - 1 if before.endswith(",") else each.begin  # in an inline table
+        text = text[:begin] + re.sub(r"[^\n]", " ", text[begin : each.end]) + text[each.end :]
+    return text
+
+
+def _repeat_problem(file: str, text: str, each: Repeat) -> Problem:
+    line = _line(text, each.again.line)
+    header = each.again.value_column == each.again.column
+    name = f"table [{'.'.join(each.path)}]" if header else f"key {each.path[-1]!r}"
+    label = f"already in line {each.first.line}: remove one of them"
+    place = (file, each.again.line, each.again.column, each.again.length)
+    return Problem("E112", f"{name} stands twice", *place, line, label)
 
 
 def _syntax_problem(file: str, text: str, error: tomllib.TOMLDecodeError) -> Problem:
     message = f"not TOML: {error}"
     place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-    lines = text.splitlines()
-    if place is None or int(place[1]) > len(lines):
-        return Problem("E101", message, file, None, None, 1, None, "", ())
-    line, column = int(place[1]), int(place[2])
-    return Problem("E101", message, file, line, column, 1, lines[line - 1], "", ())
+    number = int(place[1]) if place else text.rstrip().count("\n") + 1
+    line = _line(text, number)
+    column = int(place[2]) if place else len(line) + 1
+    return Problem("E101", message, file, number, column, 1, line, _meant(line, column))
+
+
+def _meant(line: str, column: int) -> str:
+    """What a line that is no TOML was probably meant to say: ``write: use = "langevin"``."""
+    found = re.match(r"\s*([\w-]+)\s*=\s*([A-Za-z_][\w./:-]*)", line)
+    if found is None or found.start(2) != column - 1:
+        return ""
+    word = found[2].lower() if found[2].lower() in ("true", "false") else f'"{found[2]}"'
+    return f"write: {found[1]} = {word}"
 
 
 def _apply(document: Document, argument: str) -> Problem | None:
@@ -123,13 +187,13 @@ def _apply(document: Document, argument: str) -> Problem | None:
     source = f"--set {argument}"
     if not equals or not key[1:] or not all(key):
         message = f"--set takes table.key=value, got {argument!r}"
-        return Problem("E110", message, source, None, 7, max(len(argument), 1), source, "", ())
+        return Problem("E110", message, source, None, 7, max(len(argument), 1), source)
     table = document.data
     for part in key[:-1]:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             message = f"{part!r} is a value in {document.file}, not a table"
-            return Problem("E110", message, source, None, 7, len(name), source, "", ())
+            return Problem("E110", message, source, None, 7, len(name), source)
     table[key[-1]] = _override_value(raw.strip())
     document.overrides[key] = argument
     return None

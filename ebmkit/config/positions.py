@@ -11,7 +11,7 @@ from typing import final
 
 import attrs
 
-__all__ = ["Position", "locate"]
+__all__ = ["Position", "Repeat", "locate", "repeats"]
 
 Key = tuple[str, ...]
 
@@ -47,6 +47,25 @@ class Position:
     value_length: int
 
 
+@attrs.frozen
+class Repeat:
+    """A key or a table header that stands in a text for the second time, which TOML forbids.
+
+    Attributes:
+        path: of the key or table.
+        first: where it stands first.
+        again: where it stands again.
+        begin: of what would have to go, in characters of the text: the pair, or the whole table.
+        end: behind it.
+    """
+
+    path: Key
+    first: Position
+    again: Position
+    begin: int
+    end: int
+
+
 def locate(text: str) -> dict[Key, Position]:
     r"""The position of every table and key, by its full path.
 
@@ -62,6 +81,18 @@ def locate(text: str) -> dict[Key, Position]:
     return scanner.found
 
 
+def repeats(text: str) -> list[Repeat]:
+    r"""Every key and table header that stands in a text again.
+
+    Examples:
+        >>> [(each.path, each.again.line) for each in repeats("[a]\nb = 1\nb = 2")]
+        [(('a', 'b'), 3)]
+    """
+    scanner = _Scanner(text)
+    scanner.document()
+    return scanner.repeated
+
+
 @final
 class _Scanner:
     """Walks the text once; ``at`` is always the next character."""
@@ -70,19 +101,27 @@ class _Scanner:
         self.text = text
         self.at = 0
         self.found: dict[Key, Position] = {}
+        self.repeated: list[Repeat] = []
+        self.headers: set[Key] = set()
+        self.open: Repeat | None = None
         self.starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self.counts: dict[Key, int] = {}
 
     def document(self) -> None:
-        table: Key = ()
+        table: Key | None = ()
         while self._skip(_SKIP) < len(self.text):
             if self._here("["):
                 table = self._header()
+            elif table is None:
+                self._anonymous_pair()
             else:
                 self._pair(table)
+        self._close()
 
-    def _header(self) -> Key:
-        """``[a.b]`` or ``[[a.b]]``: the path of the table that begins here."""
+    def _header(self) -> Key | None:
+        """``[a.b]`` or ``[[a.b]]``: the path of the table that begins here; None if it did before."""
+        self._close()
+        start = self.at
         array = self._here("[[")
         self.at += 2 if array else 1
         key, begin, end = self._key()
@@ -93,8 +132,19 @@ class _Scanner:
             count = self.counts[path] = self.counts.get(path, -1) + 1
             self.found.setdefault(path, self._position(begin, end, begin, end))
             path = (*path, str(count))
-        self.found[path] = self._position(begin, end, begin, end)
+        position = self._position(begin, end, begin, end)
+        if path in self.headers:
+            self.open = Repeat(path, self.found[path], position, start, start)
+            return None
+        self.headers.add(path)
+        self.found[path] = position
         return path
+
+    def _close(self) -> None:
+        """A repeated table ends where the next one begins."""
+        if self.open is not None:
+            self.repeated.append(attrs.evolve(self.open, end=self.at))
+            self.open = None
 
     def _numbered(self, key: Key) -> Key:
         """The path of a header's key, with the number of the current entry after each array of tables."""
@@ -107,13 +157,16 @@ class _Scanner:
 
     def _pair(self, table: Key) -> None:
         """``key = value``."""
+        start = self._skip(_BLANK)
         key, begin, end = self._key()
         self._skip(_BLANK)
         self.at += 1  # the equals sign
         value = self._skip(_BLANK)
         path = (*table, *key)
-        self._value(path)
-        self.found[path] = self._position(begin, end, value, self.at)
+        self._value(None if path in self.found else path)
+        position = self._position(begin, end, value, self.at)
+        if (first := self.found.setdefault(path, position)) is not position:
+            self.repeated.append(Repeat(path, first, position, start, self.at))
 
     def _value(self, path: Key | None) -> None:
         """Step over a value; an inline table's keys are found below ``path``."""

@@ -25,6 +25,7 @@ class Problem:
         source_line: the line itself, or the argument.
         label: beside the carets: ``did you mean 'step_size'?``.
         helps: further lines.
+        suggestion: what to write instead, as it would stand in the file; None where that is not clear.
     """
 
     code: str
@@ -36,6 +37,7 @@ class Problem:
     source_line: str | None = None
     label: str = ""
     helps: tuple[str, ...] = ()
+    suggestion: str | None = None
 
 
 def render(problems: Sequence[Problem], *, file: str) -> str:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ebmkit.config.convert import ConversionError, OutOfRangeError, convert, describe
+from ebmkit.config.convert import ConversionError, OutOfRangeError, as_toml, convert, describe
 from ebmkit.config.document import ConfigProblemsError, Document, Key
 from ebmkit.config.problems import Problem
-from ebmkit.config.signature import REQUIRED, Parameter
+from ebmkit.signature import REQUIRED, Parameter
+from ebmkit.spelling import did_you_mean, edits, nearest
 
-__all__ = ["Reader", "did_you_mean"]
+__all__ = ["Reader"]
 
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """``did you mean 'step_size'?``, or nothing where no name is near."""
-    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else ""
+_WIDTH = 78
 
 
 class Reader:
-    """Reads the tables of one document and remembers every problem, so that all are shown at once."""
+    """Reads the tables of one document and remembers every problem, so that all are shown at once.
 
-    def __init__(self, document: Document) -> None:
+    Args:
+        document: what to read.
+        elsewhere: for each key, the tables of this document in which it would be right.
+    """
+
+    def __init__(self, document: Document, *, elsewhere: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.document = document
-        self.problems: list[Problem] = []
+        self.elsewhere = elsewhere or {}
+        self.problems: list[Problem] = list(document.problems)
 
     def report(self, code: str, message: str, key: Key, **details: Any) -> None:
         """Remember one problem at a key."""
@@ -42,7 +45,8 @@ class Reader:
         for part in key:
             found = found.get(part) if isinstance(found, dict) else None
         if found is not None and not isinstance(found, dict):
-            self.report("E104", f"{'.'.join(key)!r} must be a table, got {found!r}", key)
+            shown = textwrap.shorten(repr(found), 40)
+            self.report("E104", f"{'.'.join(key)!r} must be a table, got {shown}", key, value=True)
             return None
         return found
 
@@ -66,41 +70,101 @@ class Reader:
         """
         table = self.table(key) or {}
         known = {each.name: each for each in parameters}
+        others = [each for each in ignore if each not in table]
         helps = [f"all parameters: {more}"] if more else []
-        for name in table.keys() - known.keys() - set(ignore):
-            self._unknown_key((*key, name), known, owner, helps)
+        meant = {
+            self.unknown_key((*key, name), known, owner=owner, others=others, helps=helps)
+            for name in table
+            if name not in known and name not in ignore
+        }
         values = {}
         for name, parameter in known.items():
             if name in table:
                 values[name] = self._value((*key, name), table[name], parameter)
-            elif parameter.default is REQUIRED:
-                message = f"missing key {name!r} for {owner}"
-                self.report("E106", message, key, helps=[_one_line(parameter), *helps])
-            else:
+            elif parameter.default is not REQUIRED:
                 values[name] = parameter.default
+            elif name not in meant:  # a misspelt key is one problem, not two
+                message = f"missing key {name!r} for {owner}"
+                self.report("E106", message, key, helps=[*_lines_of(parameter), *helps])
         return values
 
-    def _unknown_key(self, key: Key, known: Mapping[str, Parameter], owner: str, helps: list[str]) -> None:
-        label = did_you_mean(key[-1], known)
-        if label:
-            near = difflib.get_close_matches(key[-1], list(known), n=1, cutoff=0.5)[0]
-            helps = [_one_line(known[near]), *helps]
-        self.report("E103", f"unknown key {key[-1]!r} for {owner}", key, label=label, helps=helps)
+    def unknown_key(
+        self,
+        key: Key,
+        known: Mapping[str, Parameter],
+        *,
+        owner: str,
+        others: Iterable[str] = (),
+        helps: Iterable[str] = (),
+    ) -> str | None:
+        """Report a key that the table does not have; the name that was probably meant, if there is one."""
+        name = key[-1]
+        tables = [table for table in self.elsewhere.get(name, ()) if table != ".".join(key[:-1])]
+        near = self._nearest(key, [*known, *others])
+        homes = " or ".join(f"[{table}]" for table in tables)
+        if tables and (near is None or edits(name, near) > 1):
+            near = None
+            label = f"a key of {homes}: move it there"
+        else:
+            near = near or _by_doc(name, known)
+            label = f"did you mean {near!r}?" if near else ""
+            listed = [f"its keys: {', '.join(known)}"] if known and not near and not helps else []
+            helps = [*listed, *([f"{name!r} is a key of {homes}"] if tables else []), *helps]
+        explained = _lines_of(known[near]) if near is not None and near in known else []
+        message = f"unknown key {name!r} for {owner}"
+        self.report("E103", message, key, label=label, helps=[*explained, *helps], suggestion=near)
+        return near
+
+    def _nearest(self, key: Key, names: list[str]) -> str | None:
+        """The nearest name; of two as near, one that does not stand in the table already."""
+        name, table = key[-1], self.table(key[:-1]) or {}
+        near = nearest(name, names)
+        free = nearest(name, [each for each in names if each not in table])
+        return free if near and free and edits(name, free) <= edits(name, near) else near
 
     def _value(self, key: Key, value: Any, parameter: Parameter) -> Any:
+        helps = _lines_of(parameter)
         try:
             return convert(value, parameter.hint)
         except ConversionError as error:
-            label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
+            label = did_you_mean(str(value), error.choices)
+            if not label and error.repaired is not None:
+                label = f"write: {key[-1]} = {as_toml(error.repaired)}"
+            suggestion = None if error.repaired is None else as_toml(error.repaired)
             self.report(
-                "E104", f"{key[-1]!r} {error}", key, value=True, label=label, helps=[_one_line(parameter)]
+                "E104",
+                f"{key[-1]!r} {error}",
+                key,
+                value=True,
+                label=label,
+                helps=helps,
+                suggestion=suggestion,
             )
         except OutOfRangeError as error:
-            self.report("E105", f"{key[-1]!r} {error}", key, value=True, helps=[_one_line(parameter)])
+            self.report("E105", f"{key[-1]!r} {error}", key, value=True, helps=helps)
         return parameter.default
 
 
-def _one_line(parameter: Parameter) -> str:
-    """A parameter for people: ``step_size: float, > 0, default 0.002``."""
-    default = "required" if parameter.default is REQUIRED else f"default {parameter.default!r}"
-    return f"{parameter.name}: {describe(parameter.hint)}, {default}"
+def _by_doc(name: str, known: Mapping[str, Parameter]) -> str | None:
+    """The parameter whose doc begins with the name in words: ``learning_rate`` is ``lr``."""
+    words = name.lower().replace("_", " ").replace("-", " ")
+    return next((each.name for each in known.values() if each.doc.lower().startswith(words)), None)
+
+
+def _lines_of(parameter: Parameter) -> list[str]:
+    """A parameter for people: ``step_size: float, > 0, default 0.002 -- δ in the units of x``."""
+    default = "required" if parameter.default is REQUIRED else f"default {as_toml(parameter.default)}"
+    line = f"{parameter.name}: {describe(parameter.hint)}, {default}"
+    doc = _first_clause(parameter.doc)
+    if not doc:
+        return [line]
+    if len(line) + len(doc) + 4 <= _WIDTH:
+        return [f"{line} -- {doc}"]
+    return [line, textwrap.shorten(f"{parameter.name}: {doc}", _WIDTH, placeholder=" …")]
+
+
+def _first_clause(doc: str) -> str:
+    """What a parameter is, without how and why."""
+    for end in ("; ", ". "):
+        doc = doc.partition(end)[0]
+    return doc.rstrip(".;").replace("``", "")

@@ -12,23 +12,18 @@ if TYPE_CHECKING:
 
 
 @hookimpl
-def ebmkit_energies() -> Mapping[str, type[Energy]]:
+def ebmkit_energies() -> Mapping[str, type[Energy] | str]:
     """``sum``, ``mixture``, ``tempered``, ``negated`` and ``from-run``."""
-    from ebmkit.core import Mixture, Negated, Sum, Tempered
-    from ebmkit_algebra.from_run import FromRun
-
     return {
-        "sum": Sum,
-        "mixture": Mixture,
-        "tempered": Tempered,
-        "negated": Negated,
-        "from-run": FromRun,
+        "sum": "ebmkit.core.algebra:Sum",
+        "mixture": "ebmkit.core.algebra:Mixture",
+        "tempered": "ebmkit.core.algebra:Tempered",
+        "negated": "ebmkit.core.algebra:Negated",
+        "from-run": "ebmkit_algebra.from_run:FromRun",
     }
 
 
 @hookimpl
-def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler]]:
+def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler] | str]:
     """``sampling``."""
-    from ebmkit_algebra.sampling import Sampling
-
-    return {"sampling": Sampling}
+    return {"sampling": "ebmkit_algebra.sampling:Sampling"}

@@ -12,16 +12,15 @@ if TYPE_CHECKING:
 
 
 @hookimpl
-def ebmkit_energies() -> Mapping[str, type[Energy]]:
+def ebmkit_energies() -> Mapping[str, type[Energy] | str]:
     """``descriptor``."""
-    from ebmkit_convnets.descriptor import ConvDescriptor
-
-    return {"descriptor": ConvDescriptor}
+    return {"descriptor": "ebmkit_convnets.descriptor:ConvDescriptor"}
 
 
 @hookimpl
-def ebmkit_generators() -> Mapping[str, type[LatentGenerator]]:
+def ebmkit_generators() -> Mapping[str, type[LatentGenerator] | str]:
     """``generator`` and ``spatial-generator``."""
-    from ebmkit_convnets.generator import ConvGenerator, SpatialGenerator
-
-    return {"generator": ConvGenerator, "spatial-generator": SpatialGenerator}
+    return {
+        "generator": "ebmkit_convnets.generator:ConvGenerator",
+        "spatial-generator": "ebmkit_convnets.generator:SpatialGenerator",
+    }

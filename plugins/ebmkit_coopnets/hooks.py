@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 @hookimpl
-def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler]]:
+def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler] | str]:
     """``coopnets``, ``descriptor-only`` and ``generator-only``."""
-    from ebmkit_coopnets.cooperative import CoopNets
-    from ebmkit_coopnets.descriptor import DescriptorOnly
-    from ebmkit_coopnets.generator import GeneratorOnly
-
-    return {"coopnets": CoopNets, "descriptor-only": DescriptorOnly, "generator-only": GeneratorOnly}
+    return {
+        "coopnets": "ebmkit_coopnets.cooperative:CoopNets",
+        "descriptor-only": "ebmkit_coopnets.descriptor:DescriptorOnly",
+        "generator-only": "ebmkit_coopnets.generator:GeneratorOnly",
+    }

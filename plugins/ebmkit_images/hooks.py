@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 @hookimpl
-def ebmkit_sources() -> Mapping[str, type[Source]]:
+def ebmkit_sources() -> Mapping[str, type[Source] | str]:
     """``faces``, ``folder``, ``textures`` and ``zip``."""
-    from ebmkit_images.faces import Faces
-    from ebmkit_images.files import Folder, Zip
-    from ebmkit_images.textures import Textures
-
-    return {"faces": Faces, "folder": Folder, "textures": Textures, "zip": Zip}
+    return {
+        "faces": "ebmkit_images.faces:Faces",
+        "folder": "ebmkit_images.files:Folder",
+        "textures": "ebmkit_images.textures:Textures",
+        "zip": "ebmkit_images.files:Zip",
+    }

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 
 @hookimpl
-def ebmkit_samplers() -> Mapping[str, type[Sampler]]:
+def ebmkit_samplers() -> Mapping[str, type[Sampler] | str]:
     """``langevin``."""
-    from ebmkit_langevin.langevin import Langevin
-
-    return {"langevin": Langevin}
+    return {"langevin": "ebmkit_langevin.langevin:Langevin"}

@@ -12,22 +12,14 @@ if TYPE_CHECKING:
 
 
 @hookimpl
-def ebmkit_samplers() -> Mapping[str, type[Sampler]]:
+def ebmkit_samplers() -> Mapping[str, type[Sampler] | str]:
     """The Metropolis-adjusted ones, those with inertia or temperatures, and descent."""
-    from ebmkit_mcmc.annealed import Annealed
-    from ebmkit_mcmc.descent import Descent
-    from ebmkit_mcmc.hmc import HMC
-    from ebmkit_mcmc.mala import MALA
-    from ebmkit_mcmc.preconditioned import Preconditioned
-    from ebmkit_mcmc.tempering import ParallelTempering
-    from ebmkit_mcmc.underdamped import Underdamped
-
     return {
-        "annealed": Annealed,
-        "descent": Descent,
-        "hmc": HMC,
-        "mala": MALA,
-        "parallel-tempering": ParallelTempering,
-        "preconditioned": Preconditioned,
-        "underdamped": Underdamped,
+        "annealed": "ebmkit_mcmc.annealed:Annealed",
+        "descent": "ebmkit_mcmc.descent:Descent",
+        "hmc": "ebmkit_mcmc.hmc:HMC",
+        "mala": "ebmkit_mcmc.mala:MALA",
+        "parallel-tempering": "ebmkit_mcmc.tempering:ParallelTempering",
+        "preconditioned": "ebmkit_mcmc.preconditioned:Preconditioned",
+        "underdamped": "ebmkit_mcmc.underdamped:Underdamped",
     }

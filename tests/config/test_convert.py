@@ -64,10 +64,33 @@ def test_a_value_outside_its_range_is_refused(value: Any, hint: Any) -> None:
         convert(value, hint)
 
 
-def test_a_wrong_choice_suggests_the_nearest() -> None:
+def test_a_wrong_choice_knows_the_choices() -> None:
     with pytest.raises(ConversionError) as caught:
         convert("bach", Literal["batch", "group"])
-    assert caught.value.suggestion == "batch"
+    assert caught.value.choices == ("batch", "group")
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "meant"),
+    [
+        ("3", int, 3),
+        (3.0, int, 3),
+        ("on", bool, True),
+        ("False", bool, False),
+        (1, bool, True),
+        (3, str, "3"),
+        (32, tuple[int, ...], [32]),
+        ([5], Positive, 5),
+        (0.5, int, None),
+        ("-1", Positive, None),
+        ("big", float, None),
+    ],
+)
+def test_a_wrong_value_is_read_as_what_was_meant(value: Any, hint: Any, meant: Any) -> None:
+    with pytest.raises(ConversionError) as caught:
+        convert(value, hint)
+    assert caught.value.repaired == meant
+    assert type(caught.value.repaired) is type(meant)
 
 
 def test_types_read_well() -> None:

@@ -6,14 +6,15 @@ ones are parts; plain classes and attrs classes read alike.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, get_type_hints
 
 import attrs
 
-__all__ = ["REQUIRED", "Parameter", "PartSlot", "Signature", "signature_of"]
+__all__ = ["REQUIRED", "Parameter", "PartSlot", "Signature", "argument_docs", "signature_of"]
 
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""
@@ -49,6 +50,7 @@ class Signature:
         return next((each for each in self.parameters if each.name == name), None)
 
 
+@functools.cache
 def signature_of(factory: Callable[..., Any]) -> Signature:
     """Read the constructor of a class.
 
@@ -56,7 +58,8 @@ def signature_of(factory: Callable[..., Any]) -> Signature:
         TypeError: a keyword-only parameter has no type annotation.
     """
     hints = _hints(factory)
-    docs = _argument_docs(factory)
+    classes = inspect.getmro(factory) if isinstance(factory, type) else (factory,)
+    docs = argument_docs(inspect.getdoc(each) or "" for each in reversed(classes))
     parts, parameters = [], []
     for each in inspect.signature(factory).parameters.values():
         if each.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -74,11 +77,11 @@ def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     return get_type_hints(factory if is_attrs_class else factory.__init__, include_extras=True)
 
 
-def _argument_docs(factory: Callable[..., Any]) -> dict[str, str]:
-    """Name to text of the ``Args:`` sections of a class and of those it inherits from."""
+def argument_docs(texts: Iterable[str]) -> dict[str, str]:
+    """Name to text of the ``Args:`` sections of docstrings, the last one winning."""
     docs: dict[str, str] = {}
-    for each in reversed(inspect.getmro(factory) if isinstance(factory, type) else (factory,)):
-        docs |= _argument_section(inspect.getdoc(each) or "")
+    for text in texts:
+        docs |= _argument_section(text)
     return docs
 
 
