@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from ebmkit.checkpoint import newest_checkpoint
-from ebmkit.config import ConfigProblemsError, Key, Signature, read_document, signature_of
+from ebmkit.config import ConfigProblemsError, Key, Signature, read_document
 from ebmkit.core import Chain, CooperativeScheduler, Energy, Rng, Weighted
 from ebmkit.data import Batches, Source
-from ebmkit.errors import CheckpointError, ConfigError, DataError, RunDirectoryError
+from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
 from ebmkit.plan import TABLES, Part, Plan, make_plan
 from ebmkit.registry import Registry
 from ebmkit.rundir import find_run
@@ -154,7 +154,7 @@ class _weights_of:  # noqa: N801 - reads as a clause of `with`
 def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
     """Call the component with its keywords and the parts it names, after those that it is made of."""
     given = parts | _construct_nested(plan, key, part, parts)
-    signature: Signature = signature_of(part.component.factory)
+    signature: Signature = part.component.signature
     given = {slot.name: given[slot.name] for slot in signature.parts if slot.name in given}
     try:
         with _weights_of(plan.run.seed, ".".join(key)):
@@ -166,6 +166,12 @@ def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
     except ValueError as error:
         owner = f"{part.component.kind} {part.component.name!r} of {part.component.distribution}"
         raise _refused(plan, key, f"{owner} refuses these settings: {error}") from error
+    except EbmkitError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{part.component.owner} cannot be built: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _construct_nested(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> dict[str, Any]:
@@ -230,7 +236,7 @@ def _check_shapes(plan: Plan, parts: dict[str, Any], shape: tuple[int, ...]) -> 
         if "energy" in parts:
             energies = parts["energy"](torch.zeros(2, *shape))
             if tuple(energies.shape) != (2,):
-                message = (
-                    f"an energy gives one number an example, this one gave {tuple(energies.shape)} for 2"
+                raise PluginError(
+                    f"{plan.parts['energy'].component.owner} returned shape {tuple(energies.shape)} for 2 "
+                    "examples: an energy gives one number an example, (B,)"
                 )
-                raise _refused(plan, ("energy",), message)

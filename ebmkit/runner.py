@@ -28,6 +28,7 @@ from ebmkit.core import world
 from ebmkit.core.stopping import Stopped, stoppable, unstoppable
 from ebmkit.errors import DataError, EbmkitError, TrainingError
 from ebmkit.guard import Guard, Rollback
+from ebmkit.inspection import Inspector
 from ebmkit.plan import Plan
 from ebmkit.processes import Crew, joined
 from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid
@@ -69,6 +70,7 @@ def start_run(
             if crew.leads:
                 folder.refuse_existing()
             experiment = build_experiment(plan)
+            Inspector(plan, experiment).examine(0)
             facts = _facts(plan, experiment)
             voice = _voice(crew, console)
             if source is not None:
@@ -260,9 +262,12 @@ class _Session:
 
     def _train(self, start: int, on_rollback: Callable[[Rollback], None]) -> Iterator[Report]:
         iteration = start
+        inspector = Inspector(self.plan, self.experiment)
         try:
             for report in self.training.reports(start, on_rollback=on_rollback):
                 iteration = report.iteration
+                if inspector.is_due(iteration):
+                    inspector.examine(iteration)
                 yield report
         except DataError as error:  # met in training, not before it
             raise TrainingError(
@@ -272,8 +277,11 @@ class _Session:
         except EbmkitError:
             raise
         except Exception as error:
+            if self.crew.world.size == 1:  # a process that fails alone must not wait for the others
+                inspector.examine(iteration)  # a broken promise says more than what came of it
+            place = inspector.where(error.__traceback__)
             raise TrainingError(
-                f"iteration {iteration + 1} failed: {type(error).__name__}: {error}\n"
+                f"iteration {iteration + 1} failed{place}: {type(error).__name__}: {error}\n"
                 f"The last checkpoint is intact (ebmkit resume {self.folder.path.name}); "
                 "EBMKIT_DEBUG=1 shows the traceback."
             ) from error

@@ -190,7 +190,7 @@ def test_a_part_that_fails_in_training_is_one_message(
     monkeypatch.setattr(Langevin, "step", fails)
     outcome = ebmkit("run", run_file("coopnets"))
     assert outcome.code == 3
-    assert "iteration 1 failed: RuntimeError: out of cheese" in outcome.err
+    assert "(plugin 'langevin' of ebmkit-torch 0.1.0) raised RuntimeError: out of cheese" in outcome.err
 
 
 def test_doctor_tells_what_there_is(ebmkit: Ebmkit) -> None:
