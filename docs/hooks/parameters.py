@@ -1,6 +1,8 @@
-"""Tables of parameters, from the same annotations that run files are checked against.
+"""Tables of parameters and pages of parts, from the same annotations that run files are checked against.
 
-A line ``{{ parameters module:Class }}`` in a page becomes a table of the class's TOML keys.
+A line ``{{ parameters module:Class }}`` in a page becomes a table of the class's TOML keys, and
+``{{ error pages }}`` the pages that ``ebmkit explain`` shows, and ``{{ parts sampler }}`` every part of
+a kind that ebmkit brings, with its documentation.
 """
 
 from __future__ import annotations
@@ -10,13 +12,35 @@ import re
 from typing import Any
 
 from ebmkit.config import REQUIRED, describe, signature_of
+from ebmkit.config.pages import pages
+from ebmkit.registry import Registry
 
+_PARTS = re.compile(r"^\{\{ parts (\w+) \}\}$", re.MULTILINE)
+_PART = """## {name}
+
+::: {place}
+    options: {{ heading_level: 3, members: false, show_signature: false, show_docstring_parameters: false }}
+
+{{{{ parameters {module}:{class_name} }}}}
+"""
 _LINE = re.compile(r"^\{\{ parameters ([\w.]+):(\w+) \}\}$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace each such line."""
+    explained = "\n\n".join(page.replace("# ", "## ", 1) for page in pages().values())
+    markdown = _PARTS.sub(_parts, markdown.replace("{{ error pages }}", explained))
     return _LINE.sub(_table, markdown)
+
+
+def _parts(found: re.Match[str]) -> str:
+    """Every part of a kind that ebmkit brings: its documentation and the table of its keys."""
+    blocks = []
+    for each in Registry.discover().components(found[1]):
+        if each.distribution == "ebmkit-torch":
+            module, _, name = each.place.rpartition(".")
+            blocks.append(_PART.format(name=each.name, place=each.place, module=module, class_name=name))
+    return "\n".join(blocks)
 
 
 def _table(found: re.Match[str]) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from ebmkit import __version__
 from ebmkit.cli.check import check
 from ebmkit.cli.complete import complete
 from ebmkit.cli.diagnose import diagnose
 from ebmkit.cli.doctor import doctor
+from ebmkit.cli.explain import explain
 from ebmkit.cli.interpolate import interpolate
 from ebmkit.cli.plugins import plugins
 from ebmkit.cli.recover import recover
@@ -29,15 +32,39 @@ from ebmkit.errors import (
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Train and use energy-based models from interchangeable parts.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, resume, check, sample, recover, complete, interpolate, diagnose, doctor):
+for command in (run, resume, check, sample, recover, complete, interpolate, diagnose, doctor, explain):
     app.command()(command)
 app.add_typer(plugins, name="plugins")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ebmkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def globally(
+    switched_off: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p", metavar="no:NAME", help="Switch a plugin off; may be repeated.", show_default=False
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train and use energy-based models from interchangeable parts."""
+    del version
+    from ebmkit.selection import switch_off
+
+    switch_off(switched_off or ())
 
 
 def main() -> None:

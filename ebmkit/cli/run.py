@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ebmkit.cli.options import RunFile, Sets
+from ebmkit.cli.output import Json, answering
 from ebmkit.signals import StopFlag, catch_signals
 
 __all__ = ["run"]
@@ -24,24 +25,31 @@ def run(
             show_default=False,
         ),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Train what a run file describes, in a new run folder."""
-    with catch_signals() as stop:
-        raise typer.Exit(_run(file, set_ or [], init_from, stop))
+    with answering(as_json=json) as answer, catch_signals() as stop:
+        answer |= {"file": str(file), "errors": []}
+        raise typer.Exit(_run(file, set_ or [], init_from, stop, answer))
 
 
-def _run(file: Path, overrides: list[str], init_from: str | None, stop: StopFlag) -> int:
+def _run(
+    file: Path, overrides: list[str], init_from: str | None, stop: StopFlag, answer: dict[str, Any]
+) -> int:
     from rich.console import Console
 
     from ebmkit.config import read_document
     from ebmkit.plan import make_plan
-    from ebmkit.processes import restarted
     from ebmkit.registry import Registry
     from ebmkit.rundir import RUNS, RunFolder, find_run
-    from ebmkit.runner import resume_run, start_run
 
     plan = make_plan(read_document(file, overrides), Registry.discover())
+    # What is wrong with the file is told before torch is imported.
+    from ebmkit.processes import restarted
+    from ebmkit.runner import resume_run, start_run
+
     folder = RunFolder(Path(plan.run.output) if plan.run.output else RUNS / file.stem)
+    answer |= {"run": str(folder.path)}
     if restarted() and folder.config.is_file():
         return resume_run(plan, folder, Console(), stop=stop)
     source = find_run(init_from) if init_from else None

@@ -1,0 +1,52 @@
+"""``ebmkit explain``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["explain"]
+
+
+def _codes(start: str) -> list[str]:
+    from ebmkit.config.pages import pages
+
+    return [code for code in pages() if code.startswith(start)]
+
+
+def explain(
+    code: Annotated[
+        str | None,
+        typer.Argument(metavar="[CODE]", help="Such as E103; without it, all.", autocompletion=_codes),
+    ] = None,
+) -> None:
+    """Explain a code of an error message: what it means, an example, and the fix."""
+    from ebmkit.config.pages import pages
+
+    if code is not None:
+        typer.echo(_page(code))
+        return
+    for page in pages().values():
+        typer.echo(page.partition("\n")[0].removeprefix("# "))
+    typer.echo("\nebmkit explain CODE shows one of them with an example.")
+
+
+def _page(code: str) -> str:
+    """The page without its Markdown, which is for the documentation."""
+    from ebmkit.config.pages import pages
+    from ebmkit.errors import ConfigError
+    from ebmkit.spelling import did_you_mean
+
+    page = pages().get(code.upper())
+    if page is None:
+        hint = did_you_mean(code.upper(), pages())
+        known = f"codes are {next(iter(pages()))} to {list(pages())[-1]}"
+        raise ConfigError(f"no error has the code {code!r}: {known}" + (f"; {hint}" if hint else ""))
+    lines, code_block = [], False
+    for line in page.strip().splitlines():
+        if line.startswith("```"):
+            code_block = not code_block
+        else:
+            lines.append(f"    {line}".rstrip() if code_block else line.removeprefix("# "))
+    return "\n".join(lines)

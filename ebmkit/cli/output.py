@@ -1,0 +1,73 @@
+"""What ``--json`` means: stdout carries one JSON object and nothing else, whatever plugins print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["Json", "answering"]
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, with every problem, and nothing else.")
+]
+
+
+@contextmanager
+def answering(as_json: bool) -> Iterator[dict[str, Any]]:
+    """Collect an answer and print it at the end; without ``as_json`` it goes nowhere.
+
+    An error becomes the object's ``errors``, each with code, message, path, line, column and suggestion
+    where it has them, and its exit code the command's. Everything that is printed meanwhile, by Python or
+    below it, goes to stderr.
+    """
+    answer: dict[str, Any] = {}
+    if not as_json:
+        yield answer
+        return
+    code = 0
+    with _stdout_kept_free() as stdout:
+        from ebmkit.errors import EbmkitError
+
+        try:
+            yield answer
+        except EbmkitError as error:
+            code = error.exit_code
+            answer["errors"] = _errors(error)
+        except typer.Exit as stopped:
+            code = stopped.exit_code
+        print(json.dumps({"exit_code": code, **answer}, indent=1), file=stdout, flush=True)
+    raise typer.Exit(code)
+
+
+def _errors(error: Exception) -> list[dict[str, object]]:
+    from ebmkit.config import ConfigProblemsError
+    from ebmkit.config.problems import as_json
+
+    return as_json(error.problems) if isinstance(error, ConfigProblemsError) else [{"message": str(error)}]
+
+
+@contextmanager
+def _stdout_kept_free() -> Iterator[Any]:
+    """Stdout as it was, while everything else that writes to it reaches stderr."""
+    stdout = sys.stdout
+    stdout.flush()
+    try:
+        descriptor = stdout.fileno()
+    except OSError:  # replaced by something that is no file, as in a test
+        with redirect_stdout(sys.stderr):
+            yield stdout
+        return
+    kept = os.dup(descriptor)
+    with os.fdopen(kept, "w") as free, redirect_stdout(sys.stderr):
+        os.dup2(sys.stderr.fileno(), descriptor)
+        try:
+            yield free
+        finally:
+            free.flush()
+            os.dup2(kept, descriptor)
