@@ -1,0 +1,37 @@
+"""``ebmkit plugins new``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["new_plugin"]
+
+
+def new_plugin(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the part, such as my-sampler.")],
+    *,
+    kind: Annotated[
+        Literal["sampler", "energy", "generator", "scheduler", "source"],
+        typer.Option(help="What it is.", show_default=False),
+    ],
+    folder: Annotated[Path, typer.Option(help="Where the folder ebmkit-NAME is made.")] = Path(),
+) -> None:
+    """Write a new plugin: a whole distribution that installs, passes its checks and trains at once."""
+    from ebmkit.errors import ConfigError
+    from ebmkit.registry import Registry
+    from ebmkit.scaffold import write_plugin
+
+    offered = [each for each in Registry.discover().components(kind) if each.name == name]
+    if offered:
+        raise ConfigError(f"{offered[0].owner} has this name already: choose another")
+    written = write_plugin(name, kind, folder)
+    part = written.name.removeprefix("ebmkit-")
+    module = written.name.replace("-", "_")
+    typer.echo(f"{written} holds the {kind} {part!r}: write yours in {module}/{part.replace('-', '_')}.py\n")
+    typer.echo(f"  cd {written}")
+    typer.echo("  pip install -e .")
+    typer.echo(f"  ebmkit plugins check {kind}/{part} --quick")
+    typer.echo("  ebmkit run example.toml")

@@ -1,0 +1,145 @@
+"""A new plugin as a whole distribution: it installs, passes its checks and trains as it is written."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import attrs
+
+from ebmkit.errors import ConfigError
+from ebmkit.plugin import API_VERSION
+
+__all__ = ["TABLES", "write_plugin"]
+
+TABLES: Mapping[str, str] = {
+    "sampler": "revision",
+    "energy": "energy",
+    "generator": "generator",
+    "scheduler": "schedule",
+    "source": "data",
+}
+"""Each kind with the table of a run file that names it."""
+
+_HOOKS = {kind: f"ebmkit_{kind}s" for kind in TABLES} | {"energy": "ebmkit_energies"}
+
+_EXAMPLE: Mapping[str, str] = {
+    "data": 'use = "folder"\npath = "squares"\nsize = 16\ncolor = false',
+    "energy": 'use = "descriptor"\nchannels = [8, 16]\nkernels = [4, 4]\nstrides = [2, 2]\noutputs = 4\n'
+    "reference_std = 0.3",
+    "generator": 'use = "generator"\nlatents = 4\nchannels = [16, 8]',
+    "revision": 'use = "langevin"\nstep_size = 0.03',
+    "schedule": 'use = "coopnets"\nchains = 8',
+}
+"""The tables of the example around the new part: tiny, and only with parts that ebmkit brings."""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PICTURES = 12
+_SIDE = 16
+
+
+@attrs.frozen
+class _Plugin:
+    """What the templates are filled with."""
+
+    kind: str
+    name: str
+
+    @property
+    def distribution(self) -> str:
+        return f"ebmkit-{self.name}"
+
+    def values(self) -> dict[str, str]:
+        snake = self.name.replace("-", "_")
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "distribution": self.distribution,
+            "module": f"ebmkit_{snake}",
+            "file": snake,
+            "class_name": "".join(part.capitalize() for part in self.name.split("-")),
+            "suite": f"{self.kind.capitalize()}Checks",
+            "hook": _HOOKS[self.kind],
+            "table": TABLES[self.kind],
+            "api": ", ".join(map(str, API_VERSION)),
+            **self._example(),
+        }
+
+    def _example(self) -> dict[str, str]:
+        tables = {**_EXAMPLE, TABLES[self.kind]: f'use = "{self.name}"'}
+        if self.kind == "scheduler":  # it trains an energy alone
+            return {**tables, "generator": ""}
+        generator = f'\n[generator]\n{tables["generator"]}\noptimizer = {{ use = "adam", lr = 1e-3 }}\n'
+        return {**tables, "generator": generator}
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Each file's path and text."""
+        values = self.values()
+        module, file = values["module"], values["file"]
+        templates = {
+            "pyproject.toml": "pyproject.toml",
+            "README.md": "README.md",
+            ".gitignore": "gitignore",
+            ".github/workflows/tests.yml": "ci.yml",
+            "example.toml": "example.toml",
+            f"{module}/__init__.py": "init.py",
+            f"{module}/{file}.py": f"{self.kind}.py",
+            f"tests/test_{file}.py": "test.py",
+        }
+        for path, template in templates.items():
+            text = (files("ebmkit.scaffold") / "templates" / f"{template}.txt").read_text()
+            yield path, Template(text).substitute(values)
+        yield f"{module}/py.typed", ""
+
+
+def write_plugin(name: str, kind: str, parent: Path) -> Path:
+    """Write the distribution ``ebmkit-NAME`` with one part of a kind into a new folder.
+
+    Args:
+        name: of the part, as run files will say it: lower-case letters, digits and single hyphens.
+        kind: a key of ``TABLES``.
+        parent: where the folder ``ebmkit-NAME`` is made.
+
+    Returns:
+        the new folder.
+
+    Raises:
+        ConfigError: the name is no name, or the folder exists; nothing was written.
+    """
+    name = name.removeprefix("ebmkit-")
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ConfigError(
+            f"{name!r} is no name for a part: use lower-case letters, digits and single hyphens, "
+            "beginning with a letter, such as my-sampler"
+        )
+    plugin = _Plugin(kind, name)
+    folder = parent / plugin.distribution
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise ConfigError(f"{folder} exists: choose another name, or remove it first") from None
+    except OSError as error:
+        raise ConfigError(f"cannot make {folder}: {error.strerror}") from None
+    for path, text in plugin.files():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    if kind != "source":
+        _draw_squares(folder / "squares")
+    return folder
+
+
+def _draw_squares(folder: Path) -> None:
+    """The images of the example: bright squares on a dark ground."""
+    from PIL import Image, ImageDraw
+
+    folder.mkdir()
+    for number in range(_PICTURES):
+        picture = Image.new("L", (_SIDE, _SIDE), 30)
+        left, top = number * 5 % (_SIDE // 2), number * 7 % (_SIDE // 2)
+        corner = (left + _SIDE // 2 - 1, top + _SIDE // 2 - 1)
+        ImageDraw.Draw(picture).rectangle(((left, top), corner), fill=220)
+        picture.save(folder / f"{number:02}.png")

@@ -1,0 +1,117 @@
+"""``ebmkit plugins new``: what it writes builds, installs, passes its checks and trains, as it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+from ebmkit.registry import KINDS
+from ebmkit.scaffold import TABLES, write_plugin
+from tests.conftest import Ebmkit
+
+QUICK = "sampler"
+KIND_CASES = [pytest.param(kind, marks=() if kind == QUICK else pytest.mark.slow) for kind in KINDS]
+
+
+def succeed(command: list[object], cwd: Path) -> str:
+    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new virtual environment that sees this one's packages."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = folder / "lib" / version / "site-packages"
+    (packages / "parent.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    return folder / "bin/python"
+
+
+@pytest.mark.parametrize("kind", KIND_CASES)
+def test_a_new_plugin_builds_installs_passes_its_checks_and_trains(
+    kind: str, python: Path, ebmkit: Ebmkit, tmp_path: Path
+) -> None:
+    outcome = ebmkit("plugins", "new", f"my-{kind}", "--kind", kind)
+    assert outcome.code == 0, outcome.err
+    project = tmp_path / f"ebmkit-my-{kind}"
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    offline = ["--quiet", "--no-index", "--no-deps"]
+    succeed([*pip, "wheel", *offline, "--no-build-isolation", "-w", tmp_path / "dist", project], tmp_path)
+    (wheel,) = (tmp_path / "dist").iterdir()
+    succeed([*pip, "install", *offline, wheel], tmp_path)
+    listed = json.loads(succeed([python, "-m", "ebmkit", "plugins", "list", "--json"], tmp_path))
+    (part,) = [each for each in listed["parts"] if each["name"] == f"my-{kind}"]
+    assert (part["kind"], part["distribution"], part["version"]) == (kind, f"ebmkit-my-{kind}", "0.1.0")
+    succeed([python, "-m", "ebmkit", "plugins", "check", f"{kind}/my-{kind}", "--quick"], tmp_path)
+    trained = succeed([python, "-m", "ebmkit", "run", "example.toml"], project)
+    assert "done: 20 iterations" in trained
+    manifest = next((project / "runs/example/checkpoints").glob("*/manifest.json")).read_text()
+    assert f"ebmkit-my-{kind}" in manifest
+    succeed([python, "-m", "ebmkit", "sample", "example", "--count", 3], project)
+    collected = succeed([python, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"], project)
+    assert f"TestMy{kind.capitalize()}" in collected or not has_checks(kind)
+
+
+def has_checks(kind: str) -> bool:
+    from ebmkit.testing import CHECKS
+
+    return bool(CHECKS[kind])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_is_typed_and_clean(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    project = write_plugin("mine", kind, tmp_path)
+    ruff = [sys.executable, "-m", "ruff"]  # with the settings of its own pyproject.toml
+    succeed([*ruff, "check", "."], project)
+    succeed([*ruff, "format", "--check", "."], project)
+    succeed([sys.executable, "-m", "mypy", "--cache-dir", tmp_path / "cache"], project)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_files_are_there_and_name_the_part(kind: str, tmp_path: Path) -> None:
+    project = write_plugin("ebmkit-two-words", kind, tmp_path)
+    assert project.name == "ebmkit-two-words"
+    metadata = tomllib.loads((project / "pyproject.toml").read_text())
+    assert metadata["project"]["entry-points"]["ebmkit"] == {"two-words": "ebmkit_two_words"}
+    example = tomllib.loads((project / "example.toml").read_text())
+    assert example[TABLES[kind]]["use"] == "two-words"
+    assert "class TwoWords(" in (project / "ebmkit_two_words/two_words.py").read_text()
+    workflow = (project / ".github/workflows/tests.yml").read_text()
+    assert "${{ matrix.python }}" in workflow
+    for path in project.rglob("*"):
+        if path.is_file() and path.suffix != ".png":
+            assert "pypi" not in path.read_text().lower()
+    assert (project / "ebmkit_two_words/py.typed").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Mala", "1st", "a--b", "a_b", "a/b", "../up", "class", "ebmkit-", "-a", "ü"]
+)
+def test_what_is_no_name_is_refused(name: str, tmp_path: Path, ebmkit: Ebmkit) -> None:
+    outcome = ebmkit("plugins", "new", "--kind", "sampler", "--", name)
+    assert outcome.code == 2
+    assert "is no name for a part" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten_and_no_name_is_taken_twice(tmp_path: Path, ebmkit: Ebmkit) -> None:
+    (tmp_path / "ebmkit-mine").mkdir()
+    (tmp_path / "ebmkit-mine/thesis.tex").write_text("years of work")
+    outcome = ebmkit("plugins", "new", "mine", "--kind", "energy")
+    assert (outcome.code, "exists" in outcome.err) == (2, True)
+    assert [path.name for path in (tmp_path / "ebmkit-mine").iterdir()] == ["thesis.tex"]
+    outcome = ebmkit("plugins", "new", "hmc", "--kind", "sampler")
+    assert (outcome.code, "has this name already" in outcome.err) == (2, True)
+    assert ebmkit("plugins", "new", "x", "--kind", "smapler").code == 2
