@@ -7,14 +7,22 @@ from typing import Annotated
 
 import typer
 
+from ebmkit.cli.completion import overrides, runs
+
 __all__ = ["Data", "Output", "RunFile", "RunName", "Sets", "split_component"]
 
 RunFile = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (TOML).", show_default=False)]
-RunName = Annotated[str, typer.Argument(metavar="NAME", help="Run under runs/, or the path of one.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Run under runs/, or the path of one.", autocompletion=runs)
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="TABLE.KEY=VALUE", help="Override a key; may be repeated.", show_default=False
+        "--set",
+        metavar="TABLE.KEY=VALUE",
+        help="Override a key; may be repeated.",
+        show_default=False,
+        autocompletion=overrides,
     ),
 ]
 Data = Annotated[
@@ -28,9 +36,9 @@ Output = Annotated[
 
 def split_component(component: str) -> tuple[str, str]:
     """Kind and name of ``sampler/langevin``; plural kinds are understood."""
-    from ebmkit.config import did_you_mean
     from ebmkit.errors import ConfigError
     from ebmkit.registry import KINDS
+    from ebmkit.spelling import did_you_mean
 
     kind, slash, name = component.partition("/")
     kind = {"schedule": "scheduler", "energies": "energy"}.get(kind, kind)

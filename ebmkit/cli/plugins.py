@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Annotated
 
+import attrs
 import typer
 
+from ebmkit.cli.completion import components
 from ebmkit.cli.options import split_component
+from ebmkit.cli.output import Json, answering
 from ebmkit.cli.plugins_check import check_plugin
+from ebmkit.cli.plugins_new import new_plugin
 
 if TYPE_CHECKING:
     from ebmkit.config import Parameter
@@ -18,39 +21,64 @@ __all__ = ["plugins"]
 
 plugins = typer.Typer(help="The parts that are installed.", no_args_is_help=True, rich_markup_mode=None)
 plugins.command("check")(check_plugin)
+plugins.command("new")(new_plugin)
 
 
 @plugins.command("list")
-def list_plugins() -> None:
+def list_plugins(json: Json = False) -> None:
     """List every part: its kind, its name, and the distribution that provides it."""
-    from rich.console import Console
-    from rich.table import Table
+    with answering(as_json=json) as answer:
+        from rich.console import Console
+        from rich.table import Table
 
-    from ebmkit.registry import KINDS, Registry
+        from ebmkit.registry import KINDS, Registry
 
-    registry = Registry.discover()
-    table = Table("kind", "name", "what it is", "distribution", box=None, pad_edge=False)
-    for kind in KINDS:
-        for each in registry.components(kind):
-            summary = (inspect.getdoc(each.factory) or "").partition("\n")[0]
-            table.add_row(kind, each.name, summary, f"{each.distribution} {each.version}")
-    console = Console()
-    console.print(table, highlight=False)
-    for broken in registry.broken:
-        console.print(str(broken), style="red", highlight=False, markup=False)
+        registry = Registry.discover()
+        parts = [each for kind in KINDS for each in registry.components(kind)]
+        table = Table("kind", "name", "what it is", "distribution", box=None, pad_edge=False)
+        for each in parts:
+            table.add_row(each.kind, each.name, _summary(each), f"{each.distribution} {each.version}")
+        console = Console()
+        console.print(table, highlight=False)
+        for broken in registry.broken:
+            console.print(str(broken), style="red", highlight=False, markup=False)
+        for plugin in registry.switched_off:
+            console.print(f"{plugin} is switched off", style="yellow", highlight=False, markup=False)
+        answer |= {
+            "parts": [_record(each) for each in parts],
+            "broken": [attrs.asdict(each) for each in registry.broken],
+            "switched_off": [attrs.asdict(each) for each in registry.switched_off],
+        }
+
+
+def _summary(component: Component) -> str:
+    return component.doc.partition("\n")[0]
+
+
+def _record(component: Component) -> dict[str, object]:
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "summary": _summary(component),
+        "class": component.place,
+        **{
+            "plugin" if key == "name" else key: value for key, value in attrs.asdict(component.plugin).items()
+        },
+    }
 
 
 @plugins.command("show")
 def show(
-    component: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as sampler/langevin.")],
+    component: Annotated[
+        str, typer.Argument(metavar="KIND/NAME", help="Such as sampler/langevin.", autocompletion=components)
+    ],
 ) -> None:
     """Show one part: its documentation, its parameters with types, ranges and defaults."""
-    from ebmkit.config import signature_of
     from ebmkit.registry import Registry
 
     kind, name = split_component(component)
     found = Registry.discover().find(kind, name)
-    signature = signature_of(found.factory)
+    signature = found.signature
     typer.echo(_heading(found))
     typer.echo("\n" + _description(found) + "\n")
     if signature.parts:
@@ -66,13 +94,13 @@ def show(
 def _heading(component: Component) -> str:
     return (
         f"{component.kind}/{component.name}  ({component.distribution} {component.version}, "
-        f"{component.factory.__module__}.{component.factory.__name__})"
+        f"{component.place})"
     )
 
 
 def _description(component: Component) -> str:
     """The docstring without the sections that are shown in another way."""
-    return (inspect.getdoc(component.factory) or "no documentation").partition("\nArgs:")[0].rstrip()
+    return (component.doc or "no documentation").partition("\nArgs:")[0].rstrip()
 
 
 def _parameter_lines(parameter: Parameter) -> str:

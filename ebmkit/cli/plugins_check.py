@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 import typer
 
+from ebmkit.cli.completion import components
 from ebmkit.cli.options import split_component
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ _MARKS = {
 
 def check_plugin(
     component: Annotated[
-        str, typer.Argument(metavar="KIND/NAME", help="Such as samplers/langevin, or path/to/file.py:Class.")
+        str,
+        typer.Argument(
+            metavar="KIND/NAME",
+            help="Such as samplers/langevin, or path/to/file.py:Class.",
+            autocompletion=components,
+        ),
     ],
     set_: Annotated[
         list[str] | None,

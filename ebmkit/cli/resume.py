@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit.cli.completion import runs
 from ebmkit.cli.options import Sets
 from ebmkit.signals import StopFlag, catch_signals
 
@@ -19,7 +20,9 @@ def resume(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]", help="Run under runs/, or the path of one; by default the last one."
+            metavar="[NAME]",
+            help="Run under runs/, or the path of one; by default the last one.",
+            autocompletion=runs,
         ),
     ] = None,
     set_: Sets = None,
