@@ -31,8 +31,10 @@ class Reader:
         self.problems: list[Problem] = list(document.problems)
 
     def report(self, code: str, message: str, key: Key, **details: Any) -> None:
-        """Remember one problem at a key."""
-        self.problems.append(self.document.problem(code, message, key, **details))
+        """Remember one problem at a key; met twice, it is still one."""
+        problem = self.document.problem(code, message, key, **details)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def finish(self) -> None:
         """Raise everything remembered, if there is anything."""
@@ -46,7 +48,7 @@ class Reader:
             found = found.get(part) if isinstance(found, dict) else None
         if found is not None and not isinstance(found, dict):
             shown = textwrap.shorten(repr(found), 40)
-            self.report("E104", f"{'.'.join(key)!r} must be a table, got {shown}", key, value=True)
+            self.report("E104", f"{'.'.join(key)!r} must be a table, got {shown}", key)
             return None
         return found
 
