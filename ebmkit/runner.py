@@ -262,12 +262,11 @@ class _Session:
 
     def _train(self, start: int, on_rollback: Callable[[Rollback], None]) -> Iterator[Report]:
         iteration = start
-        inspector = Inspector(self.plan, self.experiment)
         try:
             for report in self.training.reports(start, on_rollback=on_rollback):
                 iteration = report.iteration
-                if inspector.is_due(iteration):
-                    inspector.examine(iteration)
+                if self._inspector.is_due(iteration):
+                    self._inspector.examine(iteration)
                 yield report
         except DataError as error:  # met in training, not before it
             raise TrainingError(
@@ -278,13 +277,18 @@ class _Session:
             raise
         except Exception as error:
             if self.crew.world.size == 1:  # a process that fails alone must not wait for the others
-                inspector.examine(iteration)  # a broken promise says more than what came of it
-            place = inspector.where(error.__traceback__)
+                self._inspector.examine(iteration)  # a broken promise says more than what came of it
+            place = self._inspector.where(error.__traceback__)
             raise TrainingError(
                 f"iteration {iteration + 1} failed{place}: {type(error).__name__}: {error}\n"
                 f"The last checkpoint is intact (ebmkit resume {self.folder.path.name}); "
                 "EBMKIT_DEBUG=1 shows the traceback."
             ) from error
+
+    @property
+    def _inspector(self) -> Inspector:
+        """Of the experiment that is training now; a rollback replaces it."""
+        return Inspector(self.plan, self.training.experiment)
 
     def _record(self, report: Report, log: MetricsLog | None, display: Display, *, last: bool) -> None:
         run, iteration = self.plan.run, report.iteration

@@ -56,7 +56,7 @@ PLUGIN = """
         def __len__(self):
             return 20
         def __getitem__(self, index):
-            x = torch.zeros(len(index), 1, 16, 16)
+            x = (torch.as_tensor(index) / 20).view(-1, 1, 1, 1).repeat(1, 1, 16, 16)
             SOURCE
             return x
 
