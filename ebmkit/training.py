@@ -100,9 +100,11 @@ class Report:
         return None if generator is None else reconstruct(generator, self.examples)
 
     def metrics(self) -> dict[str, float]:
-        """Every figure as a number; costs a few forward passes, so ask when you log."""
+        """Every figure as a number; costs a forward pass or two, so ask when you log."""
         energy = getattr(self._schedule, "energy", None)
-        figures = {**examine(self.examples, energy=energy, reconstructed=self.reconstructed), **self.stats}
+        figures = examine(
+            self.examples, energy=energy, reconstructed=self.reconstructed, known=self.stats
+        ) | dict(self.stats)
         seconds = {f"seconds_{name}": value for name, value in self.seconds.items()}
         return {name: float(value) for name, value in figures.items()} | seconds
 

@@ -7,7 +7,14 @@ from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
 from ebmkit.core.convergence import bulk_ess, r_hat, tail_ess
-from ebmkit.core.diagnostics import examine, reconstruct, roughness, saturation, texture_signs
+from ebmkit.core.diagnostics import (
+    examine,
+    mean_energies,
+    reconstruct,
+    roughness,
+    saturation,
+    texture_signs,
+)
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import (
@@ -69,6 +76,7 @@ __all__ = [
     "current_precision",
     "examine",
     "gather",
+    "mean_energies",
     "prepare",
     "r_hat",
     "reconstruct",

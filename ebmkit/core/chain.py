@@ -26,10 +26,13 @@ class Samples(NamedTuple):
     Attributes:
         x: ``(B, *S)``, detached.
         stats: each entry of the sampler's Info, averaged over steps and chains: 0-dim, on the device.
+        start_energy: E where the chains started, ``(B,)`` nats: it came with the first gradient. None where
+            the sampler took no gradient there.
     """
 
     x: Tensor
     stats: Mapping[str, Tensor]
+    start_energy: Tensor | None = None
 
 
 @contextmanager
@@ -60,7 +63,7 @@ def walk(sampler: Sampler, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Iterator
         >>> from itertools import islice
         >>> states = [state for state, _ in islice(walk(sampler, energy, x, rng=rng), 10)]  # doctest: +SKIP
     """
-    x = x.detach()
+    x = x.detach() if x.requires_grad else x
     energy = prepare(energy, x)
     state = sampler.init(energy, x)
     for of_step in rng.steps("step"):
@@ -94,10 +97,11 @@ def run_chain(sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng:
     average = _Average()
     # Not autocast: what the precision of the block changes is the gradient, never the state.
     with torch.no_grad(), evaluating(energy), torch.autocast(x.device.type, enabled=False):
-        for state, info in islice(walk(sampler, energy, x, rng=rng), steps):
+        prepared = prepare(energy, x)
+        for state, info in islice(walk(sampler, prepared, x, rng=rng), steps):
             x = state.x
             average.add(info)
-    return Samples(x.detach(), average.result())
+    return Samples(x.detach(), average.result(), prepared.start_energy)
 
 
 class _Average:

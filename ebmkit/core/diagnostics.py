@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import torch
 from torch import Tensor
 
@@ -9,7 +12,7 @@ from ebmkit.core.energy import EnergyFn
 from ebmkit.core.generator import LatentGenerator
 from ebmkit.core.scheduler import Examples
 
-__all__ = ["examine", "reconstruct", "roughness", "saturation", "texture_signs"]
+__all__ = ["examine", "mean_energies", "reconstruct", "roughness", "saturation", "texture_signs"]
 
 _IMAGES = 4  # dimensions of a batch of images
 _NEIGHBOURHOOD = 3
@@ -73,22 +76,48 @@ def texture_signs(revised: Tensor, observed: Tensor) -> dict[str, Tensor]:
     return figures
 
 
-def _energies(energy: EnergyFn, sets: dict[str, Tensor | None]) -> dict[str, Tensor]:
-    """The mean energy of each set, nats, and the gap E(observed) - E(revised)."""
-    with torch.no_grad():
-        means = {f"energy_{name}": energy(x).mean() for name, x in sets.items() if x is not None}
+def mean_energies(**sets: Tensor | None) -> dict[str, Tensor]:
+    """Energies as figures: ``energy_NAME``, the mean of each set, and ``energy_gap`` = observed - revised.
+
+    Schedules give what their losses were made of, so that nobody evaluates it again.
+
+    Args:
+        sets: energies by the name of the set, ``(B,)`` or their mean, nats; None where there are none.
+
+    Examples:
+        >>> import torch
+        >>> mean_energies(observed=torch.tensor([1.0, 3.0]), revised=torch.tensor([5.0]))["energy_gap"]
+        tensor(-3.)
+    """
+    means = {f"energy_{name}": each.detach().mean() for name, each in sets.items() if each is not None}
     if "energy_observed" in means and "energy_revised" in means:
         means["energy_gap"] = means["energy_observed"] - means["energy_revised"]
     return means
 
 
+def _energies(
+    energy: EnergyFn, sets: Mapping[str, Tensor | None], known: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Those of the sets whose energies nobody has given."""
+    with torch.no_grad():
+        return mean_energies(
+            **{name: energy(x) for name, x in sets.items() if x is not None and f"energy_{name}" not in known}
+        )
+
+
 def examine(
-    examples: Examples, *, energy: EnergyFn | None = None, reconstructed: Tensor | None = None
+    examples: Examples,
+    *,
+    energy: EnergyFn | None = None,
+    reconstructed: Tensor | None = None,
+    known: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> dict[str, Tensor]:
     r"""Figures of one iteration, each 0-dim and on the device; those whose sets are missing are left out.
 
-    - ``energy_observed``, ``energy_proposal``, ``energy_revised``, ``energy_reconstructed``: means, nats,
-      all under the energy as it is after the iteration; ``energy_gap`` = observed - revised.
+    - ``energy_observed``, ``energy_proposal``, ``energy_revised``, ``energy_reconstructed``: means, nats;
+      ``energy_gap`` = observed - revised. The schedules of ebmkit give the first three and the gap
+      themselves, under the energy that the chain walked under and the loss was taken of; what a schedule
+      does not give is evaluated under the energy as it is now.
     - ``chain_displacement``: root mean square of revised - proposal a pixel, in the units of x.
     - ``roughness``: the median ``roughness`` of the revised images over that of the observed ones; salt
       and pepper raise it. ``saturation``: see there.
@@ -101,6 +130,7 @@ def examine(
         examples: the sets of the iteration.
         energy: the descriptor, if there is one.
         reconstructed: g(z) after the generator's update, if there is a generator.
+        known: figures that the iteration has given already; their energies are not evaluated again.
     """
     sets = {
         "observed": examples.observed,
@@ -108,7 +138,7 @@ def examine(
         "revised": examples.revised,
         "reconstructed": reconstructed,
     }
-    figures = _energies(energy, sets) if energy is not None else {}
+    figures = _energies(energy, sets, known) if energy is not None else {}
     if examples.proposal is not None and examples.revised is not None:
         figures["chain_displacement"] = _root_mean_square(examples.revised - examples.proposal)
     if examples.observed is not None and examples.revised is not None:

@@ -64,11 +64,16 @@ class Prepared:
 
     Args:
         energy: any callable ``(B, *S) -> (B,)``.
-        x: a state of the chain.
+        x: a state of the chain: its start.
+
+    Attributes:
+        start_energy: E(x) of that very tensor, ``(B,)`` nats, once a gradient was taken there.
     """
 
     def __init__(self, energy: EnergyFn, x: Tensor) -> None:
         self.energy = energy
+        self.start_energy: Tensor | None = None
+        self._start: Tensor | None = x
         self.precision = current_precision()
         self._tensors = _tensors_of(energy)
         self._prepare(x)
@@ -79,11 +84,17 @@ class Prepared:
 
     def value_and_gradient(self, x: Tensor) -> ValueAndGradient:
         """As the function of that name."""
+        result = self._evaluate(x)
+        if x is self._start:
+            self.start_energy, self._start = result.value, None
+        return result
+
+    def _evaluate(self, x: Tensor) -> ValueAndGradient:
         if self._fast is None or _kind(x) != self._for:
             return _by_autograd(self.energy, x, self.precision)
         if self._versions != _versions(self._tensors):
             self._prepare(x)
-            return self.value_and_gradient(x)
+            return self._evaluate(x)
         if torch.is_grad_enabled():  # not in a chain
             with torch.no_grad():
                 return self._fast(x)

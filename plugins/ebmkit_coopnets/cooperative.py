@@ -26,6 +26,7 @@ from ebmkit.core import (
     stage,
 )
 from ebmkit_coopnets.annealing import NoiseUntil
+from ebmkit_coopnets.figures import revision_figures
 
 __all__ = ["CoopNets"]
 
@@ -95,8 +96,9 @@ class CoopNets(CooperativeScheduler):
         with stage("inference"):
             latents = self._infer(revised.x, known, rng)
         with stage("density_shifting"):
-            loss = contrastive(self.energy(batch.x), self.energy(revised.x))
-        yield Update("energy", loss, {f"revision_{name}": value for name, value in revised.stats.items()})
+            observed, synthesized = self.energy(batch.x), self.energy(revised.x)
+            loss = contrastive(observed, synthesized)
+        yield Update("energy", loss, revision_figures(revised, observed=observed, synthesized=synthesized))
         graph = generated if latents is known else None
         for loss in self._reconstructions(revised.x, latents, graph):
             yield Update("generator", loss)

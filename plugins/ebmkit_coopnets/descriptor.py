@@ -25,6 +25,7 @@ from ebmkit.core import (
     stage,
 )
 from ebmkit_coopnets.annealing import NoiseUntil
+from ebmkit_coopnets.figures import revision_figures
 
 __all__ = ["DescriptorOnly"]
 
@@ -91,8 +92,9 @@ class DescriptorOnly(CooperativeScheduler):
         self.samples.copy_(gather(revised.x))
         self.started.fill_(True)
         with stage("density_shifting"):
-            loss = contrastive(self.energy(batch.x), self.energy(revised.x))
-        yield Update("energy", loss, {f"revision_{name}": value for name, value in revised.stats.items()})
+            observed, synthesized = self.energy(batch.x), self.energy(revised.x)
+            loss = contrastive(observed, synthesized)
+        yield Update("energy", loss, revision_figures(revised, observed=observed, synthesized=synthesized))
         return Examples(batch.x, proposal, revised.x)
 
     def propose(self, count: int, *, rng: Rng) -> Proposal:

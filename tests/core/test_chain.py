@@ -110,3 +110,13 @@ def test_a_chain_is_a_sampler_with_its_number_of_steps() -> None:
     )
     with pytest.raises(ValueError, match="steps"):
         Chain(Langevin(), -1)
+
+
+def test_the_energy_at_the_start_comes_with_the_first_gradient() -> None:
+    energy = Watching()
+    x = double(4, 2)
+    samples = run_chain(Langevin(step_size=0.1), energy, x, steps=3, rng=Rng(0))
+    assert samples.start_energy is not None
+    assert torch.equal(samples.start_energy, x.square().sum(1))
+    assert len(energy.seen) == 3
+    assert run_chain(Drift(), energy, x, steps=3, rng=Rng(0)).start_energy is None

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from ebmkit.core import Examples, examine, reconstruct
+from ebmkit.core import Examples, examine, mean_energies, reconstruct
 from tests.models import LinearDescriptor, LinearGenerator, double
 
 
@@ -26,3 +27,18 @@ def test_what_was_not_made_is_left_out() -> None:
     assert figures == {}
     alone = examine(Examples(observed=double(3, 4)), reconstructed=double(3, 4, seed=1))
     assert alone.keys() == {"reconstruction_error"}
+
+
+def test_what_is_known_is_not_evaluated_again() -> None:
+    seen: list[Tensor] = []
+
+    def energy(x: Tensor) -> Tensor:
+        seen.append(x)
+        return x.sum(1)
+
+    examples = Examples(observed=double(3, 4), proposal=double(3, 4, seed=1), revised=double(3, 4, seed=2))
+    known = mean_energies(observed=torch.tensor([1.0, 3.0]), revised=torch.tensor([5.0]))
+    figures = examine(examples, energy=energy, known=known)
+    assert [x is examples.proposal for x in seen] == [True]
+    assert "energy_observed" not in figures
+    assert known["energy_gap"] == -3

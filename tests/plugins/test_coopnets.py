@@ -87,6 +87,19 @@ def test_with_noise_the_revised_mean_is_the_closed_form_within_five_standard_err
     assert torch.all((made.revised.mean(0) - expected).abs() < 5 * math.sqrt(variance / chains))
 
 
+def test_the_energies_reported_are_those_of_the_loss() -> None:
+    energy, generator = parts()
+    descriptor_only = DescriptorOnly(energy, revision(), (4,), chains=3)
+    for schedule in (CoopNets(energy, generator, revision(), chains=3), descriptor_only):
+        updates, made = one_iteration(schedule, batch())
+        stats = updates[0].stats
+        for name in ("observed", "proposal", "revised"):
+            examples = getattr(made, name)
+            assert torch.allclose(stats[f"energy_{name}"], energy(examples).mean()), name
+        assert stats["energy_gap"] == updates[0].loss
+        assert not any(value.requires_grad for value in stats.values())
+
+
 class Quartic(Energy):
     """E(x) = a x^4 - b x on the line: no closed form, a numeric Z."""
 
