@@ -100,7 +100,7 @@ def build_schedule(
             continue
         part = plan.parts[table]
         built = _construct(plan, (table,), part, parts)
-        parts[table] = Chain(built, part.shared["steps"]) if TABLES[table] == "sampler" else built
+        parts[table] = Chain(built, **part.shared) if TABLES[table] == "sampler" else built
     schedule: CooperativeScheduler = parts["schedule"]
     _check_shapes(plan, parts, shape)
     return schedule.to(device)

@@ -58,13 +58,16 @@ class DataKeys:
 
 @attrs.frozen(kw_only=True)
 class ChainKeys:
-    """The key of ``[revision]`` and ``[inference]`` that every sampler shares.
+    """The keys of ``[revision]`` and ``[inference]`` that every sampler shares.
 
     Args:
         steps: moves of the sampler an iteration; 0 leaves the chains where they are.
+        graph: run up to 16 steps as one graph, compiled on a CPU and captured on a GPU: for small energies
+            there, and small batches here. The same noise, and the same moves to rounding.
     """
 
     steps: Annotated[int, Ge(0)] = 10
+    graph: bool = False
 
 
 @attrs.frozen(kw_only=True)

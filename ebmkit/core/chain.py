@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.gradient import prepare
+from ebmkit.core.graph import Stride, strides
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Sampler, State
 from ebmkit.core.stopping import check_stop
@@ -72,7 +73,9 @@ def walk(sampler: Sampler, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Iterator
         yield state, info
 
 
-def run_chain(sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng: Rng) -> Samples:
+def run_chain(
+    sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng: Rng, graph: bool = False
+) -> Samples:
     """Move every row of ``x`` for ``steps`` steps of ``sampler`` under ``energy``.
 
     No graph is kept, the energy's parameters and their ``.grad`` are left alone, modules run in
@@ -84,6 +87,9 @@ def run_chain(sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng:
         x: where the chains start, ``(B, *S)``.
         steps: moves, >= 0.
         rng: the noise; the same key gives the same bits.
+        graph: run strides of up to 16 steps as one graph, compiled on a CPU and captured on a GPU: the same
+            noise, and the same moves to rounding. Making it takes seconds, once for each sampler, energy
+            and shape. Where it cannot be made, chains walk as always and one warning says why.
 
     Raises:
         ValueError: steps < 0, no chain, or the energy has the wrong shape.
@@ -97,11 +103,23 @@ def run_chain(sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng:
     average = _Average()
     # Not autocast: what the precision of the block changes is the gradient, never the state.
     with torch.no_grad(), evaluating(energy), torch.autocast(x.device.type, enabled=False):
+        if graph and steps and (leaps := strides(sampler, energy, x, steps=steps, rng=rng)) is not None:
+            return _striding(x, leaps)
         prepared = prepare(energy, x)
         for state, info in islice(walk(sampler, prepared, x, rng=rng), steps):
             x = state.x
             average.add(info)
     return Samples(x.detach(), average.result(), prepared.start_energy)
+
+
+def _striding(x: Tensor, leaps: Iterator[Stride]) -> Samples:
+    """Where strides of equal length lead."""
+    average, start_energy = _Average(), None
+    for number, leap in enumerate(leaps):
+        x = leap.state.x
+        average.add(leap.info)
+        start_energy = leap.start_energy if number == 0 else start_energy
+    return Samples(x, average.result(), start_energy)
 
 
 class _Average:
@@ -141,10 +159,16 @@ class Chain:
     """A sampler and how many steps of it: what ``[revision]`` and ``[inference]`` describe.
 
     Schedules receive their samplers in this form and call them like a function.
+
+    Args:
+        sampler: the kernel.
+        steps: moves, >= 0.
+        graph: as for ``run_chain``.
     """
 
     sampler: Sampler
     steps: int = attrs.field(validator=attrs.validators.ge(0))
+    graph: bool = False
 
     def without_noise(self) -> Chain:
         """The same chain with its sampler's ``noise`` switched off.
@@ -155,8 +179,8 @@ class Chain:
         sampler: Any = self.sampler
         if not hasattr(sampler, "noise"):
             raise ValueError(f"{type(sampler).__name__} has no parameter noise to switch off")
-        return Chain(attrs.evolve(sampler, noise=False), self.steps)
+        return attrs.evolve(self, sampler=attrs.evolve(sampler, noise=False))
 
     def __call__(self, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Samples:
-        """``run_chain`` with this chain's sampler and steps."""
-        return run_chain(self.sampler, energy, x, steps=self.steps, rng=rng)
+        """``run_chain`` with what this chain holds."""
+        return run_chain(self.sampler, energy, x, steps=self.steps, rng=rng, graph=self.graph)

@@ -60,11 +60,14 @@ class Posterior(Energy):
         mask: observed pixels, broadcastable to ``(B, *S)``; all of them by default.
     """
 
+    x: Tensor
+    mask: Tensor | None
+
     def __init__(self, generator: LatentGenerator, x: Tensor, *, mask: Tensor | None = None) -> None:
         super().__init__()
         self.generator = generator
-        self.x = x.detach()
-        self.mask = mask
+        self.register_buffer("x", x.detach(), persistent=False)
+        self.register_buffer("mask", mask, persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
         """E(z | x) in nats, ``(B, *latent_shape) -> (B,)``."""

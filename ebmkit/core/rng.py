@@ -38,6 +38,9 @@ _FEW = 4096
 _BLOCK = 2**18
 """Numbers drawn at a time of a large draw."""
 
+Draw: TypeAlias = tuple[tuple[int | str, ...], int]
+"""Which draw of a stream, and by which labels the stream is folded."""
+
 _Make: TypeAlias = Callable[["_Bits", torch.dtype], Tensor]
 """From random bits for n numbers a row to the numbers, ``(rows, n)``."""
 
@@ -189,18 +192,22 @@ class _Bits:
     """64 random bits for each of some numbers of each row of each draw, hashed when called.
 
     Args:
-        keys: one for each draw.
+        keys: one for each draw; a tensor of them, int64 on the device, where they are not known yet.
         first: global index of row 0.
         rows: of one draw.
         numbers: of one row.
         device: where they are made.
     """
 
-    def __init__(self, keys: list[int], first: int, rows: int, numbers: int, device: torch.device) -> None:
+    def __init__(
+        self, keys: list[int] | Tensor, first: int, rows: int, numbers: int, device: torch.device
+    ) -> None:
         self.numbers = numbers
         self._device = device
         chains = torch.arange(first + 1, first + rows + 1, device=device).mul_(_signed(_GOLDEN))
-        draws = torch.tensor([_signed(key) for key in keys], device=device)
+        draws = (
+            keys if isinstance(keys, Tensor) else torch.tensor([_signed(key) for key in keys], device=device)
+        )
         self._keys = _mix((draws[:, None] + chains).flatten())
 
     def __call__(self, columns: int) -> Tensor:
@@ -225,7 +232,7 @@ def _in_blocks(make: _Make, key: int, first_chain: int, like: Tensor) -> Tensor:
     return out
 
 
-def _numbers(make: _Make, keys: list[int], first_chain: int, like: Tensor) -> Tensor:
+def _numbers(make: _Make, keys: list[int] | Tensor, first_chain: int, like: Tensor) -> Tensor:
     """One draw for each key, ``(len(keys), *like.shape)``."""
     bits = _Bits(keys, first_chain, len(like), like[:1].numel(), like.device)
     dtype = like.dtype if like.dtype == torch.float64 else torch.float32
@@ -250,3 +257,62 @@ def _normal(bits: _Bits, dtype: torch.dtype) -> Tensor:
 def _uniform(bits: _Bits, dtype: torch.dtype) -> Tensor:
     high = (bits(bits.numbers) >> 33).bitwise_and_(0x7FFFFFFF)
     return high.to(dtype).add_(0.5).mul_(2.0**-31)
+
+
+@final
+class NotedRng(Rng):
+    """A stream that notes which draws were made of it and of the streams folded from it, in their order."""
+
+    __slots__ = ("_labels", "draws")
+
+    def __init__(self, rng: Rng, labels: tuple[int | str, ...] = (), draws: list[Draw] | None = None) -> None:
+        super().__init__(rng.key, first_chain=rng.first_chain)
+        self._labels = labels
+        self.draws: list[Draw] = [] if draws is None else draws
+
+    def fold(self, *labels: int | str) -> Rng:
+        """As ``Rng.fold``."""
+        return NotedRng(super().fold(*labels), (*self._labels, *labels), self.draws)
+
+    def _draw(self, make: _Make, like: Tensor) -> Tensor:
+        self.draws.append((self._labels, self._draws))
+        return super()._draw(make, like)
+
+
+@final
+class KeyedRng(Rng):
+    """Makes the draws that were noted, in the same order, from keys that may be the input of a graph.
+
+    Args:
+        keys: ``draw_words`` of the noted draws, ``(draws,)`` int64 on the device.
+    """
+
+    __slots__ = ("_words",)
+
+    def __init__(self, words: Tensor) -> None:
+        # No key: whoever asks for it would get one that is not this step's.
+        self._words = words
+        self._draws = 0
+
+    def fold(self, *labels: int | str) -> Rng:
+        """This stream: the order of the draws tells them apart."""
+        del labels
+        return self
+
+    def _draw(self, make: _Make, like: Tensor) -> Tensor:
+        draw, self._draws = self._draws, self._draws + 1
+        return _numbers(make, self._words[draw : draw + 1], 0, like)[0]
+
+    def permutation(self, count: int) -> Tensor:
+        """Not possible: it is made on the CPU.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a permutation inside a graph")
+
+
+def draw_words(rng: Rng, draws: list[Draw]) -> list[int]:
+    """For each noted draw the word from which ``KeyedRng`` makes what ``rng`` would draw."""
+    shift = rng.first_chain * _GOLDEN
+    return [_signed((_draw_key(rng.fold(*labels).key, draw) + shift) & _WORD) for labels, draw in draws]

@@ -1,0 +1,341 @@
+r"""Several steps of a chain as one graph: no Python between them.
+
+On a small energy a step is a few dozen calls that each take longer than their arithmetic; on a GPU also on
+larger ones. A graph of K steps is made once: compiled on a CPU (``torch.compile``), captured on a GPU (a CUDA
+graph), and then run for every K steps. Everything that may differ between two runs is an input of it: the
+state, the weights and the keys of the random numbers, which are drawn inside. Another sampler, shape,
+precision, or an attribute of the energy that was set anew, makes another graph; a list or dictionary that an
+energy changes within itself goes unnoticed.
+
+Where no graph can be made, chains walk step by step as always, and one warning says why.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from itertools import chain
+from typing import Any, TypeAlias, final
+
+import attrs
+import torch
+from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from ebmkit.core.energy import EnergyFn
+from ebmkit.core.gradient import Prepared
+from ebmkit.core.precision import current_precision
+from ebmkit.core.rng import KeyedRng, NotedRng, Rng, draw_words
+from ebmkit.core.sampler import Info, Sampler, State
+from ebmkit.core.stopping import check_stop
+
+__all__ = ["Stride", "Strides", "forget", "kept", "stride_length", "strides"]
+
+Function: TypeAlias = Callable[..., tuple[Tensor, ...]]
+"""Tensors to tensors, and nothing else."""
+
+_LONGEST = 16
+_KEPT = 8
+_TOLERANCE = {"fp32": 1e-3, "mixed": 5e-2, "bf16": 5e-2}
+
+_MODULE = frozenset(vars(nn.Module()))
+"""What torch keeps in every module."""
+
+
+@final
+@attrs.frozen
+class Stride:
+    """K steps of a chain.
+
+    Attributes:
+        state: after them.
+        info: what the sampler watched, averaged over them, 0-dim.
+        start_energy: E before the first, ``(B,)``; None where the sampler took no gradient there.
+    """
+
+    state: State
+    info: Info
+    start_energy: Tensor | None
+
+
+def stride_length(steps: int) -> int:
+    """K: the longest stride of at most 16 steps that divides ``steps``.
+
+    Examples:
+        >>> [stride_length(steps) for steps in (1, 10, 60, 64)]
+        [1, 10, 15, 16]
+    """
+    return next(length for length in range(min(steps, _LONGEST), 0, -1) if steps % length == 0)
+
+
+def strides(
+    sampler: Sampler, energy: EnergyFn, x: Tensor, *, steps: int, rng: Rng
+) -> Iterator[Stride] | None:
+    """The chain of ``walk`` in strides; None, after a warning, where it cannot be a graph.
+
+    Args:
+        sampler: the kernel.
+        energy: an ``nn.Module`` in the mode in which the chain evaluates it.
+        x: where the chains start, ``(B, *S)``, detached.
+        steps: > 0.
+        rng: the noise, as for ``walk``.
+    """
+    start = Prepared(_plain(energy), x)
+    state = sampler.init(start, x)
+    try:
+        name = (sampler, _described(energy), _kinds(state), current_precision(), stride_length(steps))
+        if name not in _graphs:
+            _keep(name, _make(sampler, energy, state, stride_length(steps), rng))
+        graph = _graphs[name]
+    except Exception as error:  # noqa: BLE001 - whatever it is, the chain can be walked
+        _warn(f"chains of {type(sampler).__name__} walk step by step: {_first_line(error)}")
+        return None
+    if graph is None:
+        return None
+    return _follow(graph, energy, state, steps=steps, rng=rng, start_energy=start.start_energy)
+
+
+@final
+class Strides:
+    """K steps of a sampler under an energy as a function of tensors alone.
+
+    Args:
+        sampler: the kernel.
+        energy: a module; its parameters and buffers become inputs.
+        state: of the chain: its kinds of tensors.
+        steps: K.
+        rng: any; which draws a step makes is found out by making one.
+    """
+
+    def __init__(self, sampler: Sampler, energy: nn.Module, state: State, *, steps: int, rng: Rng) -> None:
+        self.sampler, self.energy, self.steps = sampler, energy, steps
+        self._state: type[Any] = type(state)
+        self._weights = tuple(name for name, _ in _tensors(energy))
+        noted = NotedRng(rng)
+        _, info = sampler.step(self._with(_values(energy), state.x), state, noted)
+        self._draws, self._names = noted.draws, tuple(info)
+
+    def inputs(self, energy: nn.Module, state: Any, rng: Rng, begin: int) -> tuple[Tensor, ...]:
+        """Of the steps ``begin`` .. ``begin`` + K - 1: random words ``(K, draws)``, state, weights."""
+        steps = range(begin, begin + self.steps)
+        words = [draw_words(rng.fold("step", step), self._draws) for step in steps]
+        return torch.tensor(words, dtype=torch.int64, device=state.x.device), *state, *_values(energy)
+
+    def outputs(self, tensors: tuple[Tensor, ...]) -> Stride:
+        """What the results of a call are."""
+        fields = len(self._state._fields)
+        state, means, energies = tensors[:fields], tensors[fields], tensors[fields + 1 :]
+        info = dict(zip(self._names, means.unbind(), strict=True))
+        return Stride(self._state(*state), info, energies[0] if energies else None)
+
+    def __call__(self, words: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Fields of the state, means of the info ``(names,)``, and the energy at the start if known."""
+        fields = len(self._state._fields)
+        state: Any = self._state(*tensors[:fields])
+        energy = self._with(tensors[fields:], state.x)
+        figures = []
+        for of_step in words.unbind():
+            state, info = self.sampler.step(energy, state, KeyedRng(of_step))
+            watched = [info[name].float().mean() for name in self._names]
+            figures.append(torch.stack(watched) if watched else state.x.new_empty(0))
+        means = torch.stack(figures).mean(0)
+        energies = () if energy.start_energy is None else (energy.start_energy,)
+        return (*state, means, *energies)
+
+    def _with(self, weights: tuple[Tensor, ...], x: Tensor) -> Prepared:
+        """The energy with these weights, for autograd."""
+        given = dict(zip(self._weights, weights, strict=True))
+        return Prepared(lambda x: torch.func.functional_call(self.energy, given, (x,)), x)
+
+
+@final
+class Held:
+    """A graph that was recorded on tensors of its own: inputs are copied into them, results out of others.
+
+    Args:
+        function: what it runs.
+        inputs: its own; those of a call are copied into them.
+        record: runs a function without arguments once, and returns what runs it again on the same memory,
+            and its results.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        inputs: tuple[Tensor, ...],
+        record: Callable[[Callable[[], tuple[Tensor, ...]]], tuple[Callable[[], None], tuple[Tensor, ...]]],
+    ) -> None:
+        self._inputs = inputs
+        self._replay, self._outputs = record(lambda: function(*self._inputs))
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """``function(*inputs)``."""
+        for place, value in zip(self._inputs, inputs, strict=True):
+            place.copy_(value)
+        self._replay()
+        return tuple(each.clone(memory_format=torch.contiguous_format) for each in self._outputs)
+
+
+def compiled(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    """The function in native code; its Python is followed once, gradients included."""
+    graph: Function = torch.compile(make_fx(function)(*inputs), fullgraph=True, dynamic=False)
+    return graph
+
+
+def captured(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    """The function as a CUDA graph: one launch for all its kernels."""
+    return Held(function, tuple(_laid_out(each) for each in inputs), _capture)
+
+
+def _laid_out(x: Tensor) -> Tensor:
+    """A copy; images and kernels channels last where convolutions may use tensor cores."""
+    images = x.ndim == 4 and current_precision() != "fp32"  # noqa: PLR2004
+    return x.clone(memory_format=torch.channels_last if images else torch.preserve_format)
+
+
+def _capture(run: Callable[[], tuple[Tensor, ...]]) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        run()  # libraries choose and load their kernels, which cannot be captured
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        outputs = run()
+    return graph.replay, outputs
+
+
+@final
+@attrs.frozen
+class _Graph:
+    strides: Strides
+    run: Function
+
+
+_graphs: OrderedDict[Hashable, _Graph | None] = OrderedDict()
+"""By everything but the inputs; None where a graph turned out not to be one."""
+
+
+def kept() -> list[bool]:
+    """Of each graph that was tried and is remembered, whether it is one."""
+    return [graph is not None for graph in _graphs.values()]
+
+
+def forget() -> None:
+    """Drop all graphs and what they hold."""
+    _graphs.clear()
+
+
+def _keep(name: Hashable, graph: _Graph | None) -> None:
+    _graphs[name] = graph
+    while len(_graphs) > _KEPT:
+        _graphs.popitem(last=False)
+
+
+def _make(sampler: Sampler, energy: EnergyFn, state: State, steps: int, rng: Rng) -> _Graph | None:
+    """A graph that gives what the steps themselves give, or None, after a warning."""
+    if not isinstance(energy, nn.Module):
+        raise TypeError("the energy is no nn.Module, whose weights a graph could be given")
+    function = Strides(sampler, energy, state, steps=steps, rng=rng)
+    inputs = function.inputs(energy, state, rng, 0)
+    exact = function(*inputs)
+    if _kinds(function.outputs(exact).state) != _kinds(state):
+        _warn(f"chains of {type(sampler).__name__} walk step by step: the shapes of their state change")
+        return None
+    record = captured if state.x.device.type == "cuda" else compiled
+    try:
+        graph = record(function, inputs)
+        found = graph(*inputs)[0]
+    except Exception as error:  # noqa: BLE001 - a missing compiler, an operation that cannot be captured
+        _warn(f"chains of {type(sampler).__name__} walk step by step: no graph: {_first_line(error)}")
+        return None
+    if not _agree(found - state.x, exact[0] - state.x):
+        _warn(f"chains of {type(sampler).__name__} walk step by step: their graph moves them elsewhere")
+        return None
+    return _Graph(function, graph)
+
+
+def _agree(found: Tensor, exact: Tensor) -> bool:
+    """Moves of the chains, to rounding for half of them at least: a ReLU near 0 may fall either way."""
+    error, size = ((found - exact).flatten(1).norm(dim=1), exact.flatten(1).norm(dim=1))
+    return bool((error <= _TOLERANCE[current_precision()] * size).double().mean() >= 0.5)  # noqa: PLR2004
+
+
+def _follow(
+    graph: _Graph, energy: EnergyFn, state: State, *, steps: int, rng: Rng, start_energy: Tensor | None
+) -> Iterator[Stride]:
+    """Stride by stride; the energy at the start may be known from the first state."""
+    assert isinstance(energy, nn.Module)  # noqa: S101 - graphs are made of modules alone
+    for begin in range(0, steps, graph.strides.steps):
+        check_stop()
+        inputs = graph.strides.inputs(energy, state, rng, begin)
+        stride = graph.strides.outputs(graph.run(*inputs))
+        state = stride.state
+        yield stride if start_energy is None else attrs.evolve(stride, start_energy=start_energy)
+
+
+def _plain(energy: EnergyFn) -> EnergyFn:
+    """The energy as a function that no plugin knows a faster gradient of."""
+
+    def evaluate(x: Tensor) -> Tensor:
+        return energy(x)
+
+    return evaluate
+
+
+def _tensors(energy: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    return chain(energy.named_parameters(), energy.named_buffers())
+
+
+def _values(energy: nn.Module) -> tuple[Tensor, ...]:
+    return tuple(value.detach() for _, value in _tensors(energy))
+
+
+def _kinds(tensors: Any) -> tuple[object, ...]:
+    return tuple((each.shape, each.dtype, each.device) for each in tensors)
+
+
+@final
+class _Same:
+    """Equal to itself alone, and alive as long as something was made of it."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+
+def _described(energy: EnergyFn) -> tuple[object, ...]:
+    """Everything that the forward pass may depend on, but the contents of parameters and buffers."""
+    if not isinstance(energy, nn.Module):
+        return (_Same(energy),)
+    modules = (
+        (
+            name,
+            type(module),
+            module.training,
+            tuple(module._forward_hooks),  # noqa: SLF001
+            tuple((key, _attribute(value)) for key, value in vars(module).items() if key not in _MODULE),
+        )
+        for name, module in energy.named_modules()
+    )
+    names = tuple(name for name, _ in _tensors(energy))
+    return (*modules, names, _kinds(_values(energy)))
+
+
+def _attribute(value: object) -> Hashable:
+    plain = isinstance(value, (bool, int, float, str, type(None)))
+    return (type(value), value) if plain else _Same(value)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=4)
