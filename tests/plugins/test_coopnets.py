@@ -89,7 +89,7 @@ def test_with_noise_the_revised_mean_is_the_closed_form_within_five_standard_err
 
 def test_the_energies_reported_are_those_of_the_loss() -> None:
     energy, generator = parts()
-    descriptor_only = DescriptorOnly(energy, revision(), (4,), chains=3)
+    descriptor_only = DescriptorOnly(energy, revision(), (4,), chains=3).double()
     for schedule in (CoopNets(energy, generator, revision(), chains=3), descriptor_only):
         updates, made = one_iteration(schedule, batch())
         stats = updates[0].stats
