@@ -21,6 +21,7 @@ from ebmkit import plugin as hookspecs
 from ebmkit.errors import PluginError
 from ebmkit.outline import Outline, outline
 from ebmkit.selection import Selection
+from ebmkit.signals import EndedBySignal
 from ebmkit.signature import Signature, signature_of
 from ebmkit.spelling import nearest
 
@@ -163,12 +164,12 @@ class _FaultError(Exception):
 def _tame() -> Iterator[None]:
     """Run a plugin's code: what it prints goes to stderr, whatever it raises becomes a fault of its own.
 
-    Even ``sys.exit`` is its fault alone. Only Ctrl-C is the user's.
+    Even ``sys.exit`` is its fault alone. Only signals, such as Ctrl-C, are the user's.
     """
     try:
         with redirect_stdout(sys.stderr):
             yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EndedBySignal):
         raise
     except BaseException as error:
         # What this module itself refuses says enough; of anything else the kind of error is needed too.

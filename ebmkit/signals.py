@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import final
 
-__all__ = ["EXIT_CODES", "StopFlag", "catch_signals"]
+__all__ = ["EXIT_CODES", "EndedBySignal", "StopFlag", "catch_signals"]
 
 EXIT_CODES: Mapping[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 75, signal.SIGUSR1: 75}
 """The exit code of a run that a signal ended, by the signal."""
 
 _SECONDS_OF_AN_ECHO = 0.3
+
+
+class EndedBySignal(SystemExit):
+    """A signal ends the process: told from a plugin that calls ``sys.exit`` while it is loaded."""
 
 
 @final
@@ -48,10 +52,10 @@ class StopFlag:
             self.received, self._when = number, time.monotonic()
         if not self._keeps:
             print("stopped before training began; nothing was changed", file=sys.stderr)  # noqa: T201
-            raise SystemExit(EXIT_CODES[number])
+            raise EndedBySignal(EXIT_CODES[number])
         if again and number == signal.SIGINT:
             print("stopped at once; the last checkpoint is intact", file=sys.stderr)  # noqa: T201
-            raise SystemExit(EXIT_CODES[number])
+            raise EndedBySignal(EXIT_CODES[number])
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 from ebmkit.errors import ConfigError, PluginError
 from ebmkit.plugin import API_VERSION, hookimpl
 from ebmkit.registry import KINDS, Registry, UnknownComponentError
+from ebmkit.signals import catch_signals
 from ebmkit_langevin.langevin import Langevin
 from tests.conftest import Install
 
@@ -88,6 +89,13 @@ def test_a_broken_plugin_harms_nobody_else(
     (broken,) = registry.broken
     assert broken.distribution == f"broken-{module}"
     assert broken.reason
+
+
+def test_a_signal_while_a_plugin_is_loaded_is_not_its_fault(install: Install) -> None:
+    source = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)"
+    install("slow-to-load", "slow_to_load", source)
+    with catch_signals(), pytest.raises(SystemExit, match="75"):
+        Registry.discover()
 
 
 def test_a_name_offered_twice_is_an_error_only_when_it_is_used_alone(install: Install) -> None:

@@ -1,4 +1,4 @@
-"""Kills and signals at random moments of a real run: ``python -m tests.reliability.interruptions``.
+"""Kills and signals at random moments of a real run: ``python -m tests.reliability.interruptions [COUNT]``.
 
 Every life of the run is a forked process that calls the command itself; what it says goes to a file.
 """
@@ -20,11 +20,16 @@ from pathlib import Path
 
 import torch
 
+from ebmkit.build import build_experiment
 from ebmkit.checkpoint import newest_checkpoint
 from ebmkit.cli import main
+from ebmkit.config import read_document
+from ebmkit.plan import make_plan
+from ebmkit.registry import Registry
 from tests.conftest import RUN_FILES, write_images
 
-ITERATIONS = 800
+LIFE = 3.0
+"""No life of the run is longer, in seconds; its start takes a part of that."""
 
 
 def begin(folder: Path, *arguments: str) -> int:
@@ -71,29 +76,42 @@ def prepare(folder: Path, *, steps: int) -> None:
     write_images(folder / "images")
     text = RUN_FILES["coopnets"].replace("{images}", str(folder / "images"))
     (folder / "run.toml").write_text(text.replace("steps = 3", f"steps = {steps}", 1))
+    # What every life would import again is imported once: most of a life shall be training.
+    import ebmkit.runner  # noqa: F401
+
+    build_experiment(make_plan(read_document(folder / "run.toml"), Registry.discover()))
 
 
 def sets(iterations: int) -> Sequence[str]:
     return ("--set", f"run.iterations={iterations}", "--set", "run.samples_every=100000")
 
 
-def kills(folder: Path, *, count: int, seed: int = 0) -> tuple[int, list[int], bool]:
-    """Kill a run at random moments: kills, iterations done again each time, whether the end is equal."""
+def life(folder: Path) -> int:
+    """Start the run, or go on with it where it has begun; its process."""
+    begun = (folder / "cut" / "config.toml").exists()
+    first = ("resume", "cut") if begun else ("run", "run.toml", "--set", "run.output=cut")
+    return begin(folder, *first, *sets(1_000_000))
+
+
+def ends_equal(folder: Path) -> bool:
+    """Let the run do one more iteration and end; whether one that was never stopped is the same."""
+    done = newest_checkpoint(folder / "cut" / "checkpoints")[0].iteration + 1
+    assert end(begin(folder, "resume", "cut", *sets(done))) == 0
+    assert end(begin(folder, "run", "run.toml", "--set", "run.output=whole", *sets(done))) == 0
+    return digest(folder / "cut") == digest(folder / "whole")
+
+
+def kills(folder: Path, *, count: int, seed: int = 0) -> tuple[list[int], bool]:
+    """Kill a run at random moments: iterations to do again after each, whether the end is equal."""
     prepare(folder, steps=3)
-    assert end(begin(folder, "run", "run.toml", "--set", "run.output=whole", *sets(ITERATIONS))) == 0
-    rng = random.Random(seed)
-    run, again = folder / "cut", []
-    while len(again) < count:
-        resumes = (run / "config.toml").exists()
-        first = ("resume", "cut") if resumes else ("run", "run.toml", "--set", "run.output=cut")
-        process = begin(folder, *first, *sets(ITERATIONS))
-        time.sleep(rng.uniform(0, 0.5))
+    rng, again = random.Random(seed), []
+    for _ in range(count):
+        process = life(folder)
+        time.sleep(rng.uniform(0, LIFE))
         os.kill(process, signal.SIGKILL)
-        if end(process) != -signal.SIGKILL:
-            break
-        again.append(lost(run))
-    assert end(begin(folder, "resume", "cut", *sets(ITERATIONS))) == 0
-    return len(again), again, digest(run) == digest(folder / "whole")
+        assert end(process) == -signal.SIGKILL
+        again.append(lost(folder / "cut"))
+    return again, ends_equal(folder)
 
 
 def lost(run: Path) -> int:
@@ -112,32 +130,40 @@ def signals(folder: Path, *, count: int, steps: int, seed: int = 0) -> tuple[lis
     rng = random.Random(seed)
     seconds, codes = [], []
     for _ in range(count):
-        resumes = (folder / "cut" / "config.toml").exists()
-        first = ("resume", "cut") if resumes else ("run", "run.toml", "--set", "run.output=cut")
-        process = begin(folder, *first, *sets(1_000_000))
-        time.sleep(rng.uniform(0.1, 1.5))
+        process = life(folder)
+        time.sleep(rng.uniform(0.1, LIFE))
         os.kill(process, rng.choice([signal.SIGTERM, signal.SIGUSR1]))
         sent = time.monotonic()
         codes.append(end(process))
         seconds.append(time.monotonic() - sent)
-    done = newest_checkpoint(folder / "cut" / "checkpoints")[0].iteration + 1
-    assert end(begin(folder, "resume", "cut", *sets(done))) == 0
-    assert end(begin(folder, "run", "run.toml", "--set", "run.output=whole", *sets(done))) == 0
-    return seconds, codes, digest(folder / "cut") == digest(folder / "whole")
+    return seconds, codes, ends_equal(folder)
+
+
+def report_kills(count: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        again, equal = kills(Path(name), count=count)
+        iterations = newest_checkpoint(Path(name) / "cut" / "checkpoints")[0].iteration
+    redone = f"median {statistics.median(again):.0f}, at most {max(again)}"
+    print(  # noqa: T201
+        f"kill -9: {len(again)} in {iterations} iterations; done again: {redone}; same SHA-256: {equal}"
+    )
+
+
+def report_signals(count: int, *, steps: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        seconds, codes, equal = signals(Path(name), count=count, steps=steps)
+        training = (Path(name) / "output.txt").read_text().count("saved iteration")
+    exits = {code: codes.count(code) for code in sorted(set(codes))}
+    p50, p99 = (statistics.quantiles(seconds, n=100, method="inclusive")[at] for at in (49, 98))
+    print(  # noqa: T201
+        f"signals, chains of {steps} steps: exit codes {exits}, {training} of them in training; "
+        f"seconds to exit p50 {p50:.2f}, p99 {p99:.2f}, longest {max(seconds):.2f}; same SHA-256: {equal}"
+    )
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as name:
-        number, again, equal = kills(Path(name), count=50)
-        redone = f"median {statistics.median(again):.0f}, at most {max(again)}"
-        print(f"kill -9: {number} times; iterations done again: {redone}; same SHA-256: {equal}")  # noqa: T201
-    for steps in (3, 2000):
-        with tempfile.TemporaryDirectory() as name:
-            seconds, codes, equal = signals(Path(name), count=100, steps=steps)
-            p50, p99 = (statistics.quantiles(seconds, n=100)[at] for at in (49, 98))
-            exits = {code: codes.count(code) for code in sorted(set(codes))}
-            print(  # noqa: T201
-                f"signals, chains of {steps} steps: exit codes {exits}; seconds to exit p50 {p50:.2f}, "
-                f"p99 {p99:.2f}, longest {max(seconds):.2f}; same SHA-256: {equal}"
-            )
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    report_kills(number)
+    for length in (3, 2000):
+        report_signals(number, steps=length)

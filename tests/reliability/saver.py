@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch.distributed.checkpoint.api import CheckpointException
 
 SAVERS = ("ebmkit", "torch.save", "dcp")
 
@@ -36,7 +37,7 @@ def load(how: str, folder: Path) -> int:
     """The k of a whole state; 0 where nothing can be loaded or what can be is a mixture."""
     try:
         found = _load(how, folder)
-    except Exception:  # noqa: BLE001 - whatever a damaged file makes a loader raise
+    except (Exception, CheckpointException):  # noqa: BLE001 - whatever a damaged file makes a loader raise
         return 0
     k = int(found["moment"][0, 0])
     return k if all(torch.equal(found[name], value) for name, value in state(k).items()) else 0

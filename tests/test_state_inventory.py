@@ -1,0 +1,99 @@
+"""Whatever training changes in an experiment is in its checkpoint, or is named here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FunctionType, MethodType
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from ebmkit.build import build_experiment
+from ebmkit.checkpoint import capture, restore
+from ebmkit.config import read_document
+from ebmkit.plan import Plan, make_plan
+from ebmkit.registry import Registry
+from ebmkit.training import Experiment, train
+from tests.conftest import RUN_FILES
+
+RunFile = Callable[[str], Path]
+
+
+def inventory(experiment: Experiment) -> dict[str, str]:
+    """Every value an experiment holds, by its path; not the batches, which are a function of seed and k."""
+    seen: set[int] = set()
+    parts = {"schedule": experiment.schedule, "learners": experiment.learners, "rng": experiment.rng}
+    return dict(_values(parts, "", seen))
+
+
+def _values(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, str]]:
+    if isinstance(thing, torch.Tensor):
+        yield path, hashlib.sha256(thing.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+    elif isinstance(thing, torch.Generator):
+        yield from _values(thing.get_state(), path, seen)
+    elif thing is None or isinstance(thing, (bool, int, float, str)):
+        yield path, repr(thing)
+    elif id(thing) not in seen and not isinstance(thing, (type, FunctionType, MethodType)):
+        seen.add(id(thing))
+        for name, value in _children(thing):
+            yield from _values(value, f"{path}.{name}", seen)
+
+
+def _children(thing: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(thing, Mapping):  # an optimizer's keys are its parameters: their order names them
+        keys = [str(index) if isinstance(key, torch.Tensor) else str(key) for index, key in enumerate(thing)]
+        yield from zip(keys, thing.values(), strict=True)
+    elif isinstance(thing, (list, tuple, set, frozenset)):
+        yield from ((str(index), value) for index, value in enumerate(thing))
+    else:
+        slots = [name for each in type(thing).__mro__ for name in getattr(each, "__slots__", ())]
+        names = dict.fromkeys([*slots, *getattr(thing, "__dict__", {})])
+        yield from ((name, getattr(thing, name)) for name in names if hasattr(thing, name))
+
+
+def not_saved(plan: Plan, prepare: Callable[[Experiment], None] = lambda experiment: None) -> list[str]:
+    """What three iterations change, and a new experiment with their checkpoint does not have."""
+    experiment, fresh = build_experiment(plan), build_experiment(plan)
+    prepare(experiment)
+    prepare(fresh)
+    before = inventory(experiment)
+    for _ in train(experiment, iterations=3):
+        pass
+    after = inventory(experiment)
+    restore(capture(experiment, iteration=3, facts={}), fresh)
+    restored = inventory(fresh)
+    changed = [path for path in after if after[path] != before.get(path)]
+    assert changed
+    return [path for path in changed if restored.get(path) != after[path]]
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_what_training_changes_is_saved(name: str, run_file: RunFile) -> None:
+    assert not_saved(make_plan(read_document(run_file(name)), Registry.discover())) == []
+
+
+class Counting(nn.Module):
+    """A part with a state that it forgot to make a buffer."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.calls = inner, 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        result: torch.Tensor = self.inner(x)
+        return result
+
+
+def test_a_state_that_is_not_saved_is_found_by_name(run_file: RunFile) -> None:
+    def forget(experiment: Experiment) -> None:
+        energy: Any = experiment.schedule.get_submodule("energy")
+        name, inner = next(iter(energy.named_children()))
+        setattr(energy, name, Counting(inner))
+
+    plan = make_plan(read_document(run_file("coopnets")), Registry.discover())
+    assert [path.rpartition(".")[2] for path in not_saved(plan, forget)] == ["calls"]
