@@ -49,7 +49,7 @@ class CoopNets(CooperativeScheduler):
 
     The observed data never reach the generator: it learns from the revised samples alone. With
     known latents the graph of G0 serves the first G2, which saves one forward pass and keeps what the
-    generator's layers gave (2 to 3 MB for each 64x64 image) while the chain walks.
+    generator's layers gave (1.5 MB for each 64x64 image in fp32) while the chain walks.
 
     Args:
         energy: the descriptor.
