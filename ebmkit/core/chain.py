@@ -88,7 +88,7 @@ def run_chain(
         steps: moves, >= 0.
         rng: the noise; the same key gives the same bits.
         graph: run strides of up to 16 steps as one graph, compiled on a CPU and captured on a GPU: the same
-            noise, and the same moves to rounding. Making it takes seconds, once for each sampler, energy
+            noise, and the same moves to rounding. Making it may take a minute, once for each sampler, energy
             and shape. Where it cannot be made, chains walk as always and one warning says why.
 
     Raises:

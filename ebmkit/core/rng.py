@@ -248,9 +248,8 @@ def _normal(bits: _Bits, dtype: torch.dtype) -> Tensor:
     radius = words[..., 0].bitwise_and(0x7FFFFFFF).to(dtype).add_(0.5).mul_(2.0**-31)
     radius.log_().mul_(-2.0).sqrt_()
     angle = words[..., 1].to(dtype).mul_(2.0 * math.pi * 2.0**-32)
-    out = torch.empty(len(words), 2, pairs, dtype=dtype, device=words.device)
-    torch.mul(radius, angle.cos(), out=out[:, 0])
-    torch.mul(radius, angle.sin_(), out=out[:, 1])
+    # No ``out=`` of a slice, which cannot be compiled.
+    out = torch.stack((angle.cos().mul_(radius), angle.sin_().mul_(radius)), 1)
     return out.view(len(words), -1)[:, : bits.numbers]
 
 
