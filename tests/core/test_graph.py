@@ -197,6 +197,7 @@ class Mlp(Energy):
         return self.net(x).squeeze(1) + x.square().sum(1) / 2
 
 
+@pytest.mark.xfail(reason="not compiled on a CPU yet: torch 2.13 aborts", strict=True)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
