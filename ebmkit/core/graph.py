@@ -1,7 +1,7 @@
 r"""Several steps of a chain as one graph: no Python between them.
 
 On a small energy a step is a few dozen calls that each take longer than their arithmetic; on a GPU also on
-larger ones. A graph of K steps is made once: compiled on a CPU (``torch.compile``), captured on a GPU (a CUDA
+larger ones. A graph of K steps is made once: captured on a GPU (a CUDA
 graph), and then run for every K steps. Everything that may differ between two runs is an input of it: the
 state, the weights and the keys of the random numbers, which are drawn inside. Another sampler, shape,
 precision, or an attribute of the energy that was set anew, makes another graph; a list or dictionary that an
