@@ -108,7 +108,7 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     ``table.key=value``, is among the problems of the document.
 
     Raises:
-        ConfigError: no such file, or not text.
+        ConfigError: no such file, not text, or nested deeper than can be read.
         ConfigProblemsError: not TOML.
     """
     file = str(path)
@@ -119,8 +119,11 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not a text file in UTF-8: {error}") from None
-    data, problems = _parse(file, text)
-    document = Document(file, text, data, locate(text), {})
+    try:
+        data, problems = _parse(file, text)
+        document = Document(file, text, data, locate(text), {})
+    except RecursionError:
+        raise ConfigError(f"{file} nests values deeper than can be read") from None
     problems += [problem for argument in overrides if (problem := _apply(document, argument)) is not None]
     return attrs.evolve(document, problems=tuple(problems))
 
@@ -129,13 +132,10 @@ def _parse(file: str, text: str) -> tuple[dict[str, Any], list[Problem]]:
     """The tables of a TOML text, and its repeated keys, which are read over so that the rest is checked.
 
     Raises:
-        ConfigError: it nests values deeper than can be read.
         ConfigProblemsError: it is not TOML for another reason.
     """
     try:
         return tomllib.loads(text), []
-    except RecursionError:
-        raise ConfigError(f"{file} nests values deeper than can be read") from None
     except tomllib.TOMLDecodeError as error:
         again = repeats(text)
         try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
 
-__all__ = ["resident_bytes"]
+from torch import Tensor
+
+__all__ = ["resident_bytes", "tensor_bytes"]
 
 
 def resident_bytes() -> int:
@@ -18,3 +21,14 @@ def resident_bytes() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def tensor_bytes() -> int:
+    """What all living tensors hold, shared memory counted once.
+
+    Resident memory does not tell of a leak that fits into what was freed before.
+    """
+    gc.collect()
+    tensors = (each for each in gc.get_objects() if issubclass(type(each), Tensor))
+    storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}
+    return sum(storages.values())

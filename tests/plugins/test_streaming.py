@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -91,15 +92,17 @@ def test_the_fingerprint_notices_names_sizes_and_contents(tmp_path: Path) -> Non
 def test_a_bad_file_of_a_streamed_set_ends_the_training_with_its_name(
     ebmkit: Ebmkit, tmp_path: Path, images: Path
 ) -> None:
-    (images / "05.png").write_bytes(b"no image")
+    for number in range(40):  # what is looked at before the first iteration is good
+        shutil.copy(images / "05.png", images / f"more-{number:02}.png")
+    (images / "more-39.png").write_bytes(b"no image")
     file = tmp_path / "run.toml"
     text = RUN_FILES["descriptor-only"].replace("{images}", str(images))
     file.write_text(text.replace("color = false", "color = false\ncache = 0"))
-    outcome = ebmkit("run", file)
-    assert outcome.code == 3
-    assert "05.png" in outcome.err
+    outcome = ebmkit("run", file, "--set", "run.iterations=30")
+    assert outcome.code == 3, outcome.err
+    assert "more-39.png" in outcome.err
     assert "ebmkit resume run" in outcome.err
-    with pytest.raises(DataError, match=r"05\.png"):
+    with pytest.raises(DataError, match=r"more-39\.png"):
         Folder(path=str(images))
 
 
