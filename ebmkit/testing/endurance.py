@@ -10,7 +10,7 @@ from torch import Tensor
 from ebmkit.core import Rng, Sampler, run_chain
 from ebmkit.testing.claims import Exact
 from ebmkit.testing.euler import Euler
-from ebmkit.testing.memory import resident_bytes, tensor_bytes
+from ebmkit.testing.memory import Alive, bytes_since, living_tensors, resident_bytes
 from ebmkit.testing.probes import Probe, bowl, walled
 from ebmkit.testing.samplers import SamplerSubject, build, start, states
 from ebmkit.testing.tensors import demand, fields, same_bits
@@ -74,19 +74,22 @@ def nan_energy(subject: SamplerSubject) -> str:
 def memory(subject: SamplerSubject) -> str:
     """1,000 steps (200 when quick) take no more memory than 50, and the state does not grow."""
     steps, warm, x = 200 if subject.quick else 1000, 50, start(400, (2, 8))
-    size = resident = living = 0
-    for step, here in enumerate(states(build(subject), bowl, x, steps), start=1):
+    size = resident = 0
+    living: Alive = {}
+    sampler = build(subject)  # held until the end: what it keeps would go with it
+    for step, here in enumerate(states(sampler, bowl, x, steps), start=1):
         held = sum(value.nbytes for value in fields(here).values())
         if step == warm:
-            size, resident, living = held, resident_bytes(), tensor_bytes()
+            size, resident, living = held, resident_bytes(), living_tensors()
         demand(
             step <= warm or held == size, f"after {step} steps the state grew from {size:,} to {held:,} bytes"
         )
-    grown = max(resident_bytes() - resident, tensor_bytes() - living)
-    # A tenth of one position a step is far below any leak of tensors and far above what the allocator does.
-    allowed = (steps - warm) * x.nbytes / 10
+    kept, grown = bytes_since(living), resident_bytes() - resident
+    # A tenth of one position a step is far below any leak of tensors; what the allocator does is larger.
+    allowed = (steps - warm) * x.nbytes
+    demand(kept < allowed / 10, f"tensors of {kept / 1e6:.1f} MB stayed alive in {steps - warm} steps")
     demand(grown < allowed, f"memory grew by {grown / 1e6:.0f} MB in {steps - warm} steps")
-    return f"{max(grown, 0) / 1e6:.1f} MB in {steps - warm} steps"
+    return f"{max(kept, grown, 0) / 1e6:.1f} MB in {steps - warm} steps"
 
 
 def cost(subject: SamplerSubject) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import weakref
 from pathlib import Path
+from typing import TypeAlias
 
 from torch import Tensor
 
-__all__ = ["resident_bytes", "tensor_bytes"]
+__all__ = ["Alive", "bytes_since", "living_tensors", "resident_bytes"]
 
 
 def resident_bytes() -> int:
@@ -23,12 +25,21 @@ def resident_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def tensor_bytes() -> int:
-    """What all living tensors hold, shared memory counted once.
+Alive: TypeAlias = dict[int, weakref.ref[Tensor]]
+
+
+def living_tensors() -> Alive:
+    """Every tensor that something still holds, by its identity."""
+    gc.collect()
+    tensors = (each for each in gc.get_objects() if issubclass(type(each), Tensor))
+    return {id(each): weakref.ref(each) for each in tensors}
+
+
+def bytes_since(before: Alive) -> int:
+    """What the tensors hold that have come since and stayed, shared memory counted once.
 
     Resident memory does not tell of a leak that fits into what was freed before.
     """
-    gc.collect()
-    tensors = (each for each in gc.get_objects() if issubclass(type(each), Tensor))
-    storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}
-    return sum(storages.values())
+    came = [each() for key, each in living_tensors().items() if key not in before or before[key]() is None]
+    storages = [each.untyped_storage() for each in came if each is not None]
+    return sum({each.data_ptr(): each.nbytes() for each in storages}.values())

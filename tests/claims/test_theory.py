@@ -75,6 +75,7 @@ def test_the_revision_brings_the_generator_closer_with_every_step(start: Tensor)
     assert divergences[-1] < 0.05 * divergences[0]
 
 
+@pytest.mark.slow
 def test_cooperative_learning_is_less_biased_than_contrastive_divergence() -> None:
     """With a generator that can follow (P_G <- M P_G), the fixed point is nearer to maximum likelihood.
 
@@ -100,6 +101,7 @@ def test_cooperative_learning_is_less_biased_than_contrastive_divergence() -> No
     assert results["cooperative"] - best < 0.2 * (results["contrastive divergence"] - best)
 
 
+@pytest.mark.slow
 def test_with_the_descriptor_frozen_the_generator_converges_to_it() -> None:
     """A linear generator with rigorous inference: mean and covariance become those of the revised law."""
     weight, std, sigma, step = torch.tensor([1.0, -2.0]).double(), 0.5, 0.2, 0.3
