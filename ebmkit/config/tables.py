@@ -62,8 +62,8 @@ class ChainKeys:
 
     Args:
         steps: moves of the sampler an iteration; 0 leaves the chains where they are.
-        graph: run up to 16 steps as one graph, captured on a GPU: for small batches; not offered on
-            a CPU yet. The same noise, and the same moves to rounding.
+        graph: run up to 20 steps as one graph, captured on a GPU and compiled on a CPU: for small
+            energies and batches. The same noise, and the same moves to rounding.
     """
 
     steps: Annotated[int, Ge(0)] = 10

@@ -87,7 +87,7 @@ def run_chain(
         x: where the chains start, ``(B, *S)``.
         steps: moves, >= 0.
         rng: the noise; the same key gives the same bits.
-        graph: run strides of up to 16 steps as one graph, captured on a GPU (not on a CPU yet): the same
+        graph: run strides of up to 20 steps as one graph, captured on a GPU, compiled on a CPU: the same
             noise, and the same moves to rounding. Making it may take a minute, once for each sampler, energy
             and shape. Where it cannot be made, chains walk as always and one warning says why.
 

@@ -1,11 +1,12 @@
 r"""Several steps of a chain as one graph: no Python between them.
 
 On a small energy a step is a few dozen calls that each take longer than their arithmetic; on a GPU also on
-larger ones. A graph of K steps is made once: captured on a GPU (a CUDA
-graph), and then run for every K steps. Everything that may differ between two runs is an input of it: the
-state, the weights and the keys of the random numbers, which are drawn inside. Another sampler, shape,
-precision, or an attribute of the energy that was set anew, makes another graph; a list or dictionary that an
-energy changes within itself goes unnoticed.
+larger ones. A graph of K steps is made once, compiled on a CPU and captured on a GPU (a CUDA graph), and
+then run for every K steps. Everything that may differ between two runs is an input of it: the state, the
+weights, and the keys of the random numbers, which a GPU draws inside; on a CPU the numbers themselves,
+because the hash of their keys, compiled by torch 2.13, ends the process. Another sampler, shape, precision, or
+an attribute of the energy that was set anew, makes another graph; a list or dictionary that an energy changes
+within itself goes unnoticed.
 
 Where no graph can be made, chains walk step by step as always, and one warning says why.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, TypeAlias, final
 
 import attrs
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.gradient import Prepared
 from ebmkit.core.precision import current_precision
-from ebmkit.core.rng import KeyedRng, NotedRng, Rng, draw_words
+from ebmkit.core.rng import DrawnRng, KeyedRng, NotedRng, Rng, draw_numbers, draw_words
 from ebmkit.core.sampler import Info, Sampler, State
 from ebmkit.core.stopping import check_stop
 
@@ -34,8 +35,13 @@ __all__ = ["Stride", "Strides", "forget", "kept", "stride_length", "strides"]
 Function: TypeAlias = Callable[..., tuple[Tensor, ...]]
 """Tensors to tensors, and nothing else."""
 
-_LONGEST = 16
+_LONGEST = 20
 _KEPT = 8
+
+_AHEAD = 60
+"""Steps whose random numbers are drawn together, where each draws few."""
+
+_FEW = 4096
 _TOLERANCE = {"fp32": 1e-3, "mixed": 5e-2, "bf16": 5e-2}
 
 _MODULE = frozenset(vars(nn.Module()))
@@ -59,11 +65,11 @@ class Stride:
 
 
 def stride_length(steps: int) -> int:
-    """K: the longest stride of at most 16 steps that divides ``steps``.
+    """K: the longest stride of at most 20 steps that divides ``steps``.
 
     Examples:
         >>> [stride_length(steps) for steps in (1, 10, 60, 64)]
-        [1, 10, 15, 16]
+        [1, 10, 20, 16]
     """
     return next(length for length in range(min(steps, _LONGEST), 0, -1) if steps % length == 0)
 
@@ -105,21 +111,41 @@ class Strides:
         state: of the chain: its kinds of tensors.
         steps: K.
         rng: any; which draws a step makes is found out by making one.
+        inside: whether random numbers are drawn inside, from keys, or given.
     """
 
-    def __init__(self, sampler: Sampler, energy: nn.Module, state: State, *, steps: int, rng: Rng) -> None:
-        self.sampler, self.energy, self.steps = sampler, energy, steps
+    def __init__(
+        self, sampler: Sampler, energy: nn.Module, state: State, *, steps: int, rng: Rng, inside: bool
+    ) -> None:
+        self.sampler, self.energy, self.steps, self._inside = sampler, energy, steps, inside
         self._state: type[Any] = type(state)
         self._weights = tuple(name for name, _ in _tensors(energy))
         noted = NotedRng(rng)
         _, info = sampler.step(self._with(_values(energy), state.x), state, noted)
         self._draws, self._names = noted.draws, tuple(info)
+        self._few = all(draw.like.numel() <= _FEW for draw in self._draws)
 
-    def inputs(self, energy: nn.Module, state: Any, rng: Rng, begin: int) -> tuple[Tensor, ...]:
-        """Of the steps ``begin`` .. ``begin`` + K - 1: random words ``(K, draws)``, state, weights."""
-        steps = range(begin, begin + self.steps)
-        words = [draw_words(rng.fold("step", step), self._draws) for step in steps]
-        return torch.tensor(words, dtype=torch.int64, device=state.x.device), *state, *_values(energy)
+    def random(self, rng: Rng, steps: int, device: torch.device) -> Iterator[tuple[Tensor, ...]]:
+        """What is random in each stride: words, ``(K, draws)``, or the numbers of each draw, ``(K, …)``."""
+        ahead = self.steps * (max(_AHEAD // self.steps, 1) if self._inside or self._few else 1)
+        streams = rng.steps("step")
+        for begin in range(0, steps, ahead):
+            rngs = list(islice(streams, min(ahead, steps - begin)))
+            drawn = self._draw(rngs, device)
+            for first in range(0, len(rngs), self.steps):
+                yield tuple(each[first : first + self.steps] for each in drawn)
+
+    def _draw(self, rngs: list[Rng], device: torch.device) -> list[Tensor]:
+        if not self._inside:
+            return draw_numbers(rngs, self._draws)
+        words = [draw_words(rng, self._draws) for rng in rngs]
+        return [torch.tensor(words, dtype=torch.int64, device=device)]
+
+    def _streams(self, random: tuple[Tensor, ...]) -> list[Rng]:
+        """The streams of the K steps."""
+        if self._inside:
+            return [KeyedRng(words) for words in random[0].unbind()]
+        return [DrawnRng([numbers[step] for numbers in random]) for step in range(self.steps)]
 
     def outputs(self, tensors: tuple[Tensor, ...]) -> Stride:
         """What the results of a call are."""
@@ -128,14 +154,15 @@ class Strides:
         info = dict(zip(self._names, means.unbind(), strict=True))
         return Stride(self._state(*state), info, energies[0] if energies else None)
 
-    def __call__(self, words: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Fields of the state, means of the info ``(names,)``, and the energy at the start if known."""
-        fields = len(self._state._fields)
-        state: Any = self._state(*tensors[:fields])
-        energy = self._with(tensors[fields:], state.x)
+        begin = 1 if self._inside else len(self._draws)
+        end = begin + len(self._state._fields)
+        state: Any = self._state(*tensors[begin:end])
+        energy = self._with(tensors[end:], state.x)
         figures = []
-        for of_step in words.unbind():
-            state, info = self.sampler.step(energy, state, KeyedRng(of_step))
+        for of_step in self._streams(tensors[:begin]):
+            state, info = self.sampler.step(energy, state, of_step)
             watched = [info[name].float().mean() for name in self._names]
             figures.append(torch.stack(watched) if watched else state.x.new_empty(0))
         means = torch.stack(figures).mean(0)
@@ -177,12 +204,11 @@ class Held:
 
 
 def compiled(function: Function, inputs: tuple[Tensor, ...]) -> Function:
-    """Not offered: what torch 2.13 compiles of a chain with noise ends the process when it runs.
+    """The function in native code; its Python is followed once, gradients included."""
+    from torch.fx.experimental.proxy_tensor import make_fx  # takes a second to import
 
-    Raises:
-        NotImplementedError: always.
-    """
-    raise NotImplementedError("chains are not compiled on a CPU yet")
+    graph: Function = torch.compile(make_fx(function)(*inputs), fullgraph=True, dynamic=False)
+    return graph
 
 
 def captured(function: Function, inputs: tuple[Tensor, ...]) -> Function:
@@ -239,13 +265,15 @@ def _make(sampler: Sampler, energy: EnergyFn, state: State, steps: int, rng: Rng
     """A graph that gives what the steps themselves give, or None, after a warning."""
     if not isinstance(energy, nn.Module):
         raise TypeError("the energy is no nn.Module, whose weights a graph could be given")
-    function = Strides(sampler, energy, state, steps=steps, rng=rng)
-    inputs = function.inputs(energy, state, rng, 0)
+    on_gpu = state.x.device.type == "cuda"
+    function = Strides(sampler, energy, state, steps=steps, rng=rng, inside=on_gpu)
+    first = next(function.random(rng, steps, state.x.device))
+    inputs = (*first, *_fields(state), *_values(energy))
     exact = function(*inputs)
     if _kinds(function.outputs(exact).state) != _kinds(state):
         _warn(f"chains of {type(sampler).__name__} walk step by step: the shapes of their state change")
         return None
-    record = captured if state.x.device.type == "cuda" else compiled
+    record = captured if on_gpu else compiled
     try:
         graph = record(function, inputs)
         found = graph(*inputs)[0]
@@ -269,10 +297,10 @@ def _follow(
 ) -> Iterator[Stride]:
     """Stride by stride; the energy at the start may be known from the first state."""
     assert isinstance(energy, nn.Module)  # noqa: S101 - graphs are made of modules alone
-    for begin in range(0, steps, graph.strides.steps):
+    weights = _values(energy)
+    for random in graph.strides.random(rng, steps, state.x.device):
         check_stop()
-        inputs = graph.strides.inputs(energy, state, rng, begin)
-        stride = graph.strides.outputs(graph.run(*inputs))
+        stride = graph.strides.outputs(graph.run(*random, *_fields(state), *weights))
         state = stride.state
         yield stride if start_energy is None else attrs.evolve(stride, start_energy=start_energy)
 
@@ -292,6 +320,10 @@ def _tensors(energy: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 def _values(energy: nn.Module) -> tuple[Tensor, ...]:
     return tuple(value.detach() for _, value in _tensors(energy))
+
+
+def _fields(state: Any) -> tuple[Tensor, ...]:
+    return tuple(state)
 
 
 def _kinds(tensors: Any) -> tuple[object, ...]:

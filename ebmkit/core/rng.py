@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import TypeAlias, final
+from typing import NamedTuple, TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -38,11 +38,21 @@ _FEW = 4096
 _BLOCK = 2**18
 """Numbers drawn at a time of a large draw."""
 
-Draw: TypeAlias = tuple[tuple[int | str, ...], int]
-"""Which draw of a stream, and by which labels the stream is folded."""
-
 _Make: TypeAlias = Callable[["_Bits", torch.dtype], Tensor]
 """From random bits for n numbers a row to the numbers, ``(rows, n)``."""
+
+
+class Draw(NamedTuple):
+    """Which draw of a stream, by which labels the stream is folded, and what is made in whose likeness."""
+
+    labels: tuple[int | str, ...]
+    number: int
+    make: _Make
+    like: Tensor
+
+    def key(self, rng: Rng) -> int:
+        """The key of this draw where ``rng`` makes it."""
+        return _draw_key(_folded(rng.key, *self.labels), self.number)
 
 
 def _signed(word: int) -> int:
@@ -274,23 +284,18 @@ class NotedRng(Rng):
         return NotedRng(super().fold(*labels), (*self._labels, *labels), self.draws)
 
     def _draw(self, make: _Make, like: Tensor) -> Tensor:
-        self.draws.append((self._labels, self._draws))
+        outline = like.new_empty(1).expand(like.shape)  # a shape that takes no memory
+        self.draws.append(Draw(self._labels, self._draws, make, outline))
         return super()._draw(make, like)
 
 
-@final
-class KeyedRng(Rng):
-    """Makes the draws that were noted, in the same order, from keys that may be the input of a graph.
+class RepeatedRng(Rng):
+    """Makes the draws that were noted, in the same order, whoever folds it."""
 
-    Args:
-        keys: ``draw_words`` of the noted draws, ``(draws,)`` int64 on the device.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_words",)
-
-    def __init__(self, words: Tensor) -> None:
+    def __init__(self) -> None:
         # No key: whoever asks for it would get one that is not this step's.
-        self._words = words
         self._draws = 0
 
     def fold(self, *labels: int | str) -> Rng:
@@ -298,9 +303,9 @@ class KeyedRng(Rng):
         del labels
         return self
 
-    def _draw(self, make: _Make, like: Tensor) -> Tensor:
+    def _next(self) -> int:
         draw, self._draws = self._draws, self._draws + 1
-        return _numbers(make, self._words[draw : draw + 1], 0, like)[0]
+        return draw
 
     def permutation(self, count: int) -> Tensor:
         """Not possible: it is made on the CPU.
@@ -311,7 +316,51 @@ class KeyedRng(Rng):
         raise NotImplementedError("a permutation inside a graph")
 
 
-def draw_words(rng: Rng, draws: list[Draw]) -> list[int]:
+@final
+class KeyedRng(RepeatedRng):
+    """Makes the draws from keys that may be the input of a graph.
+
+    Args:
+        words: ``draw_words`` of the noted draws, ``(draws,)`` int64 on the device.
+    """
+
+    __slots__ = ("_words",)
+
+    def __init__(self, words: Tensor) -> None:
+        super().__init__()
+        self._words = words
+
+    def _draw(self, make: _Make, like: Tensor) -> Tensor:
+        draw = self._next()
+        return _numbers(make, self._words[draw : draw + 1], 0, like)[0]
+
+
+@final
+class DrawnRng(RepeatedRng):
+    """Hands out numbers that were made before.
+
+    Args:
+        numbers: of each noted draw.
+    """
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self, numbers: Sequence[Tensor]) -> None:
+        super().__init__()
+        self._numbers = numbers
+
+    def _draw(self, make: _Make, like: Tensor) -> Tensor:
+        del make, like
+        return self._numbers[self._next()]
+
+
+def draw_words(rng: Rng, draws: Sequence[Draw]) -> list[int]:
     """For each noted draw the word from which ``KeyedRng`` makes what ``rng`` would draw."""
     shift = rng.first_chain * _GOLDEN
-    return [_signed((_draw_key(rng.fold(*labels).key, draw) + shift) & _WORD) for labels, draw in draws]
+    return [_signed((draw.key(rng) + shift) & _WORD) for draw in draws]
+
+
+def draw_numbers(rngs: Sequence[Rng], draws: Sequence[Draw]) -> list[Tensor]:
+    """For each noted draw what every stream would draw, ``(len(rngs), *like.shape)``."""
+    first_chain = rngs[0].first_chain
+    return [_numbers(draw.make, [draw.key(rng) for rng in rngs], first_chain, draw.like) for draw in draws]

@@ -16,6 +16,8 @@ from tests.benchmarks.nets import Net
 
 STEP_SIZE = 0.002
 
+GRAPH = "ebmkit, as a graph"
+
 Walk = Callable[[Net, Tensor, int], Tensor]
 
 
@@ -31,6 +33,11 @@ def plain(energy: Net, x: Tensor, steps: int) -> Tensor:
 def ebmkit(energy: Net, x: Tensor, steps: int) -> Tensor:
     """The public way, ``use = "langevin"``."""
     return run_chain(Langevin(step_size=STEP_SIZE), energy, x, steps=steps, rng=Rng(0)).x
+
+
+def as_graph(energy: Net, x: Tensor, steps: int) -> Tensor:
+    """The same with ``graph = true``."""
+    return run_chain(Langevin(step_size=STEP_SIZE), energy, x, steps=steps, rng=Rng(0), graph=True).x
 
 
 @contextmanager
@@ -82,8 +89,8 @@ def torchebm() -> Walk | None:
     return walk
 
 
-def contestants(low: tuple[Precision, ...] = ()) -> dict[str, Walk]:
-    """By name; ``low`` asks for further precisions."""
+def contestants(low: tuple[Precision, ...] = (), *, graph: bool = False) -> dict[str, Walk]:
+    """By name; ``low`` asks for further precisions, ``graph`` for chains as one graph."""
     rivals = {"plain loop": plain}
     if (of_torchebm := torchebm()) is not None:
         rivals["torchebm"] = of_torchebm
@@ -91,4 +98,6 @@ def contestants(low: tuple[Precision, ...] = ()) -> dict[str, Walk]:
         "ebmkit, torch alone": _with("fp32", compiled=False),
         "ebmkit, compiled": _with("fp32", compiled=True),
     }
+    if graph:
+        ours |= {GRAPH: as_graph}
     return rivals | ours | {f"ebmkit, {each}": _with(each, compiled=True) for each in low}

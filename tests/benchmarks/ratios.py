@@ -9,7 +9,8 @@ that were touched since their last turn, as between two chains of a training; pr
 time. A ratio is the median over rounds of the rival's time over ours. torchebm takes part if it is installed.
 Gradient errors are relative to float64: of the median image; of the whole batch, where a ReLU whose input
 rounds across zero counts; and of the median image after a fused optimizer changed the weights unseen. Mean
-and variance of the noise are given in standard errors.
+and variance of the noise are given in standard errors. For a graph: how far its chains end from those that
+are walked, relative to how far they went.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import Rng, computing_in
-from tests.benchmarks.contestants import contestants, ebmkit, native
+from tests.benchmarks.contestants import GRAPH, as_graph, contestants, ebmkit, native
 from tests.benchmarks.nets import SHAPES, Net, build
 from tests.benchmarks.rounds import ratio, take_turns
 from tests.benchmarks.truth import Truth, examine
 
 CASES = ("paper3:100", "paper3:16", "paper5:100", "coop:100", "texture:4", "toy:100")
 STEPS = {"toy": 200, "texture": 5}
+SMALL = ("toy",)
+"""Nets on which graphs take part."""
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 RIVALS = ("plain loop", "torchebm")
 HEAD = """\
@@ -88,8 +91,9 @@ def _processor() -> str:
 def rows(case: str, options: argparse.Namespace) -> list[str]:
     """The lines of one net and batch."""
     energy, x = _problem(case)
-    steps = options.steps or STEPS.get(case.partition(":")[0], 5)
-    walks = contestants(tuple(options.precision))
+    name = case.partition(":")[0]
+    steps = options.steps or STEPS.get(name, 5)
+    walks = contestants(tuple(options.precision), graph=name in SMALL)
     times = take_turns(
         {name: lambda walk=walk: walk(energy, x, steps) for name, walk in walks.items()},  # type: ignore[misc]
         rounds=options.rounds,
@@ -100,9 +104,17 @@ def rows(case: str, options: argparse.Namespace) -> list[str]:
     for name in walks:
         middle = sorted(times[name])[options.rounds // 2] / steps * 1e3
         against = [str(ratio(times, name, rival)) if rival in times else "-" for rival in RIVALS]
-        truth = _told(_examine(name, case)) if name.startswith("ebmkit") else "- | -"
+        truth = _told_of(name, case, steps) if name.startswith("ebmkit") else "- | -"
         lines.append(f"| {case} | {name} | {middle:.3g} | {' | '.join(against)} | {truth} |")
     return lines
+
+
+def _told_of(name: str, case: str, steps: int) -> str:
+    if name != GRAPH:
+        return _told(_examine(name, case))
+    energy, x = _problem(case)
+    walked = ebmkit(energy, x, steps)
+    return f"{float((as_graph(energy, x, steps) - walked).norm() / (walked - x).norm()):.0e} | as walked"
 
 
 def _examine(name: str, case: str) -> Truth:
