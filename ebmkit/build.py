@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ebmkit.config import ConfigProblemsError, Key, Signature, read_document
 from ebmkit.core import Chain, CooperativeScheduler, Energy, Rng, Weighted
 from ebmkit.data import Batches, Source
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
+from ebmkit.guard import Rollback, easing
 from ebmkit.plan import TABLES, Part, Plan, make_plan
 from ebmkit.registry import Registry
 from ebmkit.rundir import find_run
@@ -64,13 +66,14 @@ def open_source(plan: Plan) -> Source:
 
 
 def _refuse_identical(source: Source) -> None:
-    """Nothing can be learned from copies of one example: a wrong folder, a blank download."""
-    if source.concurrent:  # streamed; nothing is read before its batch is due
-        return
+    """Nothing can be learned from copies of one example: a wrong folder, a blank download.
+
+    A few are looked at, spread evenly: large sets are streamed, and may begin with copies.
+    """
     count = min(len(source), _LOOKED_AT)
-    examples = source[torch.arange(count)]
+    examples = source[torch.arange(count) * len(source) // count]
     if count > 1 and (examples == examples[0]).all():
-        raise DataError(f"the first {count} of {len(source)} examples are identical")
+        raise DataError(f"all {count} examples that were looked at, of {len(source)}, are identical")
 
 
 def build_schedule(
@@ -106,20 +109,22 @@ def build_schedule(
     return schedule.to(device)
 
 
-def build_experiment(plan: Plan, *, source: Source | None = None, rollbacks: int = 0) -> Experiment:
+def build_experiment(
+    plan: Plan, *, source: Source | None = None, rollbacks: Sequence[Rollback] = ()
+) -> Experiment:
     """Everything a training needs, at iteration 0.
 
     Args:
         plan: what to build.
         source: its data, where they are open already.
-        rollbacks: how often the run went back; each gives other noise, and what ``[guard]`` makes smaller.
+        rollbacks: all there were; their number decides the noise, their factors the step and the rates.
 
     Raises:
         EbmkitError: whatever does not fit, with its place.
     """
     device = choose_device(plan.run.device)
     source = source or open_source(plan)
-    plan = plan.eased(rollbacks)
+    plan = plan.eased(*easing(rollbacks))
     schedule = build_schedule(plan, shape=source.shape, examples=len(source), device=device)
     rng = Rng(plan.run.seed)
     keys = plan.parts["data"].shared
@@ -131,7 +136,7 @@ def build_experiment(plan: Plan, *, source: Source | None = None, rollbacks: int
         for name, part in plan.parts.items()
         if part.optimizer is not None and _learns(schedule.get_submodule(name))
     }
-    noise = rng.fold("rollback", rollbacks) if rollbacks else rng
+    noise = rng.fold("rollback", len(rollbacks)) if rollbacks else rng
     noise = noise.of_chain(batches.rows.start)
     return Experiment(schedule, learners, batches, noise, plan.run.precision)
 

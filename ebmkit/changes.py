@@ -11,20 +11,24 @@ from ebmkit.errors import ConfigError, DataError
 __all__ = ["HARMLESS", "Allowed", "refuse_changes"]
 
 HARMLESS = frozenset(
-    key if "." in key else f"run.{key}"
-    for key in (
-        "iterations",
-        "device",
-        "output",
-        "log_every",
-        "samples_every",
-        "checkpoint_every",
-        "keep",
-        "rank_timeout",
+    {
+        "run.iterations",
+        "run.device",
+        "run.output",
+        "run.log_every",
+        "run.samples_every",
+        "run.checkpoint_every",
+        "run.keep",
+        "run.rank_timeout",
         "data.workers",
-    )
+        "guard",
+    }
 )
-"""Keys that a resumed run may change: no weight depends on them."""
+"""Keys and tables that a resumed run may change: no weight depends on them.
+
+On those of ``[guard]`` none does before the next divergence, and a run that has diverged needs them: what
+its rollbacks multiplied rates and steps by is remembered with each of them.
+"""
 
 
 class Allowed(NamedTuple):
@@ -79,11 +83,11 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, t
             found[table] = (was and was.get("use"), is_ and is_.get("use"))
             continue
         found |= {f"{table}.{key}": (was[key], is_.get(key)) for key in was if was[key] != is_.get(key)}
-    return {key: pair for key, pair in found.items() if key not in HARMLESS}
+    return {key: pair for key, pair in found.items() if not _covers(HARMLESS, key)}
 
 
 def _covers(keys: Collection[str], key: str) -> bool:
-    """Whether a key, or the table around it, is among the allowed ones."""
+    """Whether a key, or the table around it, is among these."""
     return key in keys or key.partition(".")[0] in keys
 
 

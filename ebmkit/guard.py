@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import attrs
@@ -13,7 +14,7 @@ from ebmkit.core import texture_signs
 from ebmkit.errors import CheckpointError, DivergedError
 from ebmkit.training import Report
 
-__all__ = ["Guard", "Rollback"]
+__all__ = ["Guard", "Rollback", "easing"]
 
 _EVERY = 10
 """Iterations between two looks at the images; the energies are looked at every time."""
@@ -39,11 +40,28 @@ class Rollback(NamedTuple):
         iteration: that diverged.
         to: the iteration gone back to; 0 is the start.
         reason: what was seen.
+        step_factor: what it multiplied the revision's step by: ``[guard]`` at that time.
+        rate_factor: likewise the learning rates.
     """
 
     iteration: int
     to: int
     reason: str
+    step_factor: float = 1.0
+    rate_factor: float = 1.0
+
+
+def easing(rollbacks: Sequence[Rollback]) -> tuple[float, float]:
+    """What the step and the learning rates are multiplied by after these rollbacks.
+
+    Examples:
+        >>> easing([Rollback(9, 4, "", rate_factor=0.5), Rollback(9, 2, "", rate_factor=0.5)])
+        (1.0, 0.25)
+    """
+    return (
+        math.prod(each.step_factor for each in rollbacks),
+        math.prod(each.rate_factor for each in rollbacks),
+    )
 
 
 @final
@@ -143,14 +161,15 @@ class Guard:
 
     @classmethod
     def _from_json(cls, settings: GuardTable, facts: Mapping[str, Any]) -> Guard:
+        pending = facts["pending"]
         return cls(
             settings,
-            [Rollback(**each) for each in facts["rollbacks"]],
-            list(facts["trusted"]),
-            facts["pending"],
-            list(facts["losses"]),
-            set(facts["seen_healthy"]),
-            set(facts["warnings"]),
+            [_rollback(settings, each) for each in facts["rollbacks"]],
+            [int(each) for each in facts["trusted"]],
+            None if pending is None else int(pending),
+            [float(each) for each in facts["losses"]],
+            {str(each) for each in facts["seen_healthy"]},
+            {str(each) for each in facts["warnings"]},
         )
 
     @classmethod
@@ -183,3 +202,15 @@ class Guard:
         elif self.pending is not None and iteration >= self.pending + self.settings.healthy_after:
             self.trusted = [*self.trusted, self.pending][-_TRUSTED:]
             self.pending = None
+
+
+def _rollback(settings: GuardTable, entry: Mapping[str, Any]) -> Rollback:
+    """A rollback out of JSON. One from before factors were remembered had those of the table throughout."""
+    known = {"step_factor": settings.step_factor, "rate_factor": settings.rate_factor, **entry}
+    return Rollback(
+        int(known["iteration"]),
+        int(known["to"]),
+        str(known["reason"]),
+        float(known["step_factor"]),
+        float(known["rate_factor"]),
+    )

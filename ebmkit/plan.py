@@ -116,9 +116,8 @@ class Plan:
         for name, part in self.parts.items():
             yield from (each.component for _, each in part.walk((name,)))
 
-    def eased(self, rollbacks: int) -> Plan:
-        """This plan after so many rollbacks: steps and rates smaller by the factors of ``[guard]``."""
-        step, rate = self.guard.step_factor**rollbacks, self.guard.rate_factor**rollbacks
+    def eased(self, step: float, rate: float) -> Plan:
+        """This plan with the revision's step and the learning rates multiplied by these factors."""
         return attrs.evolve(
             self, parts={name: _eased(name, part, step, rate) for name, part in self.parts.items()}
         )

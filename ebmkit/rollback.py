@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import final
 
@@ -22,7 +22,8 @@ __all__ = ["GuardedTraining"]
 
 _ADVICE = """\
 Try a smaller energy.optimizer.lr, a smaller revision.step_size (with a Gaussian reference below 2 s) or more
-revision.steps; or let rollbacks make them smaller: --set guard.rate_factor=0.5 --set guard.step_factor=0.7"""
+revision.steps, in a new run; or resume with rollbacks that make them smaller: --set guard.rate_factor=0.5
+--set guard.step_factor=0.7"""
 
 
 @final
@@ -32,7 +33,8 @@ class GuardedTraining:
 
     A rollback restores the newest trusted checkpoint (the start where there is none), withdraws the
     newer ones, and goes on with noise of ``(seed, number of rollbacks, iteration)``; by choice with
-    smaller steps and rates (``[guard]``).
+    smaller steps and rates (``[guard]``). The table matters when a training diverges and not before: a
+    resumed run may bring another one.
 
     Attributes:
         plan: of the run, as its file says.
@@ -56,7 +58,7 @@ class GuardedTraining:
         """
         guard = Guard.remembering(self.guard.settings, checkpoint.facts)
         if guard.rollbacks:
-            self._build(len(guard.rollbacks))
+            self._build(guard.rollbacks)
         restore(checkpoint, self.experiment)
         self.guard = guard
 
@@ -107,16 +109,20 @@ class GuardedTraining:
         if not self.guard.may_return(iteration):
             raise self._giving_up(error, checkpoint) from error
         to = 0 if checkpoint is None else checkpoint.iteration
-        rollbacks = [*self.guard.rollbacks, Rollback(iteration, to, str(error))]
+        rollbacks = [*self.guard.rollbacks, self._rollback(iteration, to, error)]
         self._withdraw_after(to)
-        self._build(len(rollbacks))
+        self._build(rollbacks)
         if checkpoint is not None:
             restore(checkpoint, self.experiment)
         facts = {} if checkpoint is None else checkpoint.facts
         self.guard = Guard.returning(self.guard.settings, facts, rollbacks)
         return rollbacks[-1]
 
-    def _build(self, rollbacks: int) -> None:
+    def _rollback(self, iteration: int, to: int, error: DivergedError) -> Rollback:
+        settings = self.guard.settings
+        return Rollback(iteration, to, str(error), settings.step_factor, settings.rate_factor)
+
+    def _build(self, rollbacks: Sequence[Rollback]) -> None:
         source = self.experiment.batches.source
         self.experiment = build_experiment(self.plan, source=source, rollbacks=rollbacks)
 

@@ -13,7 +13,7 @@ from ebmkit.checkpoint import Checkpoint, newest_checkpoint
 from ebmkit.config import read_document
 from ebmkit.core import Chain, CooperativeScheduler, Rng, gather, run_chain, world
 from ebmkit.errors import CheckpointError, ConfigError
-from ebmkit.guard import Guard
+from ebmkit.guard import Guard, easing
 from ebmkit.plan import make_plan
 from ebmkit.registry import Registry
 from ebmkit.report import are_images, save_grid
@@ -37,7 +37,7 @@ def load_schedule(folder: RunFolder, *, size: int | None = None) -> tuple[Cooper
     """
     plan = make_plan(read_document(folder.config), Registry.discover())
     checkpoint, _ = newest_checkpoint(folder.checkpoints)
-    plan = plan.eased(len(Guard.remembering(plan.guard, checkpoint.facts).rollbacks))
+    plan = plan.eased(*easing(Guard.remembering(plan.guard, checkpoint.facts).rollbacks))
     data = checkpoint.facts["data"]
     device = choose_device(plan.run.device)
     shape = tuple(data["shape"]) if size is None else (data["shape"][0], size, size)

@@ -123,6 +123,31 @@ def test_resume_is_exact_also_around_rollbacks(
         assert (cut / "rollbacks.jsonl").read_text() == rollbacks
 
 
+def test_another_guard_changes_no_bit_before_the_next_divergence(
+    run_file: RunFile, ebmkit: Ebmkit, plant: Callable[..., None]
+) -> None:
+    """Stopped before the first divergence, or between two, and resumed with what a new run would have had."""
+    plant((6, 0), (8, 1))
+    file = run_file("coopnets")
+    eased, less = "guard.rate_factor=0.5", "guard.rate_factor=0.1"
+    assert ebmkit("run", file, *sets(*PLANTED, eased, "run.output=eased")).code == 0
+    for stop, first, then in ((5, "guard.rollbacks=0", [eased, "guard.rollbacks=3"]), (7, eased, [less])):
+        cut = Path(f"cut-{stop}")
+        begun = ebmkit("run", file, *sets(*PLANTED, first, f"run.output={cut}", f"run.iterations={stop}"))
+        resumed = ebmkit("resume", cut, *sets("run.iterations=8", *then))
+        assert (begun.code, resumed.code) == (0, 0), resumed.err
+    assert same_bits(final_state(Path("cut-5")), final_state(Path("eased")))
+    assert rate_factors(Path("eased")) == [0.5, 0.5]
+    # The first rollback keeps its factor; the second has that of its own time.
+    assert rate_factors(Path("cut-7")) == [0.5, 0.1]
+    assert not same_bits(final_state(Path("cut-7")), final_state(Path("eased")))
+
+
+def rate_factors(run: Path) -> list[float]:
+    lines = (run / "rollbacks.jsonl").read_text().splitlines()
+    return [json.loads(line)["rate_factor"] for line in lines]
+
+
 def test_when_going_back_does_not_help_the_last_healthy_checkpoint_is_left(
     run_file: RunFile, ebmkit: Ebmkit, plant: Callable[..., None]
 ) -> None:
@@ -135,6 +160,9 @@ def test_when_going_back_does_not_help_the_last_healthy_checkpoint_is_left(
     newest = newest_checkpoint(Path("runs/coopnets/checkpoints"))[0].iteration
     assert f"The last healthy checkpoint, of iteration {newest}" in outcome.err
     assert ebmkit("resume", "coopnets").code == 6  # the same arithmetic again
+    # What its message says to do is accepted; here the fourth rollback is what helps.
+    assert "resume with rollbacks that make them smaller: --set guard.rate_factor=0.5" in outcome.err
+    assert ebmkit("resume", "coopnets", *sets("guard.rate_factor=0.5", "guard.rollbacks=9")).code == 0
 
 
 def test_without_rollbacks_the_first_divergence_ends_the_run(

@@ -110,7 +110,7 @@ def test_a_guard_remembers_everything_in_json() -> None:
     guard = watched([1.0, 0.1, 3.7] * 30, healthy_after=5)
     guard.saved(90)
     guard.check(report(91, 60.0))
-    guard.rollbacks = [Rollback(10, 0, "why")]
+    guard.rollbacks = [Rollback(10, 0, "why", 0.5, 0.1)]
     assert Guard.remembering(guard.settings, json.loads(json.dumps(guard.facts()))) == guard
     assert Guard.remembering(guard.settings, {}) == Guard(guard.settings)
 
@@ -120,15 +120,16 @@ def plan_of(file: Path, *overrides: str) -> Plan:
 
 
 def test_rollbacks_change_the_noise_and_by_choice_step_and_rates(run_file: RunFile) -> None:
-    plan = plan_of(run_file("coopnets"), "guard.step_factor=0.5", "guard.rate_factor=0.1", "run.seed=7")
-    first, second = build_experiment(plan), build_experiment(plan, rollbacks=2)
+    plan = plan_of(run_file("coopnets"), "run.seed=7")
+    rollbacks = [Rollback(9, 0, "", step_factor=0.5, rate_factor=0.1)] * 2
+    first, second = build_experiment(plan), build_experiment(plan, rollbacks=rollbacks)
     assert first.rng.key == Rng(7).key
     assert second.rng.key == Rng(7).fold("rollback", 2).key
     assert second.batches.rng.key == first.batches.rng.key
     assert second.schedule.revision.sampler.step_size == pytest.approx(0.03 / 4)  # type: ignore[union-attr, operator]
     for part in ("energy", "generator"):
         assert second.learners[part].settings.rate(0) == pytest.approx(1e-3 / 100)
-    assert plan.eased(0) == plan
+    assert plan.eased(1, 1) == plan
 
 
 def test_a_step_that_is_not_there_cannot_be_made_smaller(run_file: RunFile) -> None:
