@@ -22,7 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from ebmkit.durable import is_alive, make_folder, read_regular, sync_folder, write_synced
+from ebmkit.durable import is_alive, make_folder, read_regular, sync, write_synced
 from ebmkit.errors import CheckpointError
 from ebmkit.manifest import MANIFEST, read_manifest, seal
 from ebmkit.training import Experiment, Learner
@@ -254,7 +254,7 @@ def _fill(folder: Path, checkpoint: Checkpoint) -> None:
         write_synced(folder / name, data)
         entries[name] = _entry(data)
     write_synced(folder / MANIFEST, _manifest(checkpoint, entries))
-    sync_folder(folder)
+    sync(folder)
 
 
 def _publish(temporary: Path, target: Path) -> None:
@@ -265,17 +265,17 @@ def _publish(temporary: Path, target: Path) -> None:
         _settle(new)
     else:
         temporary.rename(target)
-        sync_folder(target.parent)
+        sync(target.parent)
 
 
 def _settle(new: Path) -> None:
     """Finish a replacement: from here on the new checkpoint is found, under either name."""
-    sync_folder(new.parent)
+    sync(new.parent)
     target = new.with_name(new.name.removesuffix(_NEW))
     if target.exists():
         _discard(target)
     new.rename(target)
-    sync_folder(target.parent)
+    sync(target.parent)
 
 
 def _is_saved(target: Path, checkpoint: Checkpoint) -> bool:

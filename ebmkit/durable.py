@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["is_alive", "make_folder", "read_regular", "replace_file", "sync_folder", "write_synced"]
+__all__ = ["is_alive", "make_folder", "read_regular", "replace_file", "sync", "write_synced"]
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -33,12 +33,12 @@ def replace_file(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk: a rename is durable only then."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk: a rename is durable only then."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -51,7 +51,7 @@ def make_folder(folder: Path) -> None:
         return
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
+    sync(folder.parent)
 
 
 def read_regular(path: Path, *, at_most: int) -> bytes:

@@ -120,8 +120,15 @@ class RunFolder:
         return ""
 
     def write_config(self, tables: dict[str, dict[str, Any]]) -> None:
-        """Write the resolved run file, whole or not at all."""
-        replace_file(self.config, tomli_w.dumps(tables).encode())
+        """Write the resolved run file, whole or not at all.
+
+        Raises:
+            RunDirectoryError: the folder cannot be written.
+        """
+        try:
+            replace_file(self.config, tomli_w.dumps(tables).encode())
+        except OSError as error:
+            raise RunDirectoryError(f"cannot write {self.config}: {error.strerror}") from None
 
     def write_rollbacks(self, rollbacks: Sequence[Mapping[str, Any]]) -> None:
         """Write every rollback there was, whole or not at all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, final
 
 import attrs
@@ -26,6 +26,7 @@ from ebmkit.checkpoint import (
 )
 from ebmkit.core import world
 from ebmkit.core.stopping import Stopped, stoppable, unstoppable
+from ebmkit.durable import sync
 from ebmkit.errors import DataError, EbmkitError, TrainingError
 from ebmkit.guard import Guard, Rollback
 from ebmkit.inspection import Inspector
@@ -218,7 +219,8 @@ class _Session:
 
     def run(self, *, start: int) -> int:
         run, crew = self.plan.run, self.crew
-        log = MetricsLog(self.folder.metrics, after=start) if crew.leads else None
+        with self._writing():
+            log = MetricsLog(self.folder.metrics, after=start) if crew.leads else None
         self._announce(start)
         done, received = start, 0
         # Several processes agree after each iteration: one that left a chain would be waited for.
@@ -239,7 +241,7 @@ class _Session:
                         done = report.iteration
                         received = crew.largest(self.stop.received or 0)
                         last = done == run.iterations or received > 0
-                        with unstoppable():
+                        with unstoppable(), self._writing():
                             self._record(report, log, display, last=last)
                         if last:
                             break
@@ -312,6 +314,22 @@ class _Session:
         if saves:
             self.save(iteration)
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Make what the disk refuses an error that says how to go on; ``save`` has one of its own.
+
+        Raises:
+            TrainingError: a file of the run folder cannot be written.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(
+                f"cannot write {error.filename or self.folder.path}: {error.strerror} "
+                f"({shutil.disk_usage(self.folder.path).free / 1e6:.0f} MB are free); the last checkpoint is "
+                f"intact: ebmkit resume {self.folder.path.name}"
+            ) from error
+
     def _rolled_back(self, log: MetricsLog | None, display: Display, rollback: Rollback) -> None:
         """Tell, write down, and forget the figures of the iterations that are done again."""
         rollbacks = self.training.guard.rollbacks
@@ -343,6 +361,8 @@ class _Session:
             guard = self.training.guard
             facts = {**self.facts, **guard.facts()}
             checkpoint = capture(self.training.experiment, iteration=iteration, facts=facts)
+            if self.folder.metrics.exists():  # a resumed run makes only later lines again
+                sync(self.folder.metrics)
             keep, protected = self.plan.run.keep, guard.protected
             write_checkpoint(self.folder.checkpoints, checkpoint, keep=keep, protected=protected)
         except OSError as error:

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from ebmkit.errors import RunDirectoryError, RunDirectoryInUseError
+from ebmkit.report import MetricsLog
 from ebmkit.rundir import RunFolder
 from tests.conftest import Ebmkit
+from tests.test_divergence import sets
+from tests.test_resume import metrics
 
 RunFile = Callable[[str], Path]
 
@@ -63,6 +66,36 @@ def test_a_folder_on_a_disk_that_takes_nothing_is_refused_before_anything_is_tra
     outcome = ebmkit("run", file, "--set", "run.output=/proc/run")
     assert outcome.code == 2
     assert "cannot write the run folder /proc/run" in outcome.err
+
+
+def test_a_disk_that_fills_up_in_training_is_told_and_costs_nothing(
+    run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    file = run_file("coopnets")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:  # the metrics outgrow it long before the first save
+        seldom = sets("run.samples_every=40", "run.checkpoint_every=40")
+        outcome = ebmkit("run", file, *sets("run.iterations=40"), *seldom)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert outcome.code == 3
+    assert "cannot write runs/coopnets: File too large" in outcome.err
+    assert "ebmkit resume coopnets" in outcome.err
+    assert ebmkit("resume", "coopnets", *sets("run.iterations=12")).code == 0
+    assert [line["iteration"] for line in metrics(Path("runs/coopnets"))] == [*range(1, 13)]
+
+
+def test_what_a_crash_left_in_the_metrics_is_cut_off(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    kept = b'{"iteration": 1, "a": 2}\n{"iteration": 2}\n'
+    broken = (b'{"iteration": 3}\n', b"\0" * 100 + b"}\n", b"[1]\n", b'{"a": 1}\n', b'{"iteration": "x"}\n')
+    file.write_bytes(kept + b"".join(broken) + b'{"iteration": 1')
+    log = MetricsLog(file, after=2)
+    assert file.read_bytes() == kept
+    log.append(3, {"b": 0.5})
+    assert file.read_bytes() == kept + b'{"iteration": 3, "b": 0.5}\n'
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 
 def test_what_a_kill_before_the_first_save_leaves_blocks_nobody(run_file: RunFile, ebmkit: Ebmkit) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import final
+
+from ebmkit.durable import replace_file
 
 __all__ = ["MetricsLog"]
 
@@ -17,7 +19,7 @@ class MetricsLog:
 
     Args:
         path: of the file.
-        after: iterations that are done; later lines, and a half-written last one, are cut off.
+        after: iterations that are done; later lines, and what a crash left half-written, are cut off.
     """
 
     def __init__(self, path: Path, *, after: int) -> None:
@@ -26,19 +28,18 @@ class MetricsLog:
 
     def cut(self, after: int) -> None:
         """Forget what was logged after this iteration."""
-        kept = [line for line in _complete_lines(self.path) if json.loads(line)["iteration"] <= after]
-        temporary = self.path.with_name(f".{self.path.name}-{os.getpid()}")
-        temporary.write_text("".join(kept))
-        temporary.replace(self.path)
+        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
+        replace_file(self.path, b"".join(line for line in lines if _iteration_of(line) <= after))
 
     def append(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Write one line, complete when this returns."""
+        """Write one line, complete when this returns; only a crash of the machine may take it."""
         with self.path.open("a") as file:
             file.write(json.dumps({"iteration": iteration, **metrics}) + "\n")
 
 
-def _complete_lines(path: Path) -> list[str]:
-    if not path.exists():
-        return []
-    lines = path.read_text().splitlines(keepends=True)
-    return [line for line in lines if line.endswith("}\n")]
+def _iteration_of(line: bytes) -> float:
+    """Which iteration a line is of; later than any where it is none."""
+    with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        if line.endswith(b"\n"):
+            return int(json.loads(line)["iteration"])
+    return float("inf")
