@@ -9,7 +9,8 @@ import typer
 if TYPE_CHECKING:
     import torch
 
-    from ebmkit.registry import Registry
+    from ebmkit.core.gradient import InstalledPreparer
+    from ebmkit.registry import Component, Registry
 
 __all__ = ["doctor"]
 
@@ -51,6 +52,7 @@ def _examine() -> list[Finding]:
 
     from ebmkit import __version__
     from ebmkit.build import choose_device
+    from ebmkit.core.gradient import installed_preparers
     from ebmkit.registry import Registry
 
     device = choose_device("auto")
@@ -67,6 +69,7 @@ def _examine() -> list[Finding]:
         Finding("disk", f"{free / 1e9:.1f} GB free here", free > _LOW_DISK),
         _runs(),
         Finding("extras", ", ".join(extras) or "none"),
+        *map(_fast_gradients, installed_preparers()),
         *_plugins(Registry.discover()),
     ]
 
@@ -103,8 +106,20 @@ def _runs() -> Finding:
     return Finding("runs", f"{(Path.cwd() / RUNS)} {hint}", writable)
 
 
+def _fast_gradients(installed: InstalledPreparer) -> Finding:
+    """What a plugin that speeds up chains says of itself; a broken one costs speed alone."""
+    fault, said = installed.fault, "ready"
+    if callable(ask := getattr(installed.preparer, "status", None)):
+        try:
+            said = ask()
+        except Exception as error:  # noqa: BLE001 - whatever a plugin's code raises
+            fault = f"{type(error).__name__}: {error}"
+    detail = installed.complaint(fault) if fault else f"{installed.name}: {said}"
+    return Finding("gradients", detail, healthy=not fault)
+
+
 def _plugins(registry: Registry) -> list[Finding]:
-    """What each distribution provides; then what is broken, and names that two of them offer."""
+    """What each distribution provides; then what is broken or cannot be imported, and names offered twice."""
     from ebmkit.registry import KINDS
 
     parts = [part for kind in KINDS for part in registry.components(kind)]
@@ -114,6 +129,7 @@ def _plugins(registry: Registry) -> list[Finding]:
         for name, version in providers
     ]
     findings += [Finding("plugin", str(broken), healthy=False) for broken in registry.broken]
+    findings += [Finding("part", fault, healthy=False) for part in parts if (fault := _fault(part))]
     owners: dict[tuple[str, str], list[str]] = {}
     for part in parts:
         owners.setdefault((part.kind, part.name), []).append(part.distribution)
@@ -122,3 +138,14 @@ def _plugins(registry: Registry) -> list[Finding]:
         for (kind, name), who in owners.items()
         if len(who) > 1
     ]
+
+
+def _fault(part: Component) -> str:
+    """Why the class of a part cannot be imported, or nothing: run files meet it when they name the part."""
+    from ebmkit.errors import PluginError
+
+    try:
+        part.factory  # noqa: B018 - importing it is what is tried
+    except PluginError as error:
+        return str(error)
+    return ""

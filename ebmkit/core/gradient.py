@@ -38,7 +38,11 @@ Gradient: TypeAlias = Callable[[Tensor], ValueAndGradient]
 
 
 class Preparer(Protocol):
-    """Knows a faster way to the gradient of some energies."""
+    """Knows a faster way to the gradient of some energies.
+
+    One that has a method ``status() -> str`` is asked by ``ebmkit doctor`` for a line about itself: what it
+    compiled, or why not.
+    """
 
     def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
         """Value and gradient of ``energy`` at states of the shape, dtype and device of ``x``.
@@ -170,17 +174,42 @@ def _fastest(energy: EnergyFn, x: Tensor, precision: Precision) -> Gradient | No
 @cache
 def _preparers() -> tuple[Preparer, ...]:
     """Those of all installed plugins; one that cannot be imported is left out with a warning."""
-    return tuple(_load_preparers())
+    found = list(installed_preparers())
+    for each in found:
+        if each.preparer is None:
+            warnings.warn(each.complaint(each.fault), RuntimeWarning, stacklevel=2)
+    return tuple(each.preparer for each in found if each.preparer is not None)
 
 
-def _load_preparers() -> Iterator[Preparer]:
+class InstalledPreparer(NamedTuple):
+    """What an entry point of the group ``ebmkit.preparers`` led to.
+
+    Attributes:
+        name: of the plugin.
+        distribution: that brought it.
+        preparer: None where it cannot be imported, which costs speed alone.
+        fault: why it cannot.
+    """
+
+    name: str
+    distribution: str
+    preparer: Preparer | None
+    fault: str = ""
+
+    def complaint(self, fault: str) -> str:
+        """What a fault of it means, with everybody who answers for it."""
+        return f"plugin {self.name!r} of {self.distribution} makes no chain faster: {fault}"
+
+
+def installed_preparers() -> Iterator[InstalledPreparer]:
+    """Those of every plugin, by name."""
     for point in sorted(entry_points(group=PREPARERS), key=lambda point: point.name):
+        distribution = point.dist.name if point.dist is not None else "(unknown distribution)"
         try:
-            yield point.load()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin costs speed alone
-            owner = point.dist.name if point.dist is not None else "(unknown distribution)"
-            message = f"plugin {point.name!r} of {owner} makes no chain faster: {error}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            preparer, fault = point.load(), ""
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin must harm nobody else
+            preparer, fault = None, str(error) or type(error).__name__
+        yield InstalledPreparer(point.name, distribution, preparer, fault)
 
 
 def _tensors_of(energy: EnergyFn) -> list[Tensor]:

@@ -12,14 +12,14 @@ import tempfile
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from ebmkit_fastconv.winograd import cook_toom
 
-__all__ = ["Layout", "Transforms", "transforms"]
+__all__ = ["Layout", "Transforms", "status", "transforms"]
 
 _FLAGS = ("-O3", "-march=native", "-fopenmp", "-fPIC", "-std=gnu11")
 
@@ -81,20 +81,42 @@ class Transforms:
 
 def transforms() -> Transforms | None:
     """The compiled transforms; None without a compiler, or with ``EBMKIT_NATIVE=0``."""
-    return None if os.environ.get("EBMKIT_NATIVE") == "0" else _compiled_transforms()
+    return _attempt().transforms
+
+
+def status() -> str:
+    """Whether the transforms are compiled, or why torch's own do the same more slowly; compiles them."""
+    attempt = _attempt()
+    return f"{'not compiled:' if attempt.transforms is None else 'compiled by'} {attempt.how}"
+
+
+class _Attempt(NamedTuple):
+    """The transforms and what compiled them, or None and why not."""
+
+    transforms: Transforms | None
+    how: str
+
+
+def _attempt() -> _Attempt:
+    off = os.environ.get("EBMKIT_NATIVE") == "0"
+    return _Attempt(None, "EBMKIT_NATIVE=0") if off else _compile_once()
 
 
 @cache
-def _compiled_transforms() -> Transforms | None:
+def _compile_once() -> _Attempt:
     if platform.machine() not in ("x86_64", "AMD64"):
-        return None
-    compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
+        return _Attempt(None, f"they are for x86-64, this is {platform.machine()}")
+    wanted = os.environ.get("CC", "cc")
+    compiler = shutil.which(wanted) or shutil.which("gcc")
     if compiler is None:
-        return None
+        return _Attempt(None, f"no C compiler ({wanted} or gcc)")
     try:
-        return Transforms(_compiled(compiler))
-    except (OSError, subprocess.SubprocessError):
-        return None
+        return _Attempt(Transforms(_compiled(compiler)), compiler)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().splitlines()
+        return _Attempt(None, f"{compiler} failed: {said[0] if said else error}")
+    except (OSError, subprocess.SubprocessError) as error:
+        return _Attempt(None, str(error))
 
 
 def _compiled(compiler: str) -> Path:

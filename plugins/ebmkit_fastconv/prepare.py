@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import NamedTuple, final
 from weakref import WeakKeyDictionary
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from ebmkit.core import Gradient, Precision, ValueAndGradient, value_and_gradient
 from ebmkit_fastconv.gradient import ClosedForm, closed_form
+from ebmkit_fastconv.native import status
 from ebmkit_fastconv.structure import UnknownOperationError, read_stack, trace
 
 __all__ = ["prepare"]
@@ -32,13 +33,29 @@ class _Reading(NamedTuple):
 _readings: WeakKeyDictionary[nn.Module, _Reading] = WeakKeyDictionary()
 
 
-def prepare(energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
-    """Value and gradient in closed form, for energies that are a stack of layers; see ``Preparer``.
+@final
+class ClosedForms:
+    """Value and gradient in closed form, for energies that are a stack of layers: a ``Preparer``.
 
     The forward pass is traced once for each module. What was read is compared with autograd at the first
     state before it is trusted, and its value at one state with the module's own at every call, where the
     weights are read anew: a forward pass may depend on what this package cannot see.
     """
+
+    def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
+        """None where the forward pass cannot be read, or autograd does better."""
+        return _prepare(energy, x, precision)
+
+    def status(self) -> str:
+        """For ``ebmkit doctor``."""
+        return f"transforms {status()}"
+
+
+prepare = ClosedForms()
+"""What the entry point names."""
+
+
+def _prepare(energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
     if x.dtype != torch.float32 or not len(x) or not _is_candidate(energy):
         return None
     reading = _readings.get(energy)
