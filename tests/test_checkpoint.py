@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from ebmkit.checkpoint import (
 )
 from ebmkit.errors import CheckpointError
 from ebmkit.manifest import read_manifest, seal
+from tests.conftest import Ebmkit
 
 
 def checkpoint(iteration: int) -> Checkpoint:
@@ -57,19 +58,24 @@ def test_the_newest_stay_and_nothing_else_does(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["iteration-0000009", "iteration-0000010"]
 
 
-def test_every_changed_bit_is_noticed_and_its_file_named(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path, checkpoint(1), keep=3)
-    good = {path: path.read_bytes() for path in write_checkpoint(tmp_path, checkpoint(2), keep=3).iterdir()}
+def test_every_one_of_500_changed_bits_is_noticed_and_its_file_named(
+    run_file: Callable[[str], Path], ebmkit: Ebmkit
+) -> None:
+    """100 in each file of a real run's newest checkpoint, one at a time; the one before is used."""
+    assert ebmkit("run", run_file("coopnets")).code == 0
+    *_, before, last = sorted(Path("runs/coopnets/checkpoints").iterdir())
+    previous = read_checkpoint(before)
+    good = {path: path.read_bytes() for path in sorted(last.iterdir())}
+    assert len(good) == 5
     rng = random.Random(0)
     for path, data in good.items():
-        for _ in range(60):
-            bit = rng.randrange(len(data) * 8)
+        for bit in rng.sample(range(len(data) * 8), 100):
             path.write_bytes(flipped(data, bit))
-            found, refused = newest_checkpoint(tmp_path)
-            assert equal(found, checkpoint(1)), bit
+            found, refused = newest_checkpoint(last.parent)
+            assert equal(found, previous), bit
             assert str(path) in refused[0]
         path.write_bytes(data)
-    assert newest_checkpoint(tmp_path)[1] == []
+    assert newest_checkpoint(last.parent)[1] == []
 
 
 def flipped(data: bytes, bit: int) -> bytes:

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from ebmkit.checkpoint import newest_checkpoint
-from tests.conftest import Ebmkit
+from tests.conftest import Ebmkit, Install
 from tests.processes import ONE_THREAD, finish, run_commands, start
+from tests.test_divergence import sets
 from tests.test_resume import final_state, metrics, wait_for
 
 RunFile = Callable[[str], Path]
@@ -44,8 +45,36 @@ def descent(file: Path) -> list[str]:
     return [word for part, value in DESCENT.items() if f"[{part}]" in text for word in ("--set", value)]
 
 
-def test_two_processes_do_what_one_does(run_file: RunFile, ebmkit: Ebmkit, tmp_path: Path) -> None:
+FAULTY = """
+    from ebmkit.core import Rng, world
+    from ebmkit.plugin import hookimpl
+    from ebmkit_coopnets.cooperative import CoopNets
+
+    class Faulty(CoopNets):
+        '''The last process has a loss of NaN in iteration 6, before the first rollback.'''
+
+        def updates(self, batch, *, rng):
+            inner = super().updates(batch, rng=rng)
+            while True:
+                try:
+                    update = next(inner)
+                except StopIteration as end:
+                    return end.value
+                here = rng.key == Rng(0).fold("iteration", 5).key and world().rank == world().size - 1
+                bad = here and update.part == "energy"
+                yield update._replace(loss=update.loss * float("nan")) if bad else update
+
+    @hookimpl
+    def ebmkit_schedulers():
+        return {"faulty": Faulty}
+"""
+
+
+def test_two_processes_do_what_one_does(
+    run_file: RunFile, ebmkit: Ebmkit, tmp_path: Path, install: Install
+) -> None:
     """Batches of five and four chains: parts of two and three, two and two."""
+    install("faulty", "faulty", FAULTY)
     commands: list[tuple[object, ...]] = []
     for name in SCHEDULES:
         file = run_file(name)
@@ -57,8 +86,11 @@ def test_two_processes_do_what_one_does(run_file: RunFile, ebmkit: Ebmkit, tmp_p
     ebmkit("sample", "one/coopnets-rigorous", "--count", 150, "--output", "samples-one")
     commands.append(("sample", "one/coopnets-rigorous", "--count", 150, "--output", "samples-two"))
     commands.append(("sample", "one/coopnets-rigorous", "--count", 3, "--output", "few"))
-    # What goes wrong: found before the training, and in it.
+    # What goes wrong: in the training, once and always, and found before it.
     coopnets = run_file("coopnets")
+    faulty = ("run", coopnets, *descent(coopnets), *sets("schedule.use=faulty", "guard.healthy_after=1"))
+    assert ebmkit(*faulty, "--set", "run.output=one/faulty").code == 0
+    commands.append((*faulty, "--set", "run.output=two/faulty"))
     commands.append(("run", coopnets, "--set", "run.output=one/coopnets-rigorous"))
     commands.append(("run", coopnets, "--set", "revision.step_size=1.5"))
     commands.append(("run", coopnets, "--set", "revision.stepsize=1.5"))
@@ -77,6 +109,12 @@ def test_two_processes_do_what_one_does(run_file: RunFile, ebmkit: Ebmkit, tmp_p
         outcome = ebmkit("resume", part, "--set", "run.iterations=6")
         assert "saved by 2 processes, goes on with 1" in outcome.out
         assert_close(final_state(one), final_state(part), 1e-5)
+    rolled_back = good[-1][0]
+    assert "Back to iteration 4 (healthy) with new noise, rollback 1." in rolled_back.out
+    one, two = Path("one/faulty"), Path("two/faulty")
+    assert (two / "rollbacks.jsonl").read_text() == (one / "rollbacks.jsonl").read_text()
+    assert_close(final_state(one), final_state(two), 1e-5)
+    assert_metrics_close(metrics(one), metrics(two))
     for samples in ("samples.safetensors", "revised.png"):
         assert Path("samples-one", samples).read_bytes() == Path("samples-two", samples).read_bytes()
     for (first, second), code, text in (

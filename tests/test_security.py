@@ -17,6 +17,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ import torch
 from ebmkit.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from ebmkit.config import read_document
 from ebmkit.errors import CheckpointError, EbmkitError
+from ebmkit.guard import Rollback
 from ebmkit.manifest import read_manifest, seal
 from ebmkit.plan import make_plan
 from ebmkit.registry import Registry
@@ -208,6 +210,45 @@ def test_damaged_tensors_under_a_good_seal_are_read_or_refused(tmp_path: Path) -
         except CheckpointError:
             refused += 1
     assert refused > CASES / 2
+
+
+def damaged_facts(facts: Any, chance: random.Random) -> Any:
+    """A copy in which one value, somewhere, is gone or another thing."""
+    other = [None, True, -1, 10**400, 1e308, "", "x" * 500, [], {}, [[0]], {"use": {}}, [None] * 3, "0.5"]
+    if not isinstance(facts, dict | list) or not facts or chance.random() < 0.2:
+        return chance.choice(other)
+    copy = dict(facts) if isinstance(facts, dict) else list(facts)
+    place = chance.choice(list(copy) if isinstance(copy, dict) else range(len(copy)))
+    if chance.random() < 0.2:
+        del copy[place]
+    else:
+        copy[place] = damaged_facts(copy[place], chance)
+    return copy
+
+
+def test_damaged_facts_under_a_good_seal_are_resumed_from_or_refused(
+    run_file: RunFile, ebmkit: Ebmkit, tmp_path: Path
+) -> None:
+    """What a checkpoint says beside its tensors, rollbacks included, as somebody who can seal writes it."""
+    assert ebmkit("run", run_file("coopnets"), "--set", "run.iterations=2").code == 0
+    run, whole = Path("runs/coopnets"), tmp_path / "whole"
+    shutil.copytree(run, whole)
+    facts = {key: value for key, value in read_manifest(whole / SECOND).items() if key not in SEALED}
+    facts["guard"]["rollbacks"] = [Rollback(2, 0, "seen", 0.5, 0.5)._asdict()]
+    chance, refused = random.Random(4), 0
+    for case in range(max(CASES // 20, 1)):
+        shutil.rmtree(run)
+        shutil.copytree(whole, run)
+        damaged = damaged_facts(facts, chance)
+        (run / SECOND / "manifest.json").write_bytes(seal(damaged if isinstance(damaged, dict) else {}))
+        outcome = ebmkit("resume", "coopnets", "--set", "run.iterations=3", "--accept-data-change")
+        assert outcome.code in (0, 2, 3, 5), (case, outcome)
+        refused += outcome.code != 0
+    assert refused > 0
+
+
+SECOND = "checkpoints/iteration-0000002"
+SEALED = ("sha256", "format")
 
 
 def test_a_damaged_run_file_is_read_or_refused(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from ebmkit.config import read_document
 from ebmkit.plan import Plan, make_plan
 from ebmkit.registry import Registry
 from ebmkit.training import Experiment, train
-from tests.conftest import RUN_FILES
+from tests.conftest import RUN_FILES, Install
+from tests.test_resume import same_bits, state
 
 RunFile = Callable[[str], Path]
 
@@ -74,6 +75,95 @@ def not_saved(plan: Plan, prepare: Callable[[Experiment], None] = lambda experim
 @pytest.mark.parametrize("name", RUN_FILES)
 def test_what_training_changes_is_saved(name: str, run_file: RunFile) -> None:
     assert not_saved(make_plan(read_document(run_file(name)), Registry.discover())) == []
+
+
+SAMPLERS = {
+    "mala": ["adapt_steps=4"],
+    "hmc": ["adapt_steps=2", "leapfrogs=2"],
+    "underdamped": ["friction=0.5"],
+    "parallel-tempering": ["replicas=2"],
+    "preconditioned": ["adapt_steps=4"],
+    "annealed": ["anneal_steps=4"],
+    "my-inert": [],
+}
+"""Those whose steps remember more than where the chain is, with settings that make them."""
+
+INERT = """
+    from typing import NamedTuple
+
+    import attrs
+    from torch import Tensor
+
+    from ebmkit.core import Sampler, value_and_gradient
+    from ebmkit.plugin import hookimpl
+
+    class Moving(NamedTuple):
+        x: Tensor
+        velocity: Tensor
+
+    @attrs.frozen(kw_only=True)
+    class Inert(Sampler):
+        step_size: float = 0.01
+
+        def init(self, energy, x):
+            return Moving(x, x.new_zeros(x.shape))
+
+        def step(self, energy, state, rng):
+            force = -value_and_gradient(energy, state.x).gradient
+            velocity = 0.9 * state.velocity + self.step_size * (force + rng.normal(state.x))
+            return Moving(state.x + self.step_size * velocity, velocity), {"speed": velocity.abs().mean()}
+
+    @attrs.frozen(kw_only=True)
+    class Hoarding(Inert):
+        kept: list = attrs.field(factory=list, init=False)
+
+        def init(self, energy, x):
+            return Moving(x, *(self.kept or [x.new_zeros(x.shape)]))
+
+        def step(self, energy, state, rng):
+            state, info = Inert.step(self, energy, state, rng)
+            self.kept[:] = [state.velocity]
+            return state, info
+
+    @hookimpl
+    def ebmkit_samplers():
+        return {"my-inert": Inert, "my-hoarding": Hoarding}
+"""
+
+
+def plan_with(sampler: str, settings: list[str], file: Path) -> Plan:
+    """A plan whose revision is this sampler."""
+    keys = [f"use={sampler}", "step_size=0.02", *settings]
+    return make_plan(read_document(file, [f"revision.{key}" for key in keys]), Registry.discover())
+
+
+@pytest.mark.parametrize(
+    ("name", "sampler"), [*(("descriptor-only", each) for each in SAMPLERS), ("coopnets", "my-inert")]
+)
+def test_samplers_with_a_state_of_their_own_resume_to_the_same_bits(
+    name: str, sampler: str, run_file: RunFile, install: Install
+) -> None:
+    """That state lives for one chain; what outlives it is where persistent chains are."""
+    install("my-inert", "my_inert", INERT)
+    plan = plan_with(sampler, SAMPLERS[sampler], run_file(name))
+    assert not_saved(plan) == []
+    whole, stopped, resumed = (build_experiment(plan) for _ in range(3))
+    for experiment, start, iterations in ((whole, 0, 4), (stopped, 0, 2), (resumed, 2, 4)):
+        if start:
+            restore(capture(stopped, iteration=2, facts={}), experiment)
+        for _ in train(experiment, iterations=iterations, start=start):
+            pass
+    assert same_bits(state(resumed), state(whole))
+    assert not same_bits(state(stopped), state(whole))
+    assert ("schedule/samples" in state(whole)) == (name == "descriptor-only")
+
+
+def test_a_sampler_that_keeps_its_state_to_itself_is_found_by_name(
+    run_file: RunFile, install: Install
+) -> None:
+    install("my-inert", "my_inert", INERT)
+    found = not_saved(plan_with("my-hoarding", [], run_file("descriptor-only")))
+    assert found == [".schedule.revision.sampler.kept.0"]
 
 
 class Counting(nn.Module):

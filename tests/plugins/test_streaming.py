@@ -20,6 +20,7 @@ from ebmkit.errors import DataError
 from ebmkit_images.files import Folder, Zip
 from ebmkit_images.names import Names
 from tests.conftest import RUN_FILES, Ebmkit
+from tests.test_resume import final_state, metrics, same_bits
 
 CPU = torch.device("cpu")
 
@@ -68,6 +69,23 @@ def test_any_number_of_workers_gives_the_same_batches(tmp_path: Path, workers: i
     for iteration in [*range(20), 3, 4, 11, 2]:  # forward, and back as after a resume
         assert torch.equal(plain[iteration].x, ahead[iteration].x)
         assert torch.equal(plain[iteration].positions, ahead[iteration].positions)
+
+
+@pytest.mark.parametrize("use", ["folder", "zip"])
+def test_a_run_resumed_with_other_workers_has_the_same_bits(
+    use: str, ebmkit: Ebmkit, tmp_path: Path, images: Path
+) -> None:
+    if use == "zip":
+        shutil.make_archive(str(tmp_path / "images"), "zip", images)
+    text = RUN_FILES["coopnets"].replace("{images}", f"{images}.zip" if use == "zip" else str(images))
+    file = tmp_path / "run.toml"
+    file.write_text(text.replace('use = "folder"', f'use = "{use}"\ncache = 0'))
+    for output, iterations in (("whole", 6), ("cut", 3)):
+        sets = ("--set", "data.workers=0", "--set", f"run.iterations={iterations}")
+        assert ebmkit("run", file, "--set", f"run.output={output}", *sets).code == 0
+    assert ebmkit("resume", "cut", "--set", "data.workers=2", "--set", "run.iterations=6").code == 0
+    assert same_bits(final_state(Path("cut")), final_state(Path("whole")))
+    assert metrics(Path("cut")) == metrics(Path("whole"))
 
 
 def test_the_fingerprint_notices_names_sizes_and_contents(tmp_path: Path) -> None:

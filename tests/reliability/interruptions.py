@@ -1,5 +1,7 @@
 """Kills and signals at random moments of a real run: ``python -m tests.reliability.interruptions [COUNT]``.
 
+COUNT kills (50), then COUNT signals (100) for chains of 3 and of 2,000 steps.
+
 Every life of the run is a forked process that calls the command itself; what it says goes to a file.
 """
 
@@ -163,7 +165,7 @@ def report_signals(count: int, *, steps: int) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    report_kills(number)
+    kill_count, signal_count = (int(sys.argv[1]),) * 2 if len(sys.argv) > 1 else (50, 100)
+    report_kills(kill_count)
     for length in (3, 2000):
-        report_signals(number, steps=length)
+        report_signals(signal_count, steps=length)
