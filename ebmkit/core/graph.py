@@ -4,9 +4,9 @@ On a small energy a step is a few dozen calls that each take longer than their a
 larger ones. A graph of K steps is made once, compiled on a CPU and captured on a GPU (a CUDA graph), and
 then run for every K steps. Everything that may differ between two runs is an input of it: the state, the
 weights, and the keys of the random numbers, which a GPU draws inside; on a CPU the numbers themselves,
-because the hash of their keys, compiled by torch 2.13, ends the process. Another sampler, shape, precision, or
-an attribute of the energy that was set anew, makes another graph; a list or dictionary that an energy changes
-within itself goes unnoticed.
+because the hash of their keys, compiled by torch 2.13, ends the process. Another sampler, shape, precision,
+or an attribute of the energy that was set anew, makes another graph; a list or dictionary that an energy
+changes within itself goes unnoticed.
 
 Where no graph can be made, chains walk step by step as always, and one warning says why.
 """
