@@ -32,6 +32,7 @@ from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Position, Sampler, State
 from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposal, Update, Updates
 from ebmkit.core.stages import stage
+from ebmkit.core.stopping import check_stop
 from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
 from ebmkit.parameters import Ge, Gt, Le, Lt, MinLen
 
@@ -71,6 +72,7 @@ __all__ = [
     "Weighted",
     "World",
     "bulk_ess",
+    "check_stop",
     "computing_in",
     "contrastive",
     "current_precision",

@@ -43,6 +43,8 @@ def may_stop() -> bool:
 def check_stop() -> None:
     """Raise ``Stopped`` if that was requested; chains call it before every step.
 
+    A sampler whose step has a long loop of its own calls it there, or runs that loop as a chain.
+
     Raises:
         Stopped: the end was requested.
     """

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 
 import torch
 from torch import Tensor
 
-from ebmkit.core import Rng, Sampler, run_chain
+from ebmkit.core import Rng, Sampler, run_chain, walk
+from ebmkit.core.stopping import Stopped, stoppable
 from ebmkit.testing.claims import Exact
 from ebmkit.testing.euler import Euler
 from ebmkit.testing.memory import Alive, bytes_since, living_tensors, resident_bytes
@@ -17,33 +19,67 @@ from ebmkit.testing.tensors import demand, fields, same_bits
 
 __all__ = ["CHECKS"]
 
+_ASKED = 16
+"""At so many evaluations of four steps a stop is asked for."""
+
 
 class _InterruptError(Exception):
     """Raised inside the energy, as a signal handler would."""
 
 
-class _Interrupting:
+class _Counting:
+    """``bowl`` that counts its evaluations."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return bowl(x)
+
+
+class _Interrupting(_Counting):
     """``bowl`` for some calls, then an interrupt at every further one."""
 
     first = 21
 
     def __init__(self, interrupt: type[BaseException]) -> None:
+        super().__init__()
         self.interrupt = interrupt
-        self.calls = 0
 
     def __call__(self, x: Tensor) -> Tensor:
-        self.calls += 1
+        value = super().__call__(x)
         if self.calls >= self.first:
             raise self.interrupt
-        return bowl(x)
+        return value
+
+
+class _AskedOnce:
+    """A stop flag that is up for the first look after an evaluation, and then never again."""
+
+    def __init__(self, energy: _Counting, asked: int) -> None:
+        self.energy = energy
+        self.asked = asked
+        self.seen = False
+
+    def __call__(self) -> bool:
+        if self.seen or self.energy.calls < self.asked:
+            return False
+        self.seen = True
+        return True
 
 
 def stops(subject: SamplerSubject) -> str:
-    """A chain can be left after any step, and what interrupts the energy reaches the caller at once."""
+    """A stop ends a chain within the step it is asked for in; what interrupts the energy ends it at once."""
     sampler = build(subject)
     for steps, here in enumerate(states(sampler, bowl, start(), 4), start=1):
         left = run_chain(sampler, bowl, start(), steps=steps, rng=Rng(2)).x
         demand(same_bits(left, here.x), f"a chain of {steps} steps is not the beginning of a longer one")
+    _lets_interrupts_through(sampler)
+    return f"at most {_most_after_a_stop(sampler)} evaluations after a stop is asked for"
+
+
+def _lets_interrupts_through(sampler: Sampler) -> None:
     for interrupt in (_InterruptError, KeyboardInterrupt):
         energy = _Interrupting(interrupt)
         try:
@@ -52,7 +88,39 @@ def stops(subject: SamplerSubject) -> str:
             demand(energy.calls == energy.first, "the energy was called again after an interrupt")
         else:
             demand(energy.calls < energy.first, f"a {interrupt.__name__} inside the energy was swallowed")
-    return ""
+
+
+def _most_after_a_stop(sampler: Sampler) -> int:
+    """Ask for a stop at one evaluation after another; how many more there are at most.
+
+    The flag is up for one look: whoever has a loop of its own and swallows the stop there goes on.
+    """
+    ends = _evaluations(sampler, steps=4)
+    most = 0
+    for asked in range(1, ends[-1] + 1, max(1, ends[-1] // _ASKED)):
+        energy = _Counting()
+        stopped = False
+        try:
+            with stoppable(_AskedOnce(energy, asked)):
+                run_chain(sampler, energy, start(), steps=50, rng=Rng(2))
+        except Stopped:
+            stopped = True
+        demand(stopped, f"a stop asked for at evaluation {asked} was swallowed: let Stopped through")
+        end = min(each for each in ends if each >= asked)
+        demand(
+            energy.calls <= end,
+            f"a stop asked for at evaluation {asked}, in a step that ends with {end}, "
+            f"came after evaluation {energy.calls}",
+        )
+        most = max(most, energy.calls - asked)
+    return most
+
+
+def _evaluations(sampler: Sampler, *, steps: int) -> list[int]:
+    """How many evaluations a chain has made after each of its steps, those of its start included."""
+    energy = _Counting()
+    with torch.no_grad():
+        return [energy.calls for _ in islice(walk(sampler, energy, start(), rng=Rng(2)), steps)]
 
 
 def nan_energy(subject: SamplerSubject) -> str:

@@ -1,6 +1,6 @@
 """Deliberately wrong samplers: the kit has to refuse each of them.
 
-Four right samplers are written once, in small methods; a mutant overrides one of them. ``MUTANTS``
+Five right samplers are written once, in small methods; a mutant overrides one of them. ``MUTANTS``
 names for each the check that must notice it.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import EnergyFn, Position, Rng, Sampler, value_and_gradient
+from ebmkit.core import EnergyFn, Position, Rng, Sampler, run_chain, value_and_gradient
 from ebmkit.testing import Exact, Linear, LinearLaw, SamplerClaims
 from ebmkit_mcmc.underdamped import Underdamped
 
@@ -869,3 +869,61 @@ class VelocityDrawnAnew(Inertial):
 
     def remember(self, velocity: Tensor, first: Tensor) -> Tensor:
         return first
+
+
+# --- A chain inside a step ---------------------------------------------------------------------
+
+_MOVES = 3
+
+
+@attrs.frozen(kw_only=True)
+class Strides(Euler):
+    """Right: three moves a step, by a chain of its own.
+
+    Args:
+        step_size: δ.
+        temperature: T.
+    """
+
+    def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[Any, Mapping[str, Tensor]]:
+        return Position(self.stride(energy, state.x, rng)), {}
+
+    def stride(self, energy: EnergyFn, x: Tensor, rng: Rng) -> Tensor:
+        move = Euler(step_size=self.step_size, temperature=self.temperature)
+        return run_chain(move, energy, x, steps=_MOVES, rng=rng).x
+
+
+def _stride_law(sampler: Euler, precision: Tensor) -> LinearLaw:
+    transition, noise = _euler_law(sampler, precision)[:2]
+    powers = [torch.linalg.matrix_power(transition, n) for n in range(_MOVES + 1)]
+    return LinearLaw(powers[-1], sum((each @ noise @ each.T for each in powers[1:-1]), start=noise))
+
+
+STRIDES = SamplerClaims(law=Linear(_stride_law), steps=20, gradients=lambda _: _MOVES)
+
+
+@_mutant(STRIDES, "stops")
+class SwallowsStops(Strides):
+    """Catches what ends its own chain, a stop included, and goes on from where it was."""
+
+    def stride(self, energy: EnergyFn, x: Tensor, rng: Rng) -> Tensor:
+        with suppress(BaseException):
+            return super().stride(energy, x, rng)
+        return x
+
+
+@_mutant(STRIDES, "stops")
+class PutsOffStops(Strides):
+    """Makes its moves first, and passes the interrupt on afterwards."""
+
+    def stride(self, energy: EnergyFn, x: Tensor, rng: Rng) -> Tensor:
+        interrupt: BaseException | None = None
+        move = Euler(step_size=self.step_size, temperature=self.temperature)
+        for number in range(_MOVES):
+            try:
+                x = run_chain(move, energy, x, steps=1, rng=rng.fold(number)).x
+            except BaseException as raised:  # noqa: BLE001 - that is what is wrong with it
+                interrupt = raised
+        if interrupt is not None:
+            raise interrupt
+        return x

@@ -11,11 +11,13 @@ from tests.testing.mutants import (
     HAMILTONIAN,
     INERTIAL,
     MUTANTS,
+    STRIDES,
     Adjusted,
     Euler,
     Hamiltonian,
     Inertial,
     Mutant,
+    Strides,
 )
 
 
@@ -29,7 +31,13 @@ def test_a_wrong_sampler_is_refused(mutant: Mutant) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("component", "claims"),
-    [(Euler, EULER), (Adjusted, ADJUSTED), (Hamiltonian, HAMILTONIAN), (Inertial, INERTIAL)],
+    [
+        (Euler, EULER),
+        (Adjusted, ADJUSTED),
+        (Hamiltonian, HAMILTONIAN),
+        (Inertial, INERTIAL),
+        (Strides, STRIDES),
+    ],
 )
 def test_the_right_originals_pass(component: type, claims: object) -> None:
     report = check(component, claims)  # type: ignore[arg-type]
