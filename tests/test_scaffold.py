@@ -75,8 +75,10 @@ def test_a_new_plugin_is_typed_and_clean(kind: str, tmp_path: Path) -> None:
     project = write_plugin("mine", kind, tmp_path)
     ruff = [sys.executable, "-m", "ruff"]  # with the settings of its own pyproject.toml
     succeed([*ruff, "check", "."], project)
+    succeed([*ruff, "check", "--isolated", "."], project)  # and with the default ones
     succeed([*ruff, "format", "--check", "."], project)
-    succeed([sys.executable, "-m", "mypy", "--cache-dir", tmp_path / "cache"], project)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache"]
+    succeed([*mypy, "."], project)  # its tests too
 
 
 @pytest.mark.parametrize("kind", KINDS)

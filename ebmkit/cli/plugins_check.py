@@ -12,7 +12,7 @@ from ebmkit.cli.completion import components
 from ebmkit.cli.options import split_component
 
 if TYPE_CHECKING:
-    from ebmkit.testing import Report, Result
+    from ebmkit.testing import Claims, Report, Result
 
 __all__ = ["check_plugin"]
 
@@ -53,12 +53,12 @@ def check_plugin(
 
     found = _find(component)
     claims = claims_of(found)
-    settings = {**claims.settings, **dict(map(_setting, set_ or ()))}
-    _refuse_missing(component, found, settings)
+    claims = attrs.evolve(claims, settings={**claims.settings, **dict(map(_setting, set_ or ()))})
+    _refuse_missing(component, found, claims)
     with Console(stderr=True).status("checking") as status:
         report = check(
             found,
-            attrs.evolve(claims, settings=settings),
+            claims,
             quick=quick,
             seed=seed,
             progress=lambda result: status.update(f"{result.check} {result.outcome}"),
@@ -79,12 +79,14 @@ def _find(component: str) -> Callable[..., Any]:
     return Registry.discover().find(*split_component(component)).factory
 
 
-def _refuse_missing(component: str, found: Callable[..., Any], settings: dict[str, Any]) -> None:
+def _refuse_missing(component: str, found: Callable[..., Any], claims: Claims) -> None:
     from ebmkit.config import REQUIRED, signature_of
     from ebmkit.errors import ConfigError
+    from ebmkit.testing.subject import Subject
 
     required = (each.name for each in signature_of(found).parameters if each.default is REQUIRED)
-    missing = [name for name in required if name not in settings]
+    with Subject(found, claims).furnished() as furnished:
+        missing = [name for name in required if name not in furnished.claims.settings]
     if missing:
         say = " ".join(f"--set {name}=..." for name in missing)
         raise ConfigError(f"{component} cannot be built without {', '.join(missing)}: say {say}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, NamedTuple, final
+from typing import Annotated, Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -153,6 +153,11 @@ class Tempered(Energy):
     def prepare(self, x: Tensor) -> Gradient:
         """The part's gradient over T."""
         return _scaled(self.part, x, 1 / self.temperature)
+
+    @staticmethod
+    def conformance() -> Mapping[str, Any]:
+        """What ``ebmkit plugins check energies/tempered`` builds."""
+        return {"temperature": 2.0}
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -33,11 +34,14 @@ class Claims:
         settings: keyword parameters with which the part is built for its checks.
         expected_failures: name of a check to the reason why the part does not pass it. One that
             passes after all is reported as a failure.
+        files: for a part that reads files: writes some into an empty folder and returns the settings that
+            name them, for example ``{"path": str(folder)}``. The folder lasts as long as a check.
     """
 
     kind: ClassVar[str]
     settings: Mapping[str, Any] = _NOTHING
     expected_failures: Mapping[str, str] = _NOTHING
+    files: Callable[[Path], Mapping[str, Any]] | None = None
 
 
 @attrs.frozen

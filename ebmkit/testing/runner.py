@@ -45,13 +45,16 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
 def claims_of(component: Callable[..., Any]) -> Claims:
     """What a part claims by its ``conformance()``; without one, the defaults of its kind.
 
+    A mapping that ``conformance()`` returns is the settings, and claims nothing else.
+
     Raises:
         PluginError: it is none of the five kinds of part, or claims to be another kind.
     """
-    declared = getattr(component, "conformance", None)
     kind = kind_of(component)
-    claims = declared() if declared is not None else None if kind is None else CLAIMS[kind]()
-    if claims is None:
+    claims = getattr(component, "conformance", dict)()
+    if isinstance(claims, Mapping) and kind is not None:
+        return CLAIMS[kind](settings=claims)
+    if not isinstance(claims, Claims):
         raise PluginError(f"{_name(component)} is no part: it inherits from none of {', '.join(CLAIMS)}")
     if kind is not None and not isinstance(claims, CLAIMS[kind]):
         raise PluginError(
@@ -99,8 +102,8 @@ def run_check(subject: Subject[Any], name: str) -> Result:
     """One check of one part; whatever the part raises is a failure, not an error."""
     begin = time.perf_counter()
     try:
-        with _contained():
-            outcome, detail = Outcome.PASSED, CHECKS[subject.claims.kind][name](subject)
+        with _contained(), subject.furnished() as furnished:
+            outcome, detail = Outcome.PASSED, CHECKS[subject.claims.kind][name](furnished)
     except CheckSkippedError as skipped:
         outcome, detail = Outcome.SKIPPED, str(skipped)
     except CheckFailedError as failed:

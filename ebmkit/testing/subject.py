@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -51,6 +54,19 @@ class Subject(Generic[ClaimsT]):
     def make(self, *parts: Any, **changes: Any) -> Any:
         """A new instance with the claimed settings, and ``changes`` over them."""
         return self.component(*parts, **{**self.claims.settings, **changes})
+
+    @contextmanager
+    def furnished(self) -> Iterator[Subject[ClaimsT]]:
+        """The subject with the files that its claims write, and settings that name them, inside the block.
+
+        Settings that name something else win.
+        """
+        if self.claims.files is None:
+            yield self
+            return
+        with TemporaryDirectory(prefix="ebmkit-check-") as folder:
+            settings = {**self.claims.files(Path(folder)), **self.claims.settings}
+            yield attrs.evolve(self, claims=attrs.evolve(self.claims, settings=settings))
 
     def takes(self, name: str) -> bool:
         """Whether the component has a parameter of this name."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, final
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +11,6 @@ from torch import Tensor, nn
 from ebmkit.core import Energy, Ge, Gt, MinLen
 from ebmkit_convnets.layers import convolutions, scale_gradients_by_area
 from ebmkit_convnets.weights import initialise_weights
-
-if TYPE_CHECKING:
-    from ebmkit.testing import EnergyClaims
 
 __all__ = ["ConvDescriptor"]
 
@@ -105,12 +103,10 @@ class ConvDescriptor(Energy):
         return responses @ weight.double() + bias.double()
 
     @staticmethod
-    def conformance() -> EnergyClaims:
+    def conformance() -> Mapping[str, Any]:
         """What ``ebmkit plugins check energies/descriptor`` builds."""
-        from ebmkit.testing import EnergyClaims
-
         layers = {"channels": (4, 8), "kernels": (5, 3), "strides": (2, 2)}
-        return EnergyClaims(settings={**layers, "outputs": 3, "reference_std": 0.3})
+        return {**layers, "outputs": 3, "reference_std": 0.3}
 
 
 def _feature_count(features: nn.Sequential, shape: tuple[int, ...]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, final
+from collections.abc import Mapping
+from typing import Annotated, Any, final
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +11,6 @@ from torch import Tensor, nn
 from ebmkit.core import Ge, Gt, LatentGenerator, MinLen
 from ebmkit_convnets.layers import Norm, up_convolution, up_convolutions
 from ebmkit_convnets.weights import initialise_weights
-
-if TYPE_CHECKING:
-    from ebmkit.testing import GeneratorClaims
 
 __all__ = ["ConvGenerator", "SpatialGenerator"]
 
@@ -86,11 +84,9 @@ class ConvGenerator(LatentGenerator):
         return _image(self.layers(self.project(z).unflatten(1, self.base)), like=z)
 
     @staticmethod
-    def conformance() -> GeneratorClaims:
+    def conformance() -> Mapping[str, Any]:
         """What ``ebmkit plugins check generators/generator`` builds."""
-        from ebmkit.testing import GeneratorClaims
-
-        return GeneratorClaims(settings={"latents": 6, "channels": (8, 4)})
+        return {"latents": 6, "channels": (8, 4)}
 
 
 def _base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, int]:
@@ -164,11 +160,9 @@ class SpatialGenerator(LatentGenerator):
         return _image(self.layers(z), like=z)
 
     @staticmethod
-    def conformance() -> GeneratorClaims:
+    def conformance() -> Mapping[str, Any]:
         """What ``ebmkit plugins check generators/spatial-generator`` builds."""
-        from ebmkit.testing import GeneratorClaims
-
-        return GeneratorClaims(settings={"latents": 2, "channels": (8, 4)})
+        return {"latents": 2, "channels": (8, 4)}
 
 
 def _image(a: Tensor, *, like: Tensor) -> Tensor:

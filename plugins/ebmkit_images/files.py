@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, final
+from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from ebmkit.core import Ge, Le
 from ebmkit_images.decode import MOST_PIXELS
 from ebmkit_images.places import Archive, Choice, Directory, Place
+from ebmkit_images.samples import write_archive, write_folder
 from ebmkit_images.source import ImageSource, PixelRange
 from ebmkit_images.streamed import DecodedFiles, Form, identity, in_memory_or_streamed, leave_out_bad
+
+if TYPE_CHECKING:
+    from ebmkit.testing import SourceClaims
 
 __all__ = ["Folder", "Zip"]
 
@@ -87,6 +91,13 @@ class Folder(_Files):
         form = Form(size, color, crop, max_pixels)
         super().__init__(place, form, mirror=mirror, pixel_range=pixel_range, cache=cache, on_bad=on_bad)
 
+    @staticmethod
+    def conformance() -> SourceClaims:
+        """What ``ebmkit plugins check sources/folder`` reads without a path: six small images."""
+        from ebmkit.testing import SourceClaims
+
+        return SourceClaims(settings={"size": 16}, files=write_folder)
+
 
 @final
 class Zip(_Files):
@@ -132,3 +143,10 @@ class Zip(_Files):
         place = Archive(path, Choice(pattern, skip, limit))
         form = Form(size, color, crop, max_pixels)
         super().__init__(place, form, mirror=mirror, pixel_range=pixel_range, cache=cache, on_bad=on_bad)
+
+    @staticmethod
+    def conformance() -> SourceClaims:
+        """What ``ebmkit plugins check sources/zip`` reads without a path: six small images."""
+        from ebmkit.testing import SourceClaims
+
+        return SourceClaims(settings={"size": 16}, files=write_archive)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from ebmkit.core import Ge
 from ebmkit.errors import DataError
 from ebmkit_images.decode import decode
 from ebmkit_images.packages import package_folder
+from ebmkit_images.samples import write_image
 from ebmkit_images.source import ImageSource, PixelRange
+
+if TYPE_CHECKING:
+    from ebmkit.testing import SourceClaims
 
 __all__ = ["Textures"]
 
@@ -53,6 +57,13 @@ class Textures(ImageSource):
         except OSError as error:
             raise DataError(f"cannot read {file}: {error.strerror}") from None
         super().__init__(pixels[None], mirror=False, pixel_range=pixel_range)
+
+    @staticmethod
+    def conformance() -> SourceClaims:
+        """What ``ebmkit plugins check sources/textures`` reads without a path: a small image."""
+        from ebmkit.testing import SourceClaims
+
+        return SourceClaims(files=write_image)
 
 
 def _packaged(image: str) -> Path:

@@ -55,6 +55,11 @@ class DualAveraging:
         """ε of the next step: a number, or ``(B, 1, …)`` in the precision of ``like``."""
         return rows(tuning[:, 1].exp(), like).to(like.dtype) if self.steps else self.first
 
+    def watch(self, tuning: Tensor, accepted: Tensor) -> dict[str, Tensor]:
+        """What people watch: ``acceptance``, and the ``step_size`` of this step where it adapts, ``(B,)``."""
+        adapted = {"step_size": tuning[:, 1].exp()} if self.steps else {}
+        return {"acceptance": accepted.float(), **adapted}
+
     def update(self, tuning: Tensor, log_ratio: Tensor) -> Tensor:
         """The numbers after a step whose logarithm of the acceptance ratio was ``log_ratio``, ``(B,)``."""
         if not self.steps:

@@ -84,9 +84,7 @@ class HMC(Sampler):
         # Energies are large and their differences small: sum in float64.
         start, stop = (at.energy.double() + inner(p, p) / 2 for at, p in ((here, momentum), (there, end)))
         accepted = accept(start - stop, rng)
-        info = {"acceptance": accepted.float()}
-        if self.adapt_steps:
-            info["step_size"] = state.tuning[:, 1].exp()
+        info = self._tuner.watch(state.tuning, accepted)
         tuning = self._tuner.update(state.tuning, start - stop)
         return HMCState(*choose(accepted, there, here), tuning), info
 

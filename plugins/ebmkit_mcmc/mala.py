@@ -67,9 +67,7 @@ class MALA(Sampler):
         """Propose by Langevin, accept or stay, each chain for itself: one gradient."""
         size = self._tuner.size(state.tuning, state.x)
         moved, accepted, log_ratio = adjusted_langevin(energy, Evaluated(*state[:3]), rng, size=size)
-        info = {"acceptance": accepted.float()}
-        if self.adapt_steps:
-            info["step_size"] = state.tuning[:, 1].exp()
+        info = self._tuner.watch(state.tuning, accepted)
         tuning = self._tuner.update(state.tuning, log_ratio)
         return MALAState(*moved, tuning), info
 

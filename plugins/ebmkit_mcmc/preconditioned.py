@@ -82,12 +82,8 @@ class Preconditioned(Sampler):
         metric = self._metric(state.fisher)
         size = self._tuner.size(state.tuning, state.x) * metric.sqrt()
         moved, accepted, log_ratio = adjusted_langevin(energy, Evaluated(*state[:3]), rng, size=size)
-        info = {
-            "acceptance": accepted.float(),
-            "condition": metric.flatten(1).amax(1) / metric.flatten(1).amin(1),
-        }
-        if self.adapt_steps:
-            info["step_size"] = state.tuning[:, 1].exp()
+        condition = metric.flatten(1).amax(1) / metric.flatten(1).amin(1)
+        info = {**self._tuner.watch(state.tuning, accepted), "condition": condition}
         fisher = self._learn(state, moved.gradient)
         return PreconditionedState(*moved, fisher, self._tuner.update(state.tuning, log_ratio)), info
 

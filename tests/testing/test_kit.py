@@ -30,6 +30,15 @@ class Wrong(Sampler):
         return SamplerClaims(random=False, expected_failures=%s)
 """
 
+NEEDY = """
+from ebmkit.data import Source
+
+class Needy(Source):
+    def __init__(self, *, path: str) -> None: ...
+    def __len__(self): return 1
+    def __getitem__(self, index): ...
+"""
+
 
 def test_a_report_names_the_checks_that_failed() -> None:
     report = check(AcceptsAlways, ADJUSTED, quick=True, only=["law-funnel", "resume"])
@@ -117,12 +126,13 @@ def test_the_command_passes_a_right_part(ebmkit: Ebmkit, images: Path) -> None:
         ("nowhere.py:Wrong", 2, "nowhere.py does not exist"),
         ("samplers/langvin", 4, "langevin"),
         (f"{MALA}:MALLA", 4, "it has"),
-        ("sources/folder", 2, "say --set path=..."),
+        ("needy.py:Needy", 2, "cannot be built without path: say --set path=..."),
     ],
 )
 def test_what_cannot_be_checked_is_one_message(
-    ebmkit: Ebmkit, component: str, code: int, message: str
+    ebmkit: Ebmkit, tmp_path: Path, component: str, code: int, message: str
 ) -> None:
+    (tmp_path / "needy.py").write_text(NEEDY)
     outcome = ebmkit("plugins", "check", component, "--quick")
     assert outcome.code == code
     assert message in outcome.err
