@@ -45,7 +45,7 @@ class Selection:
         """Whether a plugin may be loaded.
 
         Examples:
-            >>> Selection(only=None, without=frozenset({"mala"})).admits("mala", "ebmkit-mala")
+            >>> Selection(only=None, without=frozenset({"mine"})).admits("mine", "ebmkit-mine")
             False
         """
         names = {plugin, distribution, f"{distribution}:{plugin}"}

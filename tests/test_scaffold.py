@@ -16,6 +16,7 @@ from ebmkit.registry import KINDS
 from ebmkit.scaffold import TABLES, write_plugin
 from tests.conftest import Ebmkit
 
+EXAMPLE = Path(__file__).parents[1] / "examples/third_party_sampler"
 QUICK = "sampler"
 KIND_CASES = [pytest.param(kind, marks=() if kind == QUICK else pytest.mark.slow) for kind in KINDS]
 
@@ -96,6 +97,15 @@ def test_the_files_are_there_and_name_the_part(kind: str, tmp_path: Path) -> Non
         if path.is_file() and path.suffix != ".png":
             assert "pypi" not in path.read_text().lower()
     assert (project / "ebmkit_two_words/py.typed").exists()
+
+
+def test_the_example_of_the_tutorial_is_what_is_written_with_the_sampler_filled_in(tmp_path: Path) -> None:
+    project = write_plugin("my-mala", "sampler", tmp_path)
+    assert (EXAMPLE / "pyproject.toml").read_text() == (project / "pyproject.toml").read_text()
+    for path in EXAMPLE.rglob("*.py"):
+        written = (project / path.relative_to(EXAMPLE)).read_text()
+        filled_in = path.name in ("my_mala.py", "test_my_mala.py")
+        assert filled_in or path.read_text() == written
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ PROJECT = Path(__file__).parents[1] / "examples/third_party_sampler"
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new virtual environment that sees this one's packages, with ebmkit-mala installed into it."""
+    """A new virtual environment that sees this one's packages, with ebmkit-my-mala installed into it."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False)
     scripts = folder / "bin"
@@ -45,7 +45,7 @@ def test_it_is_listed_with_its_distribution(environment: Path, tmp_path: Path) -
     assert listed.returncode == 0, listed.stderr
     (line,) = [line for line in listed.stdout.splitlines() if " my-mala " in line]
     assert line.split()[0] == "sampler"
-    assert "ebmkit-mala 0.1.0" in line
+    assert "ebmkit-my-mala 0.1.0" in line
     shown = ebmkit(environment, "plugins", "show", "sampler/my-mala", cwd=tmp_path)
     assert "step_size" in shown.stdout
     assert "> 0" in shown.stdout
@@ -53,16 +53,16 @@ def test_it_is_listed_with_its_distribution(environment: Path, tmp_path: Path) -
 
 def test_it_trains_and_resumes(environment: Path, tmp_path: Path, run_file: Callable[[str], Path]) -> None:
     file = run_file("coopnets")
-    use = ("--set", "revision.use=ebmkit-mala:my-mala", "--set", "revision.step_size=0.01")
+    use = ("--set", "revision.use=ebmkit-my-mala:my-mala", "--set", "revision.step_size=0.01")
     trained = ebmkit(environment, "run", file, *use, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     lines = [json.loads(line) for line in (tmp_path / "runs/coopnets/metrics.jsonl").read_text().splitlines()]
     assert all(0 < line["revision_acceptance"] <= 1 for line in lines)
     facts = json.loads(next((tmp_path / "runs/coopnets/checkpoints").glob("*/manifest.json")).read_text())
-    assert "ebmkit-mala" in json.dumps(facts)
+    assert "ebmkit-my-mala" in json.dumps(facts)
     resumed = ebmkit(environment, "resume", "coopnets", "--set", "run.iterations=8", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
-    assert 'use = "ebmkit-mala:my-mala"' in (tmp_path / "runs/coopnets/config.toml").read_text()
+    assert 'use = "ebmkit-my-mala:my-mala"' in (tmp_path / "runs/coopnets/config.toml").read_text()
 
 
 def test_its_own_tests_pass(environment: Path) -> None:

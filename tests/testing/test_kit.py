@@ -14,7 +14,7 @@ from ebmkit.testing import CHECKS, Exact, Outcome, SamplerClaims, check
 from tests.conftest import Ebmkit
 from tests.testing.mutants import ADJUSTED, MUTANTS, AcceptsAlways, Adjusted
 
-MALA = Path(__file__).parents[2] / "examples/third_party_sampler/ebmkit_mala.py"
+MALA = Path(__file__).parents[2] / "examples/third_party_sampler/ebmkit_my_mala/my_mala.py"
 
 WRONG = """
 from ebmkit.core import Position, Sampler, value_and_gradient
@@ -125,7 +125,7 @@ def test_the_command_passes_a_right_part(ebmkit: Ebmkit, images: Path) -> None:
     [
         ("nowhere.py:Wrong", 2, "nowhere.py does not exist"),
         ("samplers/langvin", 4, "langevin"),
-        (f"{MALA}:MALLA", 4, "it has"),
+        (f"{MALA}:MyMalla", 4, "it has"),
         ("needy.py:Needy", 2, "cannot be built without path: say --set path=..."),
     ],
 )

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 
 import torch
-from ebmkit_mala import MALA
-from torch import Tensor
-
 from ebmkit.core import Rng, run_chain
 from ebmkit.testing import SamplerChecks
+from torch import Tensor
+
+from ebmkit_my_mala.my_mala import MyMala
 
 MEAN, STD = 3.0, 0.5
 
 
 # --8<-- [start:kit]
-class TestMALA(SamplerChecks):
-    """Every rule of a sampler, and the exact laws that ``MALA.conformance()`` claims."""
+class TestMyMala(SamplerChecks):
+    """Every rule of a sampler, and the exact laws that ``MyMala.conformance()`` claims."""
 
-    component = MALA
+    component = MyMala
     quick = True  # seconds; without it a minute, which sees errors half as large
 
 
@@ -33,7 +33,7 @@ def gaussian_energy(x: Tensor) -> Tensor:
 def test_mala_samples_a_gaussian_without_bias() -> None:
     chains, step_size = 40_000, 0.9 * STD
     start = torch.zeros(chains, 1, dtype=torch.float64)
-    samples = run_chain(MALA(step_size=step_size), gaussian_energy, start, steps=80, rng=Rng(7))
+    samples = run_chain(MyMala(step_size=step_size), gaussian_energy, start, steps=80, rng=Rng(7))
     # Chains are independent: the mean has standard error s/sqrt(n), the variance s^2 sqrt(2/n).
     # 5 standard errors each: a false alarm in 1 of 870,000 seeds.
     assert abs(samples.x.mean() - MEAN) < 5 * STD / math.sqrt(chains)
@@ -44,8 +44,8 @@ def test_mala_samples_a_gaussian_without_bias() -> None:
 
 def test_a_small_step_is_accepted_and_a_huge_one_refused() -> None:
     start = torch.full((2000, 10), MEAN)
-    small = run_chain(MALA(step_size=0.01 * STD), gaussian_energy, start, steps=20, rng=Rng(1))
-    huge = run_chain(MALA(step_size=20 * STD), gaussian_energy, start, steps=20, rng=Rng(1))
+    small = run_chain(MyMala(step_size=0.01 * STD), gaussian_energy, start, steps=20, rng=Rng(1))
+    huge = run_chain(MyMala(step_size=20 * STD), gaussian_energy, start, steps=20, rng=Rng(1))
     assert small.stats["acceptance"] > 0.99
     assert huge.stats["acceptance"] < 0.01
 
@@ -57,5 +57,5 @@ def test_a_proposal_without_an_energy_is_refused() -> None:
         inside = x.abs().amax(1) < 1e-3
         return torch.where(inside, x.square().sum(1), math.nan)
 
-    samples = run_chain(MALA(step_size=1.0), walled, start, steps=5, rng=Rng(2))
+    samples = run_chain(MyMala(step_size=1.0), walled, start, steps=5, rng=Rng(2))
     assert torch.equal(samples.x, start)

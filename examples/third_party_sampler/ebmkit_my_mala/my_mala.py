@@ -1,4 +1,4 @@
-"""The Metropolis-adjusted Langevin algorithm (MALA): a whole sampler plugin in one file."""
+"""The sampler ``my-mala``: the Metropolis-adjusted Langevin algorithm."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, final
 
 import attrs
 import torch
-from torch import Tensor
-
 from ebmkit.core import EnergyFn, Gt, Info, Rng, Sampler, value_and_gradient
-from ebmkit.plugin import hookimpl
+from torch import Tensor
 
 if TYPE_CHECKING:
     from ebmkit.testing import SamplerClaims
 
-__all__ = ["MALA", "MALAState", "ebmkit_samplers"]
+__all__ = ["MyMala", "MyMalaState"]
 
 
-class MALAState(NamedTuple):
+class MyMalaState(NamedTuple):
     """Where the chains are, with the energy and the gradient there: one new gradient a step."""
 
     x: Tensor
@@ -27,7 +25,7 @@ class MALAState(NamedTuple):
 
 @final
 @attrs.frozen(kw_only=True)
-class MALA(Sampler):
+class MyMala(Sampler):
     r"""A Langevin step, accepted with the probability that makes the energy's own law invariant.
 
     $$x' = x - \tfrac{\delta^2}{2} \nabla E(x) + \delta \epsilon, \qquad
@@ -45,15 +43,15 @@ class MALA(Sampler):
 
     step_size: Annotated[float, Gt(0)] = 0.002
 
-    def init(self, energy: EnergyFn, x: Tensor) -> MALAState:
+    def init(self, energy: EnergyFn, x: Tensor) -> MyMalaState:
         """The start of a chain with its energy and gradient."""
-        return MALAState(x, *value_and_gradient(energy, x))
+        return MyMalaState(x, *value_and_gradient(energy, x))
 
-    def step(self, energy: EnergyFn, state: MALAState, rng: Rng) -> tuple[MALAState, Info]:
+    def step(self, energy: EnergyFn, state: MyMalaState, rng: Rng) -> tuple[MyMalaState, Info]:
         """Propose by Langevin, accept or stay, each chain for itself."""
         noise = rng.normal(state.x)
         x = state.x - self.step_size**2 / 2 * state.gradient + self.step_size * noise
-        proposal = MALAState(x, *value_and_gradient(energy, x))
+        proposal = MyMalaState(x, *value_and_gradient(energy, x))
         log_ratio = (
             state.energy - proposal.energy + self._log_q(proposal, state) - self._log_q(state, proposal)
         )
@@ -68,24 +66,18 @@ class MALA(Sampler):
 
         return SamplerClaims(settings={"step_size": 0.9}, law=Exact(), gradients=lambda _: 1)
 
-    def _log_q(self, start: MALAState, end: MALAState) -> Tensor:
+    def _log_q(self, start: MyMalaState, end: MyMalaState) -> Tensor:
         """Log q(end | start) up to a constant, ``(B,)``, in float64: its terms are large and cancel."""
         drift = -(self.step_size**2) / 2 * start.gradient.double()
         offset = (end.x.double() - start.x.double() - drift).flatten(1)
         return -offset.square().sum(1) / (2 * self.step_size**2)
 
 
-def _choose(accepted: Tensor, new: MALAState, old: MALAState) -> MALAState:
+def _choose(accepted: Tensor, new: MyMalaState, old: MyMalaState) -> MyMalaState:
     """Row by row, the new state where it was accepted and the old one elsewhere."""
     rows = accepted.view(-1, *[1] * (new.x.ndim - 1))
-    return MALAState(
+    return MyMalaState(
         torch.where(rows, new.x, old.x),
         torch.where(accepted, new.energy, old.energy),
         torch.where(rows, new.gradient, old.gradient),
     )
-
-
-@hookimpl
-def ebmkit_samplers() -> dict[str, type[Sampler]]:
-    """``my-mala``: a name that nobody else offers, or run files have to say whose they mean."""
-    return {"my-mala": MALA}
