@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import Annotated, Any, Literal, final
 
 from ebmkit.core import Ge
 from ebmkit.errors import DataError
@@ -48,6 +48,11 @@ class Faces(ImageSource):
         pixel_range: PixelRange = "fixed",
     ) -> None:
         super().__init__(stack(_read(part, size)), mirror=mirror, pixel_range=pixel_range)
+
+    @staticmethod
+    def conformance() -> Mapping[str, Any]:
+        """What ``ebmkit plugins check sources/faces`` reads: the smallest part."""
+        return {"part": "held-out"}
 
 
 def _read(part: str, size: int) -> Iterator[Pixels]:

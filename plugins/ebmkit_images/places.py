@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, final
+from typing import IO, Any, final
 
 import attrs
 import numpy as np
@@ -184,8 +184,17 @@ class Archive(Place):
         chosen = choice.of(names, path)
         self.names = Names(names[at] for at in chosen)
         self._numbers = np.array([_numbers(members[at]) for at in chosen], dtype=np.int64)
-        self._zip.filelist.clear()
-        self._zip.NameToInfo.clear()
+        _forget_members(self._zip)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the open file, which another process opens for itself."""
+        return {name: value for name, value in vars(self).items() if name != "_zip"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the file again."""
+        vars(self).update(state)
+        self._zip = _open_zip(self.path)
+        _forget_members(self._zip)
 
     def keep(self, positions: Sequence[int]) -> None:
         """Forget all members but those at these positions."""
@@ -222,6 +231,11 @@ def _record(name: str, numbers: list[int]) -> zipfile.ZipInfo:
     for field, value in zip(_FIELDS, numbers, strict=True):
         setattr(member, field, value)
     return member
+
+
+def _forget_members(opened: zipfile.ZipFile) -> None:
+    opened.filelist.clear()
+    opened.NameToInfo.clear()
 
 
 def _open_zip(path: str) -> zipfile.ZipFile:

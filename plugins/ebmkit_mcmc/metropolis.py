@@ -56,7 +56,7 @@ def adjusted_langevin(
 
     The step on the gradient is δ²/2 and the noise δ √T; δ is a number, one a chain or one a coordinate.
     With $h = \frac{\delta}{2 \sqrt T} (\nabla E(x) + \nabla E(x'))$ the ratio of the proposals is
-    $h \cdot \epsilon - \|h\|^2 / 2$: no difference of large numbers is taken.
+    $h \cdot (\epsilon - h / 2)$: no difference of large numbers is taken.
 
     Args:
         energy: E, at T = 1.
@@ -72,8 +72,8 @@ def adjusted_langevin(
     root = math.sqrt(temperature)
     noise = rng.normal(here.x)
     there = evaluate(energy, here.x - size**2 / 2 * here.gradient + size * root * noise)
-    pull = size / (2 * root) * (here.gradient + there.gradient)
+    pull = (size / (2 * root) * (here.gradient + there.gradient)).double()
     log_ratio = (here.energy.double() - there.energy.double()) / temperature
-    log_ratio = log_ratio + inner(pull, noise) - inner(pull, pull) / 2
+    log_ratio = log_ratio + inner(pull, noise - pull / 2)
     accepted = accept(log_ratio, rng)
     return choose(accepted, there, here), accepted, log_ratio

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, NamedTuple, final
 
 import attrs
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler
-from ebmkit_mcmc.metropolis import Evaluated, accept, adjusted_langevin, choose, evaluate
+from ebmkit_mcmc.metropolis import Evaluated, accept, adjusted_langevin, evaluate
 
 if TYPE_CHECKING:
     from ebmkit.testing import SamplerClaims
@@ -85,27 +86,27 @@ class ParallelTempering(Sampler):
             )
             for r, here in enumerate(replicas)
         ]
-        replicas = [here for here, _, _ in moves]
-        made = state.x.new_zeros(len(state.x))
-        for r in range(self.replicas - 1):
-            turn = ((state.parity + r) % 2 == 0) | (self.replicas == _PAIR)
-            swapped = turn & accept(self._swap_ratio(replicas[r], replicas[r + 1], r), rng.fold("swap", r))
-            replicas[r : r + 2] = (
-                choose(swapped, replicas[r + 1], replicas[r]),
-                choose(swapped, replicas[r], replicas[r + 1]),
-            )
-            made = made + swapped
-        tried = (self.replicas - state.parity % 2) // 2
-        info = {"acceptance": moves[0][1].float(), "swap": made / tried.clamp(min=1)}
-        return TemperingState(*replicas[0], *_stacked(replicas[1:]), state.parity + 1), info
+        moved = _stacked([here for here, _, _ in moves])
+        turn = self._turn(state.parity)
+        swapped = turn & accept(self._swap_ratios(moved.energy), rng.fold("swap"))
+        moved = _swap(moved, swapped)
+        info = {"acceptance": moves[0][1].float(), "swap": swapped.sum(1) / turn.sum(1)}
+        cold, hot = (each[:, 0].contiguous() for each in moved), (each[:, 1:] for each in moved)
+        return TemperingState(*cold, *hot, state.parity + 1), info
 
     def _temperature(self, r: int) -> float:
         return float(self.temperature_max ** (r / (self.replicas - 1)))
 
-    def _swap_ratio(self, colder: Evaluated, hotter: Evaluated, r: int) -> Tensor:
-        """The logarithm of the swap's acceptance ratio, ``(B,)`` float64."""
-        difference = colder.energy.double() - hotter.energy.double()
-        return (1 / self._temperature(r) - 1 / self._temperature(r + 1)) * difference
+    def _turn(self, parity: Tensor) -> Tensor:
+        """Which pairs r, r + 1 may swap now, ``(B, R - 1)`` bool: no replica is in two of them."""
+        pairs = torch.arange(self.replicas - 1, device=parity.device)
+        return ((parity[:, None] + pairs) & 1 == 0) | (self.replicas == _PAIR)
+
+    def _swap_ratios(self, energy: Tensor) -> Tensor:
+        """The logarithms of the swaps' acceptance ratios, ``(B, R) -> (B, R - 1)`` float64."""
+        ranks = torch.arange(self.replicas, dtype=torch.float64, device=energy.device)
+        inverse = (-math.log(self.temperature_max) / (self.replicas - 1) * ranks).exp()
+        return inverse.diff() * energy.double().diff(dim=1)
 
     @staticmethod
     def conformance() -> SamplerClaims:
@@ -125,3 +126,15 @@ class ParallelTempering(Sampler):
 def _stacked(replicas: list[Evaluated]) -> Evaluated:
     """Replicas side by side: ``(B, R, …)``."""
     return Evaluated(*(torch.stack(each, 1) for each in zip(*replicas, strict=True)))
+
+
+def _swap(replicas: Evaluated, swapped: Tensor) -> Evaluated:
+    """Replicas r and r + 1 of each chain change places where ``swapped[:, r]``."""
+    right, left = nn.functional.pad(swapped, (0, 1)), nn.functional.pad(swapped, (1, 0))
+    places = torch.arange(right.shape[1], device=swapped.device) + right.long() - left.long()
+    return Evaluated(*(_at(each, places) for each in replicas))
+
+
+def _at(replicas: Tensor, places: Tensor) -> Tensor:
+    """The replicas at these places of each chain, ``(B, R, …), (B, R) -> (B, R, …)``."""
+    return torch.take_along_dim(replicas, places.view(*places.shape, *[1] * (replicas.ndim - 2)), 1)

@@ -7,6 +7,7 @@ seed. At the stated rate of 1e-5 a run, 200 seeds of a dozen samplers give one a
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,18 @@ import torch
 
 from ebmkit.registry import Registry
 from ebmkit.testing import CHECKS, Claims, Report, check
-from tests.testing.mutants import ADJUSTED, EULER, HAMILTONIAN, Adjusted, Euler, Hamiltonian
+from tests.testing.mutants import (
+    ADJUSTED,
+    EULER,
+    HAMILTONIAN,
+    INERTIAL,
+    STRIDES,
+    Adjusted,
+    Euler,
+    Hamiltonian,
+    Inertial,
+    Strides,
+)
 
 LAWS = [name for name in CHECKS["sampler"] if name.startswith("law-")]
 
@@ -22,6 +34,8 @@ RIGHT: dict[str, tuple[Callable[..., Any], Claims | None]] = {
     "Euler": (Euler, EULER),
     "Adjusted": (Adjusted, ADJUSTED),
     "Hamiltonian": (Hamiltonian, HAMILTONIAN),
+    "Inertial": (Inertial, INERTIAL),
+    "Strides": (Strides, STRIDES),
     **{each.name: (each.factory, None) for each in Registry.discover().components("sampler")},
 }
 
@@ -33,7 +47,7 @@ def alarms(name: str, seeds: range) -> list[Report]:
     for seed in seeds:
         report = check(component, claims, quick=True, seed=seed, only=LAWS)
         failed += [] if report.passed else [report]
-        sys.stderr.write(f"\r{name}: {len(failed)} alarms, seed {seed} ")
+        sys.stderr.write(f"\r{name}: {len(failed)} alarms after seed {seed} ")
     return failed
 
 
@@ -43,9 +57,11 @@ def main() -> None:
     seeds = range(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
     total = 0
     for name in sys.argv[2:] or RIGHT:
+        begin = time.perf_counter()
         failed = alarms(name, seeds)
+        seconds = (time.perf_counter() - begin) / max(len(seeds), 1)
         total += len(failed)
-        sys.stdout.write(f"{name}: {len(failed)} alarms in {len(seeds)} seeds\n")
+        sys.stdout.write(f"{name}: {len(failed)} alarms in {len(seeds)} seeds, {seconds:.1f} s each\n")
         sys.stdout.writelines(f"  seed {report.seed}: {report}\n" for report in failed)
         sys.stdout.flush()
     sys.exit(bool(total))
