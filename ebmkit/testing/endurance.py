@@ -19,8 +19,11 @@ from ebmkit.testing.tensors import demand, fields, same_bits
 
 __all__ = ["CHECKS"]
 
-_ASKED = 16
-"""At so many evaluations of four steps a stop is asked for."""
+_PLACES = 16
+"""At so many evaluations of four steps a stop is asked for, and an interrupt raised."""
+
+_MANY = 20
+"""Steps of a chain that is not to get there."""
 
 
 class _InterruptError(Exception):
@@ -41,11 +44,10 @@ class _Counting:
 class _Interrupting(_Counting):
     """``bowl`` for some calls, then an interrupt at every further one."""
 
-    first = 21
-
-    def __init__(self, interrupt: type[BaseException]) -> None:
+    def __init__(self, interrupt: type[BaseException], first: int) -> None:
         super().__init__()
         self.interrupt = interrupt
+        self.first = first
 
     def __call__(self, x: Tensor) -> Tensor:
         value = super().__call__(x)
@@ -75,45 +77,45 @@ def stops(subject: SamplerSubject) -> str:
     for steps, here in enumerate(states(sampler, bowl, start(), 4), start=1):
         left = run_chain(sampler, bowl, start(), steps=steps, rng=Rng(2)).x
         demand(same_bits(left, here.x), f"a chain of {steps} steps is not the beginning of a longer one")
-    _lets_interrupts_through(sampler)
-    return f"at most {_most_after_a_stop(sampler)} evaluations after a stop is asked for"
-
-
-def _lets_interrupts_through(sampler: Sampler) -> None:
+    ends = _evaluations(sampler, steps=4)
+    places = range(1, ends[-1] + 1, max(1, ends[-1] // _PLACES))
     for interrupt in (_InterruptError, KeyboardInterrupt):
-        energy = _Interrupting(interrupt)
-        try:
-            run_chain(sampler, energy, start(), steps=50, rng=Rng(2))
-        except interrupt:
-            demand(energy.calls == energy.first, "the energy was called again after an interrupt")
-        else:
-            demand(energy.calls < energy.first, f"a {interrupt.__name__} inside the energy was swallowed")
+        for place in places:
+            _interrupt_at(sampler, interrupt, place)
+    after = [_stop_at(sampler, place, ends) - place for place in places]
+    return f"more evaluations after a stop is asked for: at most {max(after, default=0)}"
 
 
-def _most_after_a_stop(sampler: Sampler) -> int:
-    """Ask for a stop at one evaluation after another; how many more there are at most.
+def _interrupt_at(sampler: Sampler, interrupt: type[BaseException], place: int) -> None:
+    """Raise inside an evaluation: it has to be the last one."""
+    energy = _Interrupting(interrupt, place)
+    try:
+        run_chain(sampler, energy, start(), steps=_MANY, rng=Rng(2))
+    except interrupt:
+        demand(energy.calls == place, "the energy was called again after an interrupt")
+    else:
+        demand(False, f"a {interrupt.__name__} inside the energy was swallowed")
+
+
+def _stop_at(sampler: Sampler, place: int, ends: list[int]) -> int:
+    """Ask for a stop at an evaluation; which one is the last.
 
     The flag is up for one look: whoever has a loop of its own and swallows the stop there goes on.
     """
-    ends = _evaluations(sampler, steps=4)
-    most = 0
-    for asked in range(1, ends[-1] + 1, max(1, ends[-1] // _ASKED)):
-        energy = _Counting()
-        stopped = False
-        try:
-            with stoppable(_AskedOnce(energy, asked)):
-                run_chain(sampler, energy, start(), steps=50, rng=Rng(2))
-        except Stopped:
-            stopped = True
-        demand(stopped, f"a stop asked for at evaluation {asked} was swallowed: let Stopped through")
-        end = min(each for each in ends if each >= asked)
-        demand(
-            energy.calls <= end,
-            f"a stop asked for at evaluation {asked}, in a step that ends with {end}, "
-            f"came after evaluation {energy.calls}",
-        )
-        most = max(most, energy.calls - asked)
-    return most
+    energy, stopped = _Counting(), False
+    try:
+        with stoppable(_AskedOnce(energy, place)):
+            run_chain(sampler, energy, start(), steps=_MANY, rng=Rng(2))
+    except Stopped:
+        stopped = True
+    demand(stopped, f"a stop asked for at evaluation {place} was swallowed: let Stopped through")
+    end = min(each for each in ends if each >= place)
+    demand(
+        energy.calls <= end,
+        f"a stop asked for at evaluation {place}, in a step that ends with evaluation {end}, "
+        f"came after evaluation {energy.calls}",
+    )
+    return energy.calls
 
 
 def _evaluations(sampler: Sampler, *, steps: int) -> list[int]:

@@ -51,7 +51,7 @@ def claims_of(component: Callable[..., Any]) -> Claims:
         PluginError: it is none of the five kinds of part, or claims to be another kind.
     """
     kind = kind_of(component)
-    claims = getattr(component, "conformance", dict)()
+    claims: object = getattr(component, "conformance", dict)()
     if isinstance(claims, Mapping) and kind is not None:
         return CLAIMS[kind](settings=claims)
     if not isinstance(claims, Claims):

@@ -91,7 +91,8 @@ class ParallelTempering(Sampler):
         swapped = turn & accept(self._swap_ratios(moved.energy), rng.fold("swap"))
         moved = _swap(moved, swapped)
         info = {"acceptance": moves[0][1].float(), "swap": swapped.sum(1) / turn.sum(1)}
-        cold, hot = (each[:, 0].contiguous() for each in moved), (each[:, 1:] for each in moved)
+        cold = Evaluated(*(each[:, 0].contiguous() for each in moved))
+        hot = Evaluated(*(each[:, 1:] for each in moved))
         return TemperingState(*cold, *hot, state.parity + 1), info
 
     def _temperature(self, r: int) -> float:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import EnergyFn, Position, Rng, Sampler, run_chain, value_and_gradient
+from ebmkit.core.stopping import Stopped
 from ebmkit.testing import Exact, Linear, LinearLaw, SamplerClaims
 from ebmkit_mcmc.underdamped import Underdamped
 
@@ -904,10 +905,10 @@ STRIDES = SamplerClaims(law=Linear(_stride_law), steps=20, gradients=lambda _: _
 
 @_mutant(STRIDES, "stops")
 class SwallowsStops(Strides):
-    """Catches what ends its own chain, a stop included, and goes on from where it was."""
+    """Takes a stop inside its own chain for the end of a step, and goes on from where it was."""
 
     def stride(self, energy: EnergyFn, x: Tensor, rng: Rng) -> Tensor:
-        with suppress(BaseException):
+        with suppress(Stopped):
             return super().stride(energy, x, rng)
         return x
 
