@@ -19,7 +19,7 @@ def test_algorithm_d_from_python_learns_the_ring(capsys: pytest.CaptureFixture[s
     assert spec.loader is not None
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
-    schedule = example.train(500)
+    schedule = example.train(300)
     radius = schedule.samples.norm(dim=1)
     # 200 chains around a ring of radius 2 and standard deviation 0.1: the mean has standard error
     # 0.007. An untrained energy, |x|^2 / 18 and noise, has mean 3.8 and spread 2.
@@ -29,4 +29,4 @@ def test_algorithm_d_from_python_learns_the_ring(capsys: pytest.CaptureFixture[s
     assert angles.histc(4, -torch.pi, torch.pi).min() > 20  # of 50 expected: the ring is closed
     energies = value_and_gradient(schedule.energy, torch.tensor([[2.0, 0.0], [0.0, -2.0], [0.0, 0.0]])).value
     assert energies[:2].max() < energies[2]
-    assert "500 radius" in capsys.readouterr().out
+    assert "300 radius" in capsys.readouterr().out

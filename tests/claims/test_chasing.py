@@ -42,12 +42,13 @@ def test_the_auto_encoder_residual_of_generated_examples_falls() -> None:
     learners = {"energy": Learner(energy, Adam(lr=3e-4)), "generator": Learner(generator, Adam(lr=2e-3))}
     experiment = Experiment(schedule, learners, Squares(), Rng(0))  # type: ignore[arg-type]
     residuals = []
-    for report in train(experiment, iterations=201):
-        if report.iteration % 100 == 1:
+    for report in train(experiment, iterations=101):
+        if report.iteration % 50 == 1:
             with torch.no_grad():
                 generated = schedule.propose(64, rng=Rng(7)).x
             residuals.append(residual(energy, generated))
     # With a rate ten times larger the energy grows steep faster than the generator follows, and the
     # residual of its examples exceeds 1: this is a claim about slow descriptors.
     assert residuals[0] > 0.99
-    assert max(residuals[1:]) < 0.3
+    assert residuals[1] < 0.8
+    assert residuals[2] < 0.3

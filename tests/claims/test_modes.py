@@ -98,6 +98,7 @@ def cooperative(data: Gaussians | Ring, seed: int) -> tuple[CoopNets, Tensor]:
     return schedule, revised(schedule.energy, proposal, seed)
 
 
+@pytest.mark.slow
 def test_coopnets_covers_all_eight_modes() -> None:
     schedule, x = cooperative(Gaussians(), seed=0)
     share = shares(x)
