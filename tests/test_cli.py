@@ -144,6 +144,7 @@ def test_plugins_list_and_show(ebmkit: Ebmkit) -> None:
     assert listed.code == 0
     for name in ("descriptor", "generator", "langevin", "coopnets", "descriptor-only", "faces", "zip"):
         assert name in listed.out
+    assert not set("$\\`") & set(listed.out), "summaries are plain text"
     for spelling in ("sampler/langevin", "samplers/langevin"):
         shown = ebmkit("plugins", "show", spelling).out
         assert "step_size: float, > 0; default 0.002" in shown

@@ -44,9 +44,18 @@ def split_component(component: str) -> tuple[str, str]:
     kind = {"schedule": "scheduler", "energies": "energy"}.get(kind, kind)
     kind = kind if kind in KINDS else kind.removesuffix("s")
     if kind not in KINDS or not slash:
-        hint = did_you_mean(kind, KINDS)
+        hint = did_you_mean(kind, KINDS) if slash else _of_a_kind(component)
         kinds = ", ".join(KINDS)
         raise ConfigError(
             f"{component!r} is not KIND/NAME; kinds are {kinds}" + (f"; {hint}" if hint else "")
         )
     return kind, name
+
+
+def _of_a_kind(name: str) -> str:
+    """``did you mean sampler/mala?`` for a name without its kind, or nothing."""
+    from ebmkit.registry import KINDS, Registry
+
+    registry = Registry.discover()
+    kinds = [kind for kind in KINDS if any(each.name == name for each in registry.components(kind))]
+    return f"did you mean {' or '.join(f'{kind}/{name}' for kind in kinds)}?" if kinds else ""

@@ -14,6 +14,8 @@ from ebmkit.cli.plugins_check import check_plugin
 from ebmkit.cli.plugins_new import new_plugin
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ebmkit.config import Parameter
     from ebmkit.registry import Component
 
@@ -26,20 +28,22 @@ plugins.command("new")(new_plugin)
 
 @plugins.command("list")
 def list_plugins(json: Json = False) -> None:
-    """List every part: its kind, its name, and the distribution that provides it."""
+    """List every part by the distribution that provides it: kind, name and what it is."""
     with answering(as_json=json) as answer:
         from rich.console import Console
-        from rich.table import Table
 
         from ebmkit.registry import KINDS, Registry
 
         registry = Registry.discover()
         parts = [each for kind in KINDS for each in registry.components(kind)]
-        table = Table("kind", "name", "what it is", "distribution", box=None, pad_edge=False)
-        for each in parts:
-            table.add_row(each.kind, each.name, _summary(each), f"{each.distribution} {each.version}")
         console = Console()
-        console.print(table, highlight=False)
+        names = max((len(each.name) for each in parts), default=0)
+        for owner in dict.fromkeys(map(_owner, parts)):
+            console.print(owner, style="bold", highlight=False)
+            for each in parts:
+                if _owner(each) == owner:
+                    line = f"  {each.kind:<9}  {each.name:<{names}}  {_summary(each)}"
+                    console.print(_cut(line, console), highlight=False, markup=False, soft_wrap=True)
         for broken in registry.broken:
             console.print(str(broken), style="red", highlight=False, markup=False)
         for plugin in registry.switched_off:
@@ -51,8 +55,18 @@ def list_plugins(json: Json = False) -> None:
         }
 
 
+def _owner(component: Component) -> str:
+    return f"{component.distribution} {component.version}"
+
+
 def _summary(component: Component) -> str:
-    return component.doc.partition("\n")[0]
+    return component.doc.partition("\n")[0].replace("``", "")
+
+
+def _cut(line: str, console: Console) -> str:
+    """One line of a terminal; a pipe gets all of it."""
+    too_long = console.is_terminal and len(line) > console.width
+    return line[: console.width - 1] + "…" if too_long else line
 
 
 def _record(component: Component) -> dict[str, object]:

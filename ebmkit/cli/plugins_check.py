@@ -30,7 +30,7 @@ def check_plugin(
         str,
         typer.Argument(
             metavar="KIND/NAME",
-            help="Such as samplers/langevin, or path/to/file.py:Class.",
+            help="Such as samplers/langevin, or path/to/file.py, or path/to/file.py:Class.",
             autocompletion=components,
         ),
     ],
@@ -53,7 +53,7 @@ def check_plugin(
 
     found = _find(component)
     claims = claims_of(found)
-    claims = attrs.evolve(claims, settings={**claims.settings, **dict(map(_setting, set_ or ()))})
+    claims = attrs.evolve(claims, settings={**claims.settings, **_settings(component, found, set_ or [])})
     _refuse_missing(component, found, claims)
     with Console(stderr=True).status("checking") as status:
         report = check(
@@ -74,7 +74,7 @@ def _find(component: str) -> Callable[..., Any]:
     from ebmkit.registry import Registry
     from ebmkit.testing.locate import load_class
 
-    if ".py:" in component:
+    if component.endswith(".py") or ".py:" in component:
         return load_class(component)
     return Registry.discover().find(*split_component(component)).factory
 
@@ -90,6 +90,27 @@ def _refuse_missing(component: str, found: Callable[..., Any], claims: Claims) -
     if missing:
         say = " ".join(f"--set {name}=..." for name in missing)
         raise ConfigError(f"{component} cannot be built without {', '.join(missing)}: say {say}")
+
+
+def _settings(component: str, found: Callable[..., Any], texts: list[str]) -> dict[str, Any]:
+    """What ``--set`` says, against the parameters of the part."""
+    from ebmkit.config import signature_of
+    from ebmkit.config.convert import ConversionError, OutOfRangeError, convert
+    from ebmkit.errors import ConfigError
+    from ebmkit.spelling import did_you_mean
+
+    hints = {each.name: each.hint for each in signature_of(found).parameters}
+    settings = {}
+    for text in texts:
+        key, value = _setting(text)
+        if key not in hints:
+            said = did_you_mean(key, hints) or f"it has {', '.join(hints) or 'none'}"
+            raise ConfigError(f"--set {text}: {component} has no parameter {key!r}; {said}")
+        try:
+            settings[key] = convert(value, hints[key])
+        except (ConversionError, OutOfRangeError) as error:
+            raise ConfigError(f"--set {text}: {key!r} {error}") from None
+    return settings
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -151,7 +172,7 @@ def _odds(report: Report) -> str:
     if report.kind != "sampler":
         return ""
     if any(result.check == "law-gaussian" and _ran(result) for result in report.results):
-        return f"; a right one fails for at most {FALSE_ALARM:g} of seeds"
+        return f"; a right one fails for at most one seed in {1 / FALSE_ALARM:,.0f}"
     return "; it claims no law, so that its statistics were not checked"
 
 

@@ -127,9 +127,10 @@ class Mixture(Energy):
 
 @final
 class Tempered(Energy):
-    r"""The energy at another temperature: $E(x) / T$, that is $p(x)^{1/T}$.
+    r"""The energy at another temperature: E(x) / T.
 
-    T > 1 flattens, T < 1 sharpens. In a run file the energy is the table ``[energy.part]``.
+    That is $p(x)^{1/T}$: T > 1 flattens, T < 1 sharpens. In a run file the energy is the table
+    ``[energy.part]``.
 
     Args:
         part: the energy at T = 1.
@@ -162,7 +163,7 @@ class Tempered(Energy):
 
 @final
 class Negated(Energy):
-    r"""$-E(x)$: likely where the part is not.
+    """-E(x): likely where the part is not.
 
     Alone it is rarely a law, because most energies grow at infinity; in a ``sum`` it takes a part away.
     In a run file the energy is the table ``[energy.part]``.

@@ -83,7 +83,7 @@ def stops(subject: SamplerSubject) -> str:
         for place in places:
             _interrupt_at(sampler, interrupt, place)
     after = [_stop_at(sampler, place, ends) - place for place in places]
-    return f"more evaluations after a stop is asked for: at most {max(after, default=0)}"
+    return f"{max(after, default=0)} more evaluations at most"
 
 
 def _interrupt_at(sampler: Sampler, interrupt: type[BaseException], place: int) -> None:
@@ -182,7 +182,8 @@ def cost(subject: SamplerSubject) -> str:
         ratio < 50 * max(evaluations, 1),
         f"a step takes {ratio:.0f} times as long as Langevin's, for {evaluations:g} evaluations",
     )
-    return f"{evaluations:g} evaluations a step, {ratio:.1f} x Langevin's time"
+    plural = "" if evaluations == 1 else "s"
+    return f"{evaluations:g} evaluation{plural}, {ratio:.1f} x Langevin's time"
 
 
 def _best_seconds(sampler: Sampler, x: Tensor, times: int) -> float:

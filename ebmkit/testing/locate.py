@@ -3,38 +3,59 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ebmkit.errors import ConfigError, PluginError
+from ebmkit.spelling import did_you_mean
+from ebmkit.testing.subject import kind_of
 
 __all__ = ["load_class"]
 
 
 def load_class(place: str) -> Callable[..., Any]:
-    """The class of ``path/to/file.py:Class``; the file is run, so it must be yours to trust.
+    """The class of ``path/to/file.py:Class``, or of ``path/to/file.py`` where that defines one part.
+
+    The file is run, so it must be yours to trust.
 
     Raises:
-        ConfigError: the text is not of that form, or there is no such file.
-        PluginError: the file cannot be imported or has no such class.
+        ConfigError: the text is not of that form, there is no such file, or it is not clear which class.
+        PluginError: the file cannot be imported, has no such class or no part.
     """
-    file, colon, name = place.rpartition(":")
+    file, name = (place, "") if place.endswith(".py") else place.rpartition(":")[::2]
     path = Path(file)
-    if not colon or not name or path.suffix != ".py":
+    if path.suffix != ".py" or (not name and file != place):
         raise ConfigError(f"{place!r} is not FILE.py:CLASS")
     if not path.is_file():
         raise ConfigError(f"{file} does not exist")
     module = _import(path)
-    found = getattr(module, name, None)
+    parts = _parts(module)
+    if not parts and not name:
+        raise PluginError(f"{file} defines no part")
+    if len(parts) > 1 and not name:
+        choices = " or ".join(f"{file}:{each}" for each in parts)
+        raise ConfigError(f"{file} defines several parts: say {choices}")
+    found = getattr(module, name or parts[0], None)
     if not callable(found):
-        classes = sorted(key for key, value in vars(module).items() if isinstance(value, type))
-        raise PluginError(f"{file} has no class {name!r}; it has {', '.join(classes) or 'none'}")
+        hint = f"; {said}" if (said := did_you_mean(name, parts)) else ""
+        raise PluginError(f"{file} has no class {name!r}; it defines {', '.join(parts) or 'no part'}{hint}")
     return found  # type: ignore[no-any-return]
 
 
-def _import(path: Path) -> object:
+def _parts(module: ModuleType) -> list[str]:
+    """The names of the parts that a module defines itself."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if kind_of(value) and value.__module__ == module.__name__ and not inspect.isabstract(value)
+    ]
+
+
+def _import(path: Path) -> ModuleType:
     specification = importlib.util.spec_from_file_location(path.stem, path)
     if specification is None or specification.loader is None:
         raise PluginError(f"{path} cannot be imported")

@@ -19,7 +19,7 @@ Positive = Annotated[int, Ge(1)]
 
 @final
 class ConvGenerator(LatentGenerator):
-    r"""The paper's generator: $x = g(z) + \sigma \epsilon$, g a stack of up-convolutions.
+    """The paper's generator: x = g(z) + σ ε, g a stack of up-convolutions.
 
     z is projected to ``channels[0]`` maps; every further layer doubles the size by a transposed
     convolution of stride 2; the last gives the image, squashed by tanh into (-1, 1). Hidden

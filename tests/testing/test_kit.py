@@ -104,7 +104,7 @@ def test_a_wrong_part_does_not_leave_its_mark_on_the_process() -> None:
 
 def test_the_command_checks_a_class_in_a_file(ebmkit: Ebmkit, tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(WRONG % {})
-    outcome = ebmkit("plugins", "check", "wrong.py:Wrong", "--quick", "--json")
+    outcome = ebmkit("plugins", "check", "wrong.py", "--quick", "--json")  # it has but one part
     assert outcome.code == 4
     record = json.loads(outcome.out)
     assert not record["passed"]
@@ -125,7 +125,12 @@ def test_the_command_passes_a_right_part(ebmkit: Ebmkit, images: Path) -> None:
     [
         ("nowhere.py:Wrong", 2, "nowhere.py does not exist"),
         ("samplers/langvin", 4, "langevin"),
-        (f"{MALA}:MyMalla", 4, "it has"),
+        (f"{MALA}:MyMalla", 4, "it defines MyMala; did you mean 'MyMala'?"),
+        (f"{MALA.parent}/__init__.py", 4, "defines no part"),
+        ("mala", 2, "did you mean sampler/mala?"),
+        ("sampler/mala --set stepsize=1", 2, "has no parameter 'stepsize'; did you mean 'step_size'?"),
+        ("sampler/mala --set step_size=-1", 2, "'step_size' must be > 0, got -1"),
+        ("sampler/mala --set step_size=x", 2, "'step_size' must be a number, got a string: 'x'"),
         ("needy.py:Needy", 2, "cannot be built without path: say --set path=..."),
     ],
 )
@@ -133,7 +138,7 @@ def test_what_cannot_be_checked_is_one_message(
     ebmkit: Ebmkit, tmp_path: Path, component: str, code: int, message: str
 ) -> None:
     (tmp_path / "needy.py").write_text(NEEDY)
-    outcome = ebmkit("plugins", "check", component, "--quick")
+    outcome = ebmkit("plugins", "check", *component.split(), "--quick")
     assert outcome.code == code
     assert message in outcome.err
     assert "Traceback" not in outcome.err
