@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import NamedTuple, final
 
 import attrs
 import torch
@@ -11,10 +11,19 @@ from torch import Tensor
 
 from ebmkit_mcmc.metropolis import rows
 
-__all__ = ["DualAveraging"]
+__all__ = ["DualAveraging", "Tuned"]
 
 _SPREAD, _CALM, _DECAY = 0.05, 10.0, 0.75
 """γ, t₀ and κ of Hoffman and Gelman, section 3.2.1: their values."""
+
+
+class Tuned(NamedTuple):
+    """Where chains are, the energy and the gradient there, and the numbers of ``DualAveraging``."""
+
+    x: Tensor
+    energy: Tensor
+    gradient: Tensor
+    tuning: Tensor
 
 
 @final

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple, final
+from typing import TYPE_CHECKING, Annotated, final
 
 import attrs
 from torch import Tensor
 
 from ebmkit.core import EnergyFn, Ge, Gt, Info, Lt, Rng, Sampler
-from ebmkit_mcmc.adaptation import DualAveraging
+from ebmkit_mcmc.adaptation import DualAveraging, Tuned
 from ebmkit_mcmc.metropolis import Evaluated, accept, choose, evaluate, inner
 
 if TYPE_CHECKING:
     from ebmkit.testing import SamplerClaims
 
-__all__ = ["HMC", "HMCState"]
-
-
-class HMCState(NamedTuple):
-    """Where the chains are, the energy and gradient there, and the adaptation: L new gradients a step."""
-
-    x: Tensor
-    energy: Tensor
-    gradient: Tensor
-    tuning: Tensor
+__all__ = ["HMC"]
 
 
 @final
@@ -71,11 +62,11 @@ class HMC(Sampler):
     def _tuner(self) -> DualAveraging:
         return DualAveraging(self.step_size, self.adapt_steps, self.target_acceptance)
 
-    def init(self, energy: EnergyFn, x: Tensor) -> HMCState:
+    def init(self, energy: EnergyFn, x: Tensor) -> Tuned:
         """The start of a chain with its energy and gradient."""
-        return HMCState(*evaluate(energy, x), self._tuner.begin(x))
+        return Tuned(*evaluate(energy, x), self._tuner.begin(x))
 
-    def step(self, energy: EnergyFn, state: HMCState, rng: Rng) -> tuple[HMCState, Info]:
+    def step(self, energy: EnergyFn, state: Tuned, rng: Rng) -> tuple[Tuned, Info]:
         """One trajectory for every chain: ``leapfrogs`` gradients."""
         here = Evaluated(*state[:3])
         momentum = rng.normal(state.x)
@@ -86,7 +77,7 @@ class HMC(Sampler):
         accepted = accept(start - stop, rng)
         info = self._tuner.watch(state.tuning, accepted)
         tuning = self._tuner.update(state.tuning, start - stop)
-        return HMCState(*choose(accepted, there, here), tuning), info
+        return Tuned(*choose(accepted, there, here), tuning), info
 
     @staticmethod
     def conformance() -> SamplerClaims:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple, final
+from typing import TYPE_CHECKING, Annotated, final
 
 import attrs
 from torch import Tensor
 
 from ebmkit.core import EnergyFn, Ge, Gt, Info, Lt, Rng, Sampler
-from ebmkit_mcmc.adaptation import DualAveraging
+from ebmkit_mcmc.adaptation import DualAveraging, Tuned
 from ebmkit_mcmc.metropolis import Evaluated, adjusted_langevin, evaluate
 
 if TYPE_CHECKING:
     from ebmkit.testing import SamplerClaims
 
-__all__ = ["MALA", "MALAState"]
-
-
-class MALAState(NamedTuple):
-    """Where the chains are, the energy and gradient there, and the adaptation: one new gradient a step."""
-
-    x: Tensor
-    energy: Tensor
-    gradient: Tensor
-    tuning: Tensor
+__all__ = ["MALA"]
 
 
 @final
@@ -59,17 +50,17 @@ class MALA(Sampler):
     def _tuner(self) -> DualAveraging:
         return DualAveraging(self.step_size, self.adapt_steps, self.target_acceptance)
 
-    def init(self, energy: EnergyFn, x: Tensor) -> MALAState:
+    def init(self, energy: EnergyFn, x: Tensor) -> Tuned:
         """The start of a chain with its energy and gradient."""
-        return MALAState(*evaluate(energy, x), self._tuner.begin(x))
+        return Tuned(*evaluate(energy, x), self._tuner.begin(x))
 
-    def step(self, energy: EnergyFn, state: MALAState, rng: Rng) -> tuple[MALAState, Info]:
+    def step(self, energy: EnergyFn, state: Tuned, rng: Rng) -> tuple[Tuned, Info]:
         """Propose by Langevin, accept or stay, each chain for itself: one gradient."""
         size = self._tuner.size(state.tuning, state.x)
         moved, accepted, log_ratio = adjusted_langevin(energy, Evaluated(*state[:3]), rng, size=size)
         info = self._tuner.watch(state.tuning, accepted)
         tuning = self._tuner.update(state.tuning, log_ratio)
-        return MALAState(*moved, tuning), info
+        return Tuned(*moved, tuning), info
 
     @staticmethod
     def conformance() -> SamplerClaims:
