@@ -208,15 +208,15 @@ def _trained_energy(run: str, *, shape: tuple[int, ...], inside: tuple[Path, ...
     if "energy" not in plan.parts:
         raise ConfigError(f"run {run!r} has no energy")
     checkpoint, _ = newest_checkpoint(folder.checkpoints)
-    data = checkpoint.facts["data"]
+    data = checkpoint.trained_on
     trained = partial(_trained_energy, shape=shape, inside=(*inside, path))
-    parts = {"shape": shape, "examples": data["examples"], "trained": trained}
+    parts = {"shape": shape, "examples": data.examples, "trained": trained}
     energy: Energy = _construct(plan, ("energy",), plan.parts["energy"], parts)
     try:
         energy.load_state_dict(checkpoint.files.get("energy", {}))
     except RuntimeError:
         raise ConfigError(
-            f"the energy of run {run!r} has weights for examples of shape {tuple(data['shape'])}, "
+            f"the energy of run {run!r} has weights for examples of shape {data.shape}, "
             f"not for {tuple(shape)}"
         ) from None
     return energy

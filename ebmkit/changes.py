@@ -62,7 +62,7 @@ def refuse_changes(then: Mapping[str, Any], now: Mapping[str, Any], allowed: All
             f"{_table(unforeseen)}\n"
             f"Go on all the same with {options}; the result is then no longer that of one run file"
         )
-    data = {f"data.{name}": (then["data"][name], now["data"][name]) for name in now["data"]}
+    data = {f"data.{name}": (then.get("data", {}).get(name), is_) for name, is_ in now["data"].items()}
     data = {key: pair for key, pair in data.items() if pair[0] != pair[1]}
     if data and not allowed.data:
         raise DataError(

@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import safetensors.torch
@@ -49,6 +49,13 @@ _OWN_ENTRIES = ("sha256", "format", "iteration", "files")
 Tensors = dict[str, Tensor]
 
 
+class TrainedOn(NamedTuple):
+    """The data of a training: the shape of an example and how many there were."""
+
+    shape: tuple[int, ...]
+    examples: int
+
+
 @attrs.frozen
 class Checkpoint:
     """The whole state of a training after some iteration.
@@ -74,6 +81,19 @@ class Checkpoint:
             if file != "optimizer"
             for name, value in tensors.items()
         }
+
+    @property
+    def trained_on(self) -> TrainedOn:
+        """What its facts say about the data.
+
+        Raises:
+            CheckpointError: they do not say it.
+        """
+        try:
+            data = self.facts["data"]
+            return TrainedOn(tuple(int(side) for side in data["shape"]), int(data["examples"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"the checkpoint's 'data' cannot be read: {error!r}") from None
 
 
 def capture(experiment: Experiment, *, iteration: int, facts: Mapping[str, Any]) -> Checkpoint:

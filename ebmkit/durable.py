@@ -67,7 +67,7 @@ def read_regular(path: Path, *, at_most: int) -> bytes:
             raise OSError(errno.EINVAL, "not a regular file")
         if status.st_size > at_most:
             raise OSError(errno.EFBIG, f"larger than {at_most} bytes")
-        return file.read(at_most)
+        return file.read(status.st_size)  # not at_most, which may be any number
 
 
 def is_alive(pid: str) -> bool:

@@ -18,6 +18,9 @@ FORMAT = 2
 
 MANIFEST = "manifest.json"
 
+_FACTS = {"config": dict, "data": dict, "guard": dict, "threads": int, "processes": int}
+"""What readers expect of the other entries, where they are there."""
+
 _BEFORE = b'{\n "sha256": "'
 _BLANK = b"0" * 64
 _LARGEST = 64 << 20
@@ -67,7 +70,7 @@ def _fault(data: bytes, manifest: Any) -> str:
         return "changed since it was written (SHA-256 differs)"
     if manifest.get("format") != (FORMAT if sealed else 1):
         return f"not a checkpoint manifest of format {FORMAT} or 1"
-    return _gap(manifest.get("iteration"), manifest.get("files"))
+    return _gap(manifest.get("iteration"), manifest.get("files")) or _odd_fact(manifest)
 
 
 def _gap(iteration: Any, files: Any) -> str:
@@ -86,3 +89,12 @@ def _gap(iteration: Any, files: Any) -> str:
         ):
             return f"'bytes' or 'sha256' of {name} is missing"
     return ""
+
+
+def _odd_fact(manifest: Mapping[str, Any]) -> str:
+    """Which of the other entries is not of its type, or nothing."""
+    for name, kind in _FACTS.items():
+        if name in manifest and type(manifest[name]) is not kind:
+            return f"{name!r} is no {kind.__name__}"
+    odd = [name for name, table in manifest.get("config", {}).items() if not isinstance(table, dict)]
+    return f"its 'config' has no table {odd[0]!r}" if odd else ""

@@ -27,7 +27,7 @@ from ebmkit.checkpoint import (
 from ebmkit.core import world
 from ebmkit.core.stopping import Stopped, stoppable, unstoppable
 from ebmkit.durable import sync
-from ebmkit.errors import DataError, EbmkitError, TrainingError
+from ebmkit.errors import CheckpointError, DataError, EbmkitError, TrainingError
 from ebmkit.guard import Guard, Rollback
 from ebmkit.inspection import Inspector
 from ebmkit.plan import Plan
@@ -39,6 +39,8 @@ from ebmkit.signals import EXIT_CODES, StopFlag
 from ebmkit.training import Experiment, Report
 
 __all__ = ["describe", "resume_run", "start_run"]
+
+_MOST_THREADS = 4096
 
 
 def start_run(
@@ -402,6 +404,8 @@ def _restore_threads(checkpoint: Checkpoint, console: Console) -> None:
         )
         return
     threads = checkpoint.facts.get("threads", torch.get_num_threads())
+    if not 0 < threads <= _MOST_THREADS:
+        raise CheckpointError(f"the checkpoint was written by {threads} threads, which cannot be")
     if threads != torch.get_num_threads():
         console.print(f"using {threads} threads, as the run did when it was saved", highlight=False)
         torch.set_num_threads(threads)

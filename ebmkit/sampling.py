@@ -38,10 +38,10 @@ def load_schedule(folder: RunFolder, *, size: int | None = None) -> tuple[Cooper
     plan = make_plan(read_document(folder.config), Registry.discover())
     checkpoint, _ = newest_checkpoint(folder.checkpoints)
     plan = plan.eased(*easing(Guard.remembering(plan.guard, checkpoint.facts).rollbacks))
-    data = checkpoint.facts["data"]
+    data = checkpoint.trained_on
     device = choose_device(plan.run.device)
-    shape = tuple(data["shape"]) if size is None else (data["shape"][0], size, size)
-    schedule = build_schedule(plan, shape=shape, examples=data["examples"], device=device)
+    shape = data.shape if size is None else (data.shape[0], size, size)
+    schedule = build_schedule(plan, shape=shape, examples=data.examples, device=device)
     try:
         schedule.load_state_dict(checkpoint.model_state())
     except RuntimeError as error:

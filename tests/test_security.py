@@ -236,14 +236,16 @@ def test_damaged_facts_under_a_good_seal_are_resumed_from_or_refused(
     facts = {key: value for key, value in read_manifest(whole / SECOND).items() if key not in SEALED}
     facts["guard"]["rollbacks"] = [Rollback(2, 0, "seen", 0.5, 0.5)._asdict()]
     chance, refused = random.Random(4), 0
-    for case in range(max(CASES // 20, 1)):
+    for case in range(max(CASES // 100, 1)):
         shutil.rmtree(run)
         shutil.copytree(whole, run)
         damaged = damaged_facts(facts, chance)
         (run / SECOND / "manifest.json").write_bytes(seal(damaged if isinstance(damaged, dict) else {}))
-        outcome = ebmkit("resume", "coopnets", "--set", "run.iterations=3", "--accept-data-change")
-        assert outcome.code in (0, 2, 3, 5), (case, outcome)
-        refused += outcome.code != 0
+        resumed = ebmkit("resume", "coopnets", "--accept-data-change")  # there is nothing left to train
+        assert resumed.code in (0, 2, 5), (case, resumed)
+        with suppress(CheckpointError):
+            assert read_checkpoint(run / SECOND).trained_on.shape
+        refused += resumed.code != 0
     assert refused > 0
 
 

@@ -43,7 +43,7 @@ def complete(
     energy, revision = getattr(schedule, "energy", None), getattr(schedule, "revision", None)
     if not isinstance(energy, Energy) or not isinstance(revision, Chain):
         raise ConfigError(f"run {folder.path.name!r} has no energy, which is what completes pictures")
-    shape = tuple(checkpoint.facts["data"]["shape"])
+    shape = checkpoint.trained_on.shape
     device = next(energy.parameters()).device
     picture = read_image(image, shape).to(device)
     known = torch.zeros(1, *shape[1:], device=device)

@@ -48,7 +48,7 @@ def recover(
 
     folder = find_run(name)
     schedule, checkpoint = load_schedule(folder)
-    shape = tuple(checkpoint.facts["data"]["shape"])
+    shape = checkpoint.trained_on.shape
     sizes = _sizes(mask_size, side=min(shape[1:]))
     x = load_images(folder, data=data, overrides=set_ or (), count=count, shape=shape)
     inference = chain_of(sampler, steps=steps, step_size=step_size)
