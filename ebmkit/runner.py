@@ -185,7 +185,7 @@ def describe(plan: Plan, experiment: Experiment) -> list[str]:
     """A few lines about what is going to run: parts, sizes, data, device."""
     lines = []
     for name, part in plan.parts.items():
-        details = ", ".join(f"{key}={value}" for key, value in part.shared.items())
+        details = ", ".join(f"{key}={value}" for key, value in part.shared.items() if value is not False)
         if name in experiment.learners:
             weights = sum(each.numel() for each in experiment.learners[name].module.parameters())
             details = f"{weights / 1e6:.2f} M parameters"
