@@ -95,6 +95,19 @@ def test_strides_lead_where_steps_lead_bit_for_bit(sampler: Sampler, recorder: R
     assert graphs.stride_length(46) == 2
 
 
+@pytest.mark.parametrize("inside", [True, False], ids=["drawn inside", "given"])
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
+def test_a_stride_is_its_steps_wherever_its_numbers_are_drawn(sampler: Sampler, inside: bool) -> None:
+    """Inside is the way of a GPU, given that of a CPU."""
+    energy, x, rng = descriptor(), double(6, 4, seed=1), Rng(3, first_chain=9)
+    with torch.no_grad():
+        state = sampler.init(energy, x)
+        function = graphs.Strides(sampler, energy, state, steps=20, rng=Rng(0), inside=inside)
+        for random in function.random(rng, 80, x.device):
+            state = function.outputs(function(*random, *state, energy.weight.detach())).state
+    assert torch.equal(state.x, run_chain(sampler, energy, x, steps=80, rng=rng).x)
+
+
 def test_a_graph_sees_the_weights_of_now(recorder: Recorder) -> None:
     energy, x, sampler = descriptor(), double(6, 4, seed=1), Langevin(step_size=0.3)
     before = run_chain(sampler, energy, x, steps=4, rng=Rng(0), graph=True).x
