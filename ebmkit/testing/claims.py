@@ -109,6 +109,8 @@ class SamplerClaims(Claims):
         variants: further settings under which the law is tested, each over ``settings``.
         steps: after how many steps a chain has forgotten a start 3 standard deviations away.
         warmup: steps of adaptation before these, if the sampler adapts itself.
+        adapted: fields of the state that hold what the adaptation found. While it adapts a chain leaves its
+            law: to test that the adapted kernel keeps it, positions are drawn anew and these fields kept.
         random: false for a sampler that draws nothing, such as descent.
         gradients: how many energy evaluations one step costs, from the sampler; None leaves it out.
         crosses_modes: claim that chains find the second mode of a mixture 6 standard deviations away.
@@ -119,6 +121,7 @@ class SamplerClaims(Claims):
     variants: tuple[Mapping[str, Any], ...] = ()
     steps: int = 60
     warmup: int = 0
+    adapted: tuple[str, ...] = ()
     random: bool = True
     gradients: Callable[[Any], int] | None = None
     crosses_modes: bool = False

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from ebmkit.core import Rng, Sampler, run_chain, value_and_gradient, walk
 from ebmkit.testing.battery import FALSE_ALARM, Statistic, chi_squared, standard_normal, verdict, zero_mean
-from ebmkit.testing.claims import Exact, Linear, LinearLaw
+from ebmkit.testing.claims import Exact, Linear, LinearLaw, SamplerClaims
 from ebmkit.testing.report import CheckSkippedError
 from ebmkit.testing.samplers import SamplerSubject, build, states
 from ebmkit.testing.targets import Banana, Funnel, Gaussian, LogExponential, Mixture, Target
-from ebmkit.testing.tensors import demand
+from ebmkit.testing.tensors import demand, fields
 
 __all__ = ["CHECKS"]
 
@@ -171,11 +171,26 @@ def _other_law(target: Target, subject: SamplerSubject) -> str:
         return _first_step(law, sampler, target, rng)
     if _temperature(sampler) != 1:
         raise CheckSkippedError("only Gaussians have a closed form at a temperature other than 1")
-    steps = subject.claims.warmup + _INVARIANCE_STEPS
     x = target.draw(_chains(subject), rng.fold("start"))
-    x = run_chain(sampler, target.energy, x, steps=steps, rng=rng).x
+    if subject.claims.adapted:
+        steps = _INVARIANCE_STEPS
+        x = _from_adapted(subject.claims, sampler, target, x, rng)
+    else:
+        steps = subject.claims.warmup + _INVARIANCE_STEPS
+        x = run_chain(sampler, target.energy, x, steps=steps, rng=rng).x
     _judge(standard_normal(target.to_normal(x)), _share(), f"{steps} steps after exact draws")
     return f"{len(x):,} chains, {steps} steps"
+
+
+def _from_adapted(claims: SamplerClaims, sampler: Sampler, target: Target, x: Tensor, rng: Rng) -> Tensor:
+    """Where chains end that begin at ``x`` with what other chains have adapted."""
+    elsewhere, of_warmup = target.draw(len(x), rng.fold("elsewhere")), rng.fold("warmup")
+    *_, warm = states(sampler, target.energy, elsewhere, claims.warmup, of_warmup)
+    found = {name: fields(warm)[name] for name in claims.adapted}
+    with torch.no_grad():
+        here: Any = sampler.init(target.energy, x)
+    *_, last = states(sampler, target.energy, here._replace(**found), _INVARIANCE_STEPS, rng)
+    return last.x  # type: ignore[no-any-return]
 
 
 def _first_step(law: Linear, sampler: Sampler, target: Target, rng: Rng) -> str:

@@ -51,13 +51,16 @@ def start(count: int = 8, shape: tuple[int, ...] = (3,), dtype: torch.dtype = to
 def states(
     sampler: Sampler,
     energy: EnergyFn,
-    x: Tensor,
+    start: Any,
     steps: int,
     rng: Rng = Rng(2),  # noqa: B008 - has no state
 ) -> Iterator[Any]:
-    """The states of a chain, step by step: what ``walk`` does, on the energy itself, not a prepared one."""
+    """The states of a chain, step by step: what ``walk`` does, on the energy itself, not a prepared one.
+
+    It begins at positions, or goes on from a state.
+    """
     with torch.no_grad():
-        here: Any = sampler.init(energy, x)
+        here = sampler.init(energy, start) if isinstance(start, Tensor) else start
         for step in range(steps):
             here, _ = sampler.step(energy, here, rng.fold("step", step))
             yield here

@@ -111,5 +111,6 @@ class Preconditioned(Sampler):
             law=Exact(),
             steps=60,
             warmup=40,
+            adapted=("fisher", "tuning"),
             gradients=lambda _: 1,
         )

@@ -20,7 +20,7 @@ from ebmkit.config import Parameter, as_toml, read_document
 from ebmkit.config.document import ConfigProblemsError
 from ebmkit.config.positions import Position, locate
 from ebmkit.config.problems import Problem
-from ebmkit.config.tables import ChainKeys, DataKeys, RunTable
+from ebmkit.config.tables import ChainKeys, DataKeys, RunTable, WeightKeys
 from ebmkit.optimizers import OPTIMIZERS
 from ebmkit.parameters import broken_bound
 from ebmkit.plan import TABLES, make_plan
@@ -88,6 +88,8 @@ def cases(text: str, registry: Registry, rng: random.Random) -> Iterator[Case]:
     parameters = {key: found for key in positions if (found := parameter_of(data, key, registry))}
     known = {table: names_of(data, table, registry) for table in tables_of(data)}
     for key, position in positions.items():
+        if key[-2:-1] == ("parts",):
+            continue  # the name of a part of a composed energy: any will do
         if len(key) > 1:
             yield from misspelt(text, key, position, known[key[:-1]], rng)
             yield duplicated(text, key, position)
@@ -118,8 +120,11 @@ def schema(data: dict[str, Any], table: Key, registry: Registry) -> list[Paramet
         return list(signature_of(RunTable).parameters)
     if table[-1] == "optimizer":
         return list(signature_of(OPTIMIZERS[value_at(data, table).get("use", "adam")]).parameters)
-    shared: Any = {"data": DataKeys, "revision": ChainKeys, "inference": ChainKeys}.get(table[0])
-    own = registry.find(TABLES[table[0]], data[table[0]]["use"]).signature.parameters
+    if table[-1] == "parts":
+        return []
+    common = {"data": DataKeys, "revision": ChainKeys, "inference": ChainKeys, "parts": WeightKeys}
+    shared: Any = common.get(table[-2] if len(table) > 1 else table[0])
+    own = registry.find(TABLES[table[0]], value_at(data, table)["use"]).signature.parameters
     return [*(signature_of(shared).parameters if shared else ()), *own]
 
 
@@ -164,7 +169,7 @@ def duplicated(text: str, key: Key, position: Position) -> Case:
     line = lines[position.line - 1]
     begin, end = position.column - 1, position.value_column - 1 + position.value_length
     pair = line[begin:end]
-    if len(key) > 2:
+    if position.column > 1:  # in an inline table
         lines[position.line - 1] = line[:end] + ", " + pair + line[end:]
         place = (position.line, end + 3)
     else:

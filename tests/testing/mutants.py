@@ -1,6 +1,6 @@
 """Deliberately wrong samplers: the kit has to refuse each of them.
 
-Five right samplers are written once, in small methods; a mutant overrides one of them. ``MUTANTS``
+Six right samplers are written once, in small methods; a mutant overrides one of them. ``MUTANTS``
 names for each the check that must notice it.
 """
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ebmkit.core import EnergyFn, Position, Rng, Sampler, run_chain, value_and_gradient
 from ebmkit.core.stopping import Stopped
 from ebmkit.testing import Exact, Linear, LinearLaw, SamplerClaims
+from ebmkit_mcmc.mala import MALA
 from ebmkit_mcmc.underdamped import Underdamped
 
 
@@ -928,3 +929,38 @@ class PutsOffStops(Strides):
         if interrupt is not None:
             raise interrupt
         return x
+
+
+# --- A step size that adapts --------------------------------------------------------------------
+
+ADAPTING = SamplerClaims(
+    settings={"step_size": 0.3}, law=Exact(), steps=60, warmup=40, adapted=("tuning",), gradients=lambda _: 1
+)
+
+
+@attrs.frozen(kw_only=True)
+class Adapting(Sampler):
+    """Right: MALA whose step size adapts for 40 steps.
+
+    Args:
+        step_size: δ of the first step.
+    """
+
+    step_size: float = 0.3
+
+    def init(self, energy: EnergyFn, x: Tensor) -> Any:
+        return self.inner().init(energy, x)
+
+    def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[Any, Mapping[str, Tensor]]:
+        return self.inner().step(energy, state, rng)
+
+    def inner(self) -> MALA:
+        return MALA(step_size=self.step_size, adapt_steps=ADAPTING.warmup)
+
+
+@_mutant(ADAPTING, "law-banana")
+class AdaptsForever(Adapting):
+    """The step size goes on adapting: right on average, and the law of no chain."""
+
+    def inner(self) -> MALA:
+        return MALA(step_size=self.step_size, adapt_steps=10**6)

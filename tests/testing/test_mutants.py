@@ -6,12 +6,14 @@ import pytest
 
 from ebmkit.testing import Outcome, check
 from tests.testing.mutants import (
+    ADAPTING,
     ADJUSTED,
     EULER,
     HAMILTONIAN,
     INERTIAL,
     MUTANTS,
     STRIDES,
+    Adapting,
     Adjusted,
     Euler,
     Hamiltonian,
@@ -37,6 +39,7 @@ def test_a_wrong_sampler_is_refused(mutant: Mutant) -> None:
         (Hamiltonian, HAMILTONIAN),
         (Inertial, INERTIAL),
         (Strides, STRIDES),
+        (Adapting, ADAPTING),
     ],
 )
 def test_the_right_originals_pass(component: type, claims: object) -> None:
