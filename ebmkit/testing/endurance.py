@@ -142,8 +142,8 @@ def nan_energy(subject: SamplerSubject) -> str:
 
 
 def memory(subject: SamplerSubject) -> str:
-    """1,000 steps (200 when quick) take no more memory than 50, and the state does not grow."""
-    steps, warm, x = 200 if subject.quick else 1000, 50, start(400, (2, 8))
+    """1,000 steps (120 when quick) take no more memory than 50, and the state does not grow."""
+    steps, warm, x = 120 if subject.quick else 1000, 50, start(400, (2, 8))
     size = resident = 0
     living: Alive = {}
     sampler = build(subject)  # held until the end: what it keeps would go with it

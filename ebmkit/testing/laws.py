@@ -184,9 +184,13 @@ def _other_law(target: Target, subject: SamplerSubject) -> str:
 
 def _from_adapted(claims: SamplerClaims, sampler: Sampler, target: Target, x: Tensor, rng: Rng) -> Tensor:
     """Where chains end that begin at ``x`` with what other chains have adapted."""
+    demand(claims.warmup > 0, "adapted is claimed without warmup, the steps that the adaptation takes")
     elsewhere, of_warmup = target.draw(len(x), rng.fold("elsewhere")), rng.fold("warmup")
     *_, warm = states(sampler, target.energy, elsewhere, claims.warmup, of_warmup)
-    found = {name: fields(warm)[name] for name in claims.adapted}
+    held = fields(warm)
+    unknown = [name for name in claims.adapted if name not in held]
+    demand(not unknown, f"adapted names {', '.join(map(repr, unknown))}; the state has {', '.join(held)}")
+    found = {name: held[name] for name in claims.adapted}
     with torch.no_grad():
         here: Any = sampler.init(target.energy, x)
     *_, last = states(sampler, target.energy, here._replace(**found), _INVARIANCE_STEPS, rng)

@@ -48,10 +48,13 @@ def claims_of(component: Callable[..., Any]) -> Claims:
     A mapping that ``conformance()`` returns is the settings, and claims nothing else.
 
     Raises:
-        PluginError: it is none of the five kinds of part, or claims to be another kind.
+        PluginError: it is none of the five kinds of part, claims to be another kind, or raised.
     """
     kind = kind_of(component)
-    claims: object = getattr(component, "conformance", dict)()
+    try:
+        claims: object = getattr(component, "conformance", dict)()
+    except Exception as error:
+        raise PluginError(f"{_name(component)}.conformance() {_raised(error)}") from error
     if isinstance(claims, Mapping) and kind is not None:
         return CLAIMS[kind](settings=claims)
     if not isinstance(claims, Claims):

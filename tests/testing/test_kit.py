@@ -37,6 +37,11 @@ class Needy(Source):
     def __init__(self, *, path: str) -> None: ...
     def __len__(self): return 1
     def __getitem__(self, index): ...
+
+class Hasty(Needy):
+    @staticmethod
+    def conformance():
+        return SamplerClaims()
 """
 
 
@@ -127,6 +132,7 @@ def test_the_command_passes_a_right_part(ebmkit: Ebmkit, images: Path) -> None:
         ("samplers/langvin", 4, "langevin"),
         (f"{MALA}:MyMalla", 4, "it defines MyMala; did you mean 'MyMala'?"),
         (f"{MALA.parent}/__init__.py", 4, "defines no part"),
+        ("needy.py:Hasty", 4, "Hasty.conformance() raised NameError: name 'SamplerClaims' is not defined"),
         ("mala", 2, "did you mean sampler/mala?"),
         ("sampler/mala --set stepsize=1", 2, "has no parameter 'stepsize'; did you mean 'step_size'?"),
         ("sampler/mala --set step_size=-1", 2, "'step_size' must be > 0, got -1"),
