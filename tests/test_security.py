@@ -169,7 +169,7 @@ def test_a_name_that_leads_out_of_the_runs_is_no_run(command: str, ebmkit: Ebmki
 def mutations(data: bytes, *, seed: int) -> Iterator[bytes]:
     """Damaged copies: bytes changed, cut out, doubled, or replaced by what parsers trip over."""
     chance = random.Random(seed)
-    hostile = [b'"""', b"[" * 5000, b"{" * 5000, b"9" * 400, b"1e999", b"null", b"\xff\xfe", b"\0", b"../"]
+    hostile = [b'"""', b"[" * 5000, b"{" * 5000, b"9" * 5000, b"1e999", b"null", b"\xff\xfe", b"\0", b"../"]
     for _ in range(CASES):
         damaged = bytearray(data)
         for _ in range(chance.randint(1, 4)):
@@ -251,6 +251,14 @@ def test_damaged_facts_under_a_good_seal_are_resumed_from_or_refused(
 
 SECOND = "checkpoints/iteration-0000002"
 SEALED = ("sha256", "format")
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000, f'"{"[" * 5000}"'])
+def test_values_of_thousands_of_characters_are_refused(value: str, run_file: RunFile, ebmkit: Ebmkit) -> None:
+    file = run_file("coopnets")
+    assert ebmkit("check", file, "--set", f"run.device={value}").code == 2
+    file.write_text(file.read_text().replace('device = "cpu"', f"device = {value}"))
+    assert ebmkit("check", file).code == 2
 
 
 def test_a_damaged_run_file_is_read_or_refused(tmp_path: Path) -> None:

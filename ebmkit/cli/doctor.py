@@ -31,10 +31,13 @@ def doctor(
 ) -> None:
     """Tell whether this machine is ready: device, versions, disk, plugins."""
     import json as encoder
+    import sys
+    from contextlib import redirect_stdout
 
     from ebmkit.errors import PluginError
 
-    findings = _examine()
+    with redirect_stdout(sys.stderr):  # plugins may print when they are imported
+        findings = _examine()
     if json:
         typer.echo(encoder.dumps([finding._asdict() for finding in findings], indent=1))
     else:
@@ -69,7 +72,7 @@ def _examine() -> list[Finding]:
         Finding("disk", f"{free / 1e9:.1f} GB free here", free > _LOW_DISK),
         _runs(),
         Finding("extras", ", ".join(extras) or "none"),
-        *map(_fast_gradients, installed_preparers()),
+        *map(_fast_gradient, installed_preparers()),
         *_plugins(Registry.discover()),
     ]
 
@@ -106,7 +109,7 @@ def _runs() -> Finding:
     return Finding("runs", f"{(Path.cwd() / RUNS)} {hint}", writable)
 
 
-def _fast_gradients(installed: InstalledPreparer) -> Finding:
+def _fast_gradient(installed: InstalledPreparer) -> Finding:
     """What a plugin that speeds up chains says of itself; a broken one costs speed alone."""
     fault, said = installed.fault, "ready"
     if callable(ask := getattr(installed.preparer, "status", None)):

@@ -124,7 +124,7 @@ def _setting(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {text}: write --set key=value")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return key, value
 
 

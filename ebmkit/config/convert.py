@@ -169,7 +169,7 @@ def _repair(value: Any, hint: Any) -> Any:
 def _readings(value: Any) -> Iterator[Any]:
     """What somebody may have meant who wrote ``value``: without quotes, as a word, as a list, as an item."""
     if isinstance(value, str):
-        with contextlib.suppress(tomllib.TOMLDecodeError):
+        with contextlib.suppress(ValueError, RecursionError):  # no TOML, or thousands of digits or brackets
             yield tomllib.loads(f"value = {value}")["value"]
         if value.lower() in _YES:
             yield _YES[value.lower()]

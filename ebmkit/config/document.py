@@ -124,6 +124,8 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
         document = Document(file, text, data, locate(text), {})
     except RecursionError:
         raise ConfigError(f"{file} nests values deeper than can be read") from None
+    except ValueError as error:  # TOML, with an integer of thousands of digits
+        raise ConfigError(f"{file} cannot be read: {error}") from None
     problems += [problem for argument in overrides if (problem := _apply(document, argument)) is not None]
     return attrs.evolve(document, problems=tuple(problems))
 
@@ -203,6 +205,6 @@ def _override_value(raw: str) -> Any:
     """The value as TOML; a bare word that is not TOML is a string, as a shell user expects."""
     try:
         parsed = tomllib.loads(f"value = {raw}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return raw
     return parsed["value"] if len(parsed) == 1 else raw

@@ -30,7 +30,7 @@ from ebmkit.plan import make_plan
 from ebmkit.registry import Registry
 from tests.conftest import RUN_FILES, write_images
 
-LIFE = 3.0
+KILLED_WITHIN, SIGNALLED_WITHIN = 3.0, 6.0
 """No life of the run is longer, in seconds; its start takes a part of that."""
 
 
@@ -109,7 +109,7 @@ def kills(folder: Path, *, count: int, seed: int = 0) -> tuple[list[int], bool]:
     rng, again = random.Random(seed), []
     for _ in range(count):
         process = life(folder)
-        time.sleep(rng.uniform(0, LIFE))
+        time.sleep(rng.uniform(0, KILLED_WITHIN))
         os.kill(process, signal.SIGKILL)
         assert end(process) == -signal.SIGKILL
         again.append(lost(folder / "cut"))
@@ -133,7 +133,7 @@ def signals(folder: Path, *, count: int, steps: int, seed: int = 0) -> tuple[lis
     seconds, codes = [], []
     for _ in range(count):
         process = life(folder)
-        time.sleep(rng.uniform(0.1, LIFE))
+        time.sleep(rng.uniform(0.1, SIGNALLED_WITHIN))
         os.kill(process, rng.choice([signal.SIGTERM, signal.SIGUSR1]))
         sent = time.monotonic()
         codes.append(end(process))
