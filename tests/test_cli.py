@@ -139,7 +139,7 @@ def test_sampling_needs_no_data(run_file: RunFile, ebmkit: Ebmkit, images: Path)
     assert torch.equal(tensors["revised"], tensors["proposal"])
 
 
-def test_plugins_list_and_show(ebmkit: Ebmkit) -> None:
+def test_plugins_list_and_show(ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = ebmkit("plugins", "list")
     assert listed.code == 0
     for name in ("descriptor", "generator", "langevin", "coopnets", "descriptor-only", "faces", "zip"):
@@ -149,6 +149,11 @@ def test_plugins_list_and_show(ebmkit: Ebmkit) -> None:
         shown = ebmkit("plugins", "show", spelling).out
         assert "step_size: float, > 0; default 0.002" in shown
         assert "ebmkit-torch" in shown
+    monkeypatch.setenv("COLUMNS", "70")
+    shown = ebmkit("plugins", "show", "sampler/preconditioned").out
+    assert [line for line in shown.splitlines() if len(line) > 70] == [
+        line for line in shown.splitlines() if "\\nabla" in line or "\\frac" in line
+    ], "prose is as wide as the terminal; formulas stay as they are"
     assert ebmkit("plugins", "show", "sampler/langevim").code == 4
     assert ebmkit("plugins", "show", "samplr/langevin").code == 2
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plugins"]
 
+_WIDEST = 100
+"""Columns of prose at the most."""
+
 plugins = typer.Typer(help="The parts that are installed.", no_args_is_help=True, rich_markup_mode=None)
 plugins.command("check")(check_plugin)
 plugins.command("new")(new_plugin)
@@ -106,15 +109,27 @@ def show(
 
 
 def _heading(component: Component) -> str:
-    return (
-        f"{component.kind}/{component.name}  ({component.distribution} {component.version}, "
-        f"{component.place})"
-    )
+    return f"{component.kind}/{component.name}\n{_owner(component)}, {component.place}"
 
 
 def _description(component: Component) -> str:
-    """The docstring without the sections that are shown in another way."""
-    return (component.doc or "no documentation").partition("\nArgs:")[0].rstrip()
+    """The docstring without the sections that are shown in another way, as wide as the terminal."""
+    text = (component.doc or "no documentation").partition("\nArgs:")[0].rstrip()
+    return "\n\n".join(map(_filled, text.split("\n\n")))
+
+
+def _filled(paragraph: str) -> str:
+    """Prose broken anew; formulas and what is indented or listed stay as they are."""
+    kept = paragraph.startswith(("$$", " ", "- ")) or "\n " in paragraph
+    return paragraph if kept else _fill(paragraph)
+
+
+def _fill(text: str, *, indent: str = "") -> str:
+    import shutil
+    import textwrap
+
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _parameter_lines(parameter: Parameter) -> str:
@@ -122,4 +137,4 @@ def _parameter_lines(parameter: Parameter) -> str:
 
     default = "required" if parameter.default is REQUIRED else f"default {parameter.default!r}"
     lines = f"  {parameter.name}: {describe(parameter.hint)}; {default}"
-    return f"{lines}\n      {parameter.doc}" if parameter.doc else lines
+    return f"{lines}\n{_fill(parameter.doc, indent='      ')}" if parameter.doc else lines
