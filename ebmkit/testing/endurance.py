@@ -154,6 +154,7 @@ def memory(subject: SamplerSubject) -> str:
         demand(
             step <= warm or held == size, f"after {step} steps the state grew from {size:,} to {held:,} bytes"
         )
+    del here  # the last state may be large: it is no leak
     kept, grown = bytes_since(living), resident_bytes() - resident
     # A tenth of one position a step is far below any leak of tensors; what the allocator does is larger.
     allowed = (steps - warm) * x.nbytes
