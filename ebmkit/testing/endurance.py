@@ -19,7 +19,7 @@ from ebmkit.testing.tensors import demand, fields, same_bits
 
 __all__ = ["CHECKS"]
 
-_PLACES = 16
+_PLACES = 8
 """At so many evaluations of four steps a stop is asked for, and an interrupt raised."""
 
 _MANY = 20
@@ -78,7 +78,7 @@ def stops(subject: SamplerSubject) -> str:
         left = run_chain(sampler, bowl, start(), steps=steps, rng=Rng(2)).x
         demand(same_bits(left, here.x), f"a chain of {steps} steps is not the beginning of a longer one")
     ends = _evaluations(sampler, steps=4)
-    places = range(1, ends[-1] + 1, max(1, ends[-1] // _PLACES))
+    places = range(1, ends[-1] + 1, max(1, -(-ends[-1] // _PLACES)))
     for interrupt in (_InterruptError, KeyboardInterrupt):
         for place in places:
             _interrupt_at(sampler, interrupt, place)
@@ -142,8 +142,8 @@ def nan_energy(subject: SamplerSubject) -> str:
 
 
 def memory(subject: SamplerSubject) -> str:
-    """1,000 steps (120 when quick) take no more memory than 50, and the state does not grow."""
-    steps, warm, x = 120 if subject.quick else 1000, 50, start(400, (2, 8))
+    """1,000 steps (90 when quick) take no more memory than 30, and the state does not grow."""
+    steps, warm, x = 90 if subject.quick else 1000, 30, start(400, (2, 8))
     size = resident = 0
     living: Alive = {}
     sampler = build(subject)  # held until the end: what it keeps would go with it
@@ -188,11 +188,11 @@ def cost(subject: SamplerSubject) -> str:
 
 
 def _best_seconds(sampler: Sampler, x: Tensor, times: int) -> float:
-    """The fastest of several chains of 20 steps under a cheap energy."""
+    """The fastest of several chains of 10 steps under a cheap energy."""
     seconds = []
     for _ in range(times):
         begin = time.perf_counter()
-        run_chain(sampler, bowl, x, steps=20, rng=Rng(2))
+        run_chain(sampler, bowl, x, steps=10, rng=Rng(2))
         seconds.append(time.perf_counter() - begin)
     return min(seconds)
 

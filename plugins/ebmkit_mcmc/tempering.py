@@ -131,11 +131,8 @@ def _stacked(replicas: list[Evaluated]) -> Evaluated:
 
 def _swap(replicas: Evaluated, swapped: Tensor) -> Evaluated:
     """Replicas r and r + 1 of each chain change places where ``swapped[:, r]``."""
+    count, pairs = swapped.shape
     right, left = nn.functional.pad(swapped, (0, 1)), nn.functional.pad(swapped, (1, 0))
-    places = torch.arange(right.shape[1], device=swapped.device) + right.long() - left.long()
-    return Evaluated(*(_at(each, places) for each in replicas))
-
-
-def _at(replicas: Tensor, places: Tensor) -> Tensor:
-    """The replicas at these places of each chain, ``(B, R, …), (B, R) -> (B, R, …)``."""
-    return torch.take_along_dim(replicas, places.view(*places.shape, *[1] * (replicas.ndim - 2)), 1)
+    replica = torch.arange(count * (pairs + 1), device=swapped.device)
+    source = replica + right.flatten().long() - left.flatten().long()
+    return Evaluated(*(each.flatten(0, 1).index_select(0, source).view_as(each) for each in replicas))
