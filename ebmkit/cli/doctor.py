@@ -59,9 +59,7 @@ def _examine() -> list[Finding]:
     from ebmkit.registry import Registry
 
     device = choose_device("auto")
-    name = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    )
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _threads(torch.get_num_threads())
     free = shutil.disk_usage(".").free
     extras = [extra for extra, module in _EXTRAS.items() if importlib.util.find_spec(module)]
     return [
@@ -94,6 +92,10 @@ def _backends() -> str:
         return "nothing: this torch has no torch.distributed"
     found = {"gloo": distributed.is_gloo_available(), "nccl": distributed.is_nccl_available()}
     return " and ".join(name for name, there in found.items() if there) or "no backend"
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _runs() -> Finding:
