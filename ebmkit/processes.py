@@ -13,6 +13,7 @@ from typing import TypeVar, final
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.rendezvous import rendezvous
 
 from ebmkit.core import World, world
 from ebmkit.core.world import collective, largest, same_everywhere
@@ -34,7 +35,7 @@ _ANSWER = 10.0
 
 def restarted() -> bool:
     """Whether torchrun started these processes again after a failure (``--max-restarts``)."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return int(_attempt()) > 0
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def joined(*, timeout: float = 600.0) -> Iterator[Crew]:
         return
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
-        distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
+        _start(backend, timedelta(seconds=timeout))
         register = _Register(world())
     except (RuntimeError, ValueError) as error:
         raise TrainingError(f"the processes of this training do not find each other: {error}") from error
@@ -64,6 +65,21 @@ def joined(*, timeout: float = 600.0) -> Iterator[Crew]:
     finally:
         register.close()
         distributed.destroy_process_group()
+
+
+def _start(backend: str, timeout: timedelta) -> None:
+    """Start torch's process group on keys of its own for each attempt.
+
+    torchrun keeps one store over its restarts, and torch 2.13 reads there the addresses of the processes
+    before, if those of now have not written theirs yet.
+    """
+    store, rank, size = next(iter(rendezvous("env://", timeout=timeout)))
+    fresh = distributed.PrefixStore(f"attempt/{_attempt()}", store)  # type: ignore[attr-defined]
+    distributed.init_process_group(backend, store=fresh, rank=rank, world_size=size, timeout=timeout)
+
+
+def _attempt() -> str:
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
 
 
 @final
@@ -172,8 +188,7 @@ class _Register:
         server = distributed.TCPStore(  # type: ignore[attr-defined]
             address, port, is_master=False, timeout=timedelta(seconds=_ANSWER)
         )
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        self._store = distributed.PrefixStore(f"ebmkit/{attempt}", server)  # type: ignore[attr-defined]
+        self._store = distributed.PrefixStore(f"ebmkit/{_attempt()}", server)  # type: ignore[attr-defined]
         self._names = self._exchange(f"rank {world.rank} ({socket.gethostname()}, process {os.getpid()})")
         self._closed = threading.Event()
         threading.Thread(target=self._beat, name="ebmkit-alive", daemon=True).start()

@@ -193,11 +193,10 @@ def test_torchrun_starts_again_from_the_last_checkpoint(run_file: RunFile, tmp_p
         text=True,
     )
     wait_for(tmp_path / "runs/coopnets/samples/revised-0000021.png", seconds=150)
-    lock = tmp_path / "runs/coopnets/.lock"
-    killed = int(lock.read_text())
+    killed = int((tmp_path / "runs/coopnets/.lock").read_text().split()[0])
     os.kill(killed, signal.SIGKILL)
-    ((code, out, _),) = finish([launcher])
-    assert code == 0
+    ((code, out, err),) = finish([launcher])
+    assert code == 0, err
     assert "from iteration" in out
     assert "done: 60 iterations" in out
     lines = (tmp_path / "runs/coopnets/metrics.jsonl").read_text().splitlines()
