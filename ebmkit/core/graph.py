@@ -207,9 +207,11 @@ def compiled(function: Function, inputs: tuple[Tensor, ...]) -> Function:
     """The function in native code; its Python is followed once, gradients included."""
     from torch.fx.experimental.proxy_tensor import make_fx  # takes a second to import
 
-    options = {"cpp_wrapper": True}  # no Python between the kernels either
     graph: Function = torch.compile(
-        make_fx(function)(*inputs), fullgraph=True, dynamic=False, options=options
+        make_fx(function)(*inputs),
+        fullgraph=True,
+        dynamic=False,
+        options={"cpp_wrapper": True},  # no Python between the kernels either
     )
     return graph
 
