@@ -115,17 +115,13 @@ def _settings(component: str, found: Callable[..., Any], texts: list[str]) -> di
 
 def _setting(text: str) -> tuple[str, Any]:
     """Key and TOML value of ``KEY=VALUE``; what is no TOML is a string, as in ``--set`` of run files."""
-    import tomllib
-
+    from ebmkit.config import override_value
     from ebmkit.errors import ConfigError
 
     key, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"--set {text}: write --set key=value")
-    try:
-        return key, tomllib.loads(f"value = {value}")["value"]
-    except (ValueError, RecursionError):
-        return key, value
+    return key, override_value(value)
 
 
 def _record(component: str, report: Report) -> dict[str, Any]:

@@ -196,13 +196,20 @@ def _apply(document: Document, argument: str) -> Problem | None:
         if not isinstance(table, dict):
             message = f"{part!r} is a value in {document.file}, not a table"
             return Problem("E110", message, source, None, 7, len(name), source)
-    table[key[-1]] = _override_value(raw.strip())
+    table[key[-1]] = override_value(raw.strip())
     document.overrides[key] = argument
     return None
 
 
-def _override_value(raw: str) -> Any:
-    """The value as TOML; a bare word that is not TOML is a string, as a shell user expects."""
+def override_value(raw: str) -> Any:
+    """What stands behind the equals sign of ``--set``, as TOML.
+
+    A bare word that is not TOML is a string, as a shell user expects.
+
+    Examples:
+        >>> override_value("[1, 2]"), override_value("adam")
+        ([1, 2], 'adam')
+    """
     try:
         parsed = tomllib.loads(f"value = {raw}")
     except (ValueError, RecursionError):

@@ -41,7 +41,6 @@ _KEPT = 8
 _AHEAD = 60
 """Steps whose random numbers are drawn together, where each draws few."""
 
-_FEW = 4096
 _TOLERANCE = {"fp32": 1e-3, "mixed": 5e-2, "bf16": 5e-2}
 
 _MODULE = frozenset(vars(nn.Module()))
@@ -123,11 +122,11 @@ class Strides:
         noted = NotedRng(rng)
         _, info = sampler.step(self._with(_values(energy), state.x), state, noted)
         self._draws, self._names = noted.draws, tuple(info)
-        self._few = all(draw.like.numel() <= _FEW for draw in self._draws)
+        self._draws_ahead = inside or all(draw.is_small for draw in self._draws)
 
     def random(self, rng: Rng, steps: int, device: torch.device) -> Iterator[tuple[Tensor, ...]]:
         """What is random in each stride: words, ``(K, draws)``, or the numbers of each draw, ``(K, …)``."""
-        ahead = self.steps * (max(_AHEAD // self.steps, 1) if self._inside or self._few else 1)
+        ahead = self.steps * (max(_AHEAD // self.steps, 1) if self._draws_ahead else 1)
         streams = rng.steps("step")
         for begin in range(0, steps, ahead):
             rngs = list(islice(streams, min(ahead, steps - begin)))

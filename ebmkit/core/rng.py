@@ -50,6 +50,11 @@ class Draw(NamedTuple):
     make: _Make
     like: Tensor
 
+    @property
+    def is_small(self) -> bool:
+        """Whether the call takes longer than the numbers, so that several steps are better drawn together."""
+        return self.like.numel() <= _FEW
+
     def key(self, rng: Rng) -> int:
         """The key of this draw where ``rng`` makes it."""
         return _draw_key(_folded(rng.key, *self.labels), self.number)
