@@ -17,6 +17,7 @@ from ebmkit.data import Batches, Source
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
 from ebmkit.guard import Rollback, easing
 from ebmkit.plan import TABLES, Part, Plan, make_plan
+from ebmkit.quoting import quoted, shortened
 from ebmkit.registry import Registry
 from ebmkit.rundir import find_run
 from ebmkit.training import Experiment, Learner
@@ -24,6 +25,8 @@ from ebmkit.training import Experiment, Learner
 __all__ = ["build_experiment", "build_schedule", "choose_device", "open_source"]
 
 _LOOKED_AT = 16
+_LONGEST = 500
+"""Characters of a message that a part wrote: it may repeat a value of any length."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -166,11 +169,13 @@ def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
             return part.component.factory(**given, **part.values)
     except (CheckpointError, ConfigError, DataError, RunDirectoryError) as error:
         place = [name for name in ("path", "run") if name in part.values]
-        problem = plan.document.problem("E111", str(error), (*key, *place))
+        problem = plan.document.problem("E111", shortened(str(error), _LONGEST), (*key, *place))
         raise ConfigProblemsError([problem], file=plan.document.file) from error
     except ValueError as error:
         owner = f"{part.component.kind} {part.component.name!r} of {part.component.distribution}"
-        raise _refused(plan, key, f"{owner} refuses these settings: {error}") from error
+        raise _refused(
+            plan, key, f"{owner} refuses these settings: {shortened(str(error), _LONGEST)}"
+        ) from error
     except EbmkitError:
         raise
     except Exception as error:
@@ -203,10 +208,10 @@ def _trained_energy(run: str, *, shape: tuple[int, ...], inside: tuple[Path, ...
     folder = find_run(run)
     path = folder.path.resolve()
     if path in inside:
-        raise ConfigError(f"run {run!r} is made of itself")
+        raise ConfigError(f"run {quoted(run)} is made of itself")
     plan = make_plan(read_document(folder.config), Registry.discover())
     if "energy" not in plan.parts:
-        raise ConfigError(f"run {run!r} has no energy")
+        raise ConfigError(f"run {quoted(run)} has no energy")
     checkpoint, _ = newest_checkpoint(folder.checkpoints)
     data = checkpoint.trained_on
     trained = partial(_trained_energy, shape=shape, inside=(*inside, path))
@@ -216,7 +221,7 @@ def _trained_energy(run: str, *, shape: tuple[int, ...], inside: tuple[Path, ...
         energy.load_state_dict(checkpoint.files.get("energy", {}))
     except RuntimeError:
         raise ConfigError(
-            f"the energy of run {run!r} has weights for examples of shape {data.shape}, "
+            f"the energy of run {quoted(run)} has weights for examples of shape {data.shape}, "
             f"not for {tuple(shape)}"
         ) from None
     return energy

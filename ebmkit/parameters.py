@@ -14,6 +14,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from ebmkit.quoting import quoted
+
 __all__ = ["Ge", "Gt", "Le", "Lt", "MinLen", "broken_bound", "check_ranges", "describe_bounds"]
 
 _COMPARISONS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
@@ -78,4 +80,4 @@ def check_ranges(instance: object) -> None:
             continue
         value = getattr(instance, name)
         if (bound := broken_bound(hint, value)) is not None:
-            raise ValueError(f"{type(instance).__name__}: {name} must be {bound}, got {value!r}")
+            raise ValueError(f"{type(instance).__name__}: {name} must be {bound}, got {quoted(value)}")

@@ -19,10 +19,12 @@ from ebmkit.config import (
     RunTable,
     Signature,
     WeightKeys,
+    header,
     signature_of,
 )
 from ebmkit.errors import PluginError
 from ebmkit.optimizers import OPTIMIZERS, Adam, OptimizerSettings
+from ebmkit.quoting import quoted
 from ebmkit.registry import Component, Registry, UnknownComponentError
 from ebmkit.spelling import edits, nearest
 
@@ -194,7 +196,9 @@ def _spelled_tables(reader: Reader) -> dict[str, str]:
         near = nearest(name, [each for each in names if each not in tables]) or nearest(name, names)
         label = f"did you mean {near!r}?" if near else ""
         helps = [] if near else [f"there are: {', '.join(f'[{each}]' for each in names)}"]
-        reader.report("E102", f"unknown table [{name}]", (name,), label=label, helps=helps, suggestion=near)
+        reader.report(
+            "E102", f"unknown table {header((name,))}", (name,), label=label, helps=helps, suggestion=near
+        )
         if near is not None:
             tables.setdefault(near, name)
     for name in ("data", "schedule"):
@@ -226,8 +230,7 @@ class _Use:
         self.name = "use" if "use" in self.table else next(iter(written), None)
         self.value = self.table.get(self.name) if self.name else None
         if self.name not in (None, "use"):
-            owner = f"[{'.'.join(key)}]"
-            reader.unknown_key((*key, self.name), {}, owner=owner, others=["use"])
+            reader.unknown_key((*key, self.name), {}, owner=header(key), others=["use"])
 
 
 @attrs.frozen
@@ -290,10 +293,11 @@ def _find(reader: Reader, registry: Registry, kind: str, use: _Use) -> Component
     if not isinstance(use.value, str):
         names = ", ".join(sorted({each.name for each in registry.components(kind)}))
         if use.name is None:
-            table = ".".join(use.key)
-            reader.report("E106", f"missing key 'use' in [{table}]", use.key, helps=[f"installed: {names}"])
+            reader.report(
+                "E106", f"missing key 'use' in {header(use.key)}", use.key, helps=[f"installed: {names}"]
+            )
         else:
-            message = f"'use' must be a string, got {use.value!r}"
+            message = f"'use' must be a string, got {quoted(use.value)}"
             reader.report("E104", message, (*use.key, use.name), value=True, helps=[f"installed: {names}"])
         return None
     try:
@@ -312,7 +316,7 @@ def _places(reader: Reader, key: Key, slot: str, component: Component) -> list[K
     if table:
         return [(slot,)] if slot == "part" else [(slot, name) for name in table]
     if table is not None or slot not in (reader.table(key) or {}):
-        wanted = f"[{'.'.join(inner)}]" if slot == "part" else f"[{'.'.join(inner)}.NAME]"
+        wanted = header(inner if slot == "part" else (*inner, "NAME"))
         message = f"{_owner(component)} is made of other parts: add a table {wanted}"
         reader.report("E106", message, (*key, "use"), value=True, helps=[f'{wanted} with use = "…"'])
     return []
@@ -370,7 +374,7 @@ def _read_optimizer(reader: Reader, key: Key) -> OptimizerSettings:
     use = _Use(reader, key)
     name = "adam" if use.value is None else use.value
     if name not in list(OPTIMIZERS):  # it may be a table, which cannot be hashed
-        message = f"no optimizer named {name!r}; there are: {', '.join(OPTIMIZERS)}"
+        message = f"no optimizer named {quoted(name)}; there are: {', '.join(OPTIMIZERS)}"
         near = nearest(str(name), OPTIMIZERS)
         label = f"did you mean {near!r}?" if near else ""
         place = (*key, use.name or "use")

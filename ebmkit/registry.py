@@ -20,6 +20,7 @@ import pluggy
 from ebmkit import plugin as hookspecs
 from ebmkit.errors import PluginError
 from ebmkit.outline import Outline, outline
+from ebmkit.quoting import quoted
 from ebmkit.selection import Selection
 from ebmkit.signals import EndedBySignal
 from ebmkit.signature import Signature, signature_of
@@ -289,10 +290,10 @@ class Registry:
         names = sorted({each.name for each in self.components(kind)})
         if not self._plugins and not self.broken:
             return UnknownComponentError(
-                f"no {kind} named {use!r}: no ebmkit plugins are installed in this Python; "
+                f"no {kind} named {quoted(use)}: no ebmkit plugins are installed in this Python; "
                 "a source tree has no entry points until it is installed: pip install ."
             )
-        message = f"no {kind} named {use!r}; installed: {', '.join(names) or 'none'}"
+        message = f"no {kind} named {quoted(use)}; installed: {', '.join(names) or 'none'}"
         absent = [*map(str, self.broken), *(f"{each} is switched off" for each in self.switched_off)]
         return UnknownComponentError("\n".join([message, *absent]), nearest(use, names))
 

@@ -19,6 +19,7 @@ import tomli_w
 
 from ebmkit.durable import is_alive, make_folder, replace_file, write_synced
 from ebmkit.errors import RunDirectoryError, RunDirectoryInUseError
+from ebmkit.quoting import quoted
 
 __all__ = ["RUNS", "RunFolder", "find_run"]
 
@@ -191,7 +192,9 @@ def find_run(name: str | None) -> RunFolder:
             if (path / "config.toml").is_file():
                 return RunFolder(path)
     known = ", ".join(path.name for path in _by_age()) or "none"
-    raise RunDirectoryError(f"no run {name!r}; runs here: {known}" if name else f"no run under {RUNS}/ yet")
+    raise RunDirectoryError(
+        f"no run {quoted(name)}; runs here: {known}" if name else f"no run under {RUNS}/ yet"
+    )
 
 
 def _by_age() -> list[Path]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import attrs
 
 from ebmkit.errors import ConfigError
+from ebmkit.quoting import quoted
 from ebmkit.spelling import did_you_mean
 
 __all__ = ["VARIABLE", "Selection", "switch_off"]
@@ -68,7 +69,9 @@ class Selection:
             if name not in known:
                 hint = did_you_mean(name, known)
                 names = ", ".join(sorted({plugin for plugin, _ in installed}))
-                message = f"-p and {VARIABLE}: no plugin named {name!r} is installed; there are: {names}"
+                message = (
+                    f"-p and {VARIABLE}: no plugin named {quoted(name)} is installed; there are: {names}"
+                )
                 raise ConfigError(message + (f"; {hint}" if hint else ""))
 
 
@@ -83,6 +86,6 @@ def switch_off(names: Sequence[str]) -> None:
     """
     for name in names:
         if not name.startswith(_NOT):
-            raise ConfigError(f"-p takes no:NAME, which switches a plugin off, got {name!r}")
+            raise ConfigError(f"-p takes no:NAME, which switches a plugin off, got {quoted(name)}")
         before = os.environ.get(VARIABLE)
         os.environ[VARIABLE] = name if before is None else f"{before},{name}"

@@ -180,6 +180,47 @@ def test_a_misspelt_table_or_use_is_one_problem_and_read_on(run_file: RunFile, e
     assert "did you mean 'temperature'?" in err
 
 
+LONG = "a" * 5000
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ("run", f'device = "{LONG}"'),
+        ("run", f'seed = "{LONG}"'),
+        ("run", f"{LONG} = 1"),
+        ("data", f'path = "{LONG}"'),
+        ("energy", f'use = "{LONG}"'),
+        ("energy", f"channels = [{'-1, ' * 5000}]"),
+        ("energy", f'channels = "[{"8, " * 5000}]"'),
+        ("energy", f'optimizer = {{ use = "{LONG}" }}'),
+        ("energy", f"optimizer = {{ {LONG} = 1 }}"),
+        ("energy", f'optimizer = "{LONG}"'),
+        ("revision", f"temperature = {LONG}"),
+        ("revision", f"[{LONG}]\nuse = 1"),
+        ("revision", f"[energy.part.{LONG}]\nuse = 1"),
+    ],
+)
+def test_a_value_of_thousands_of_characters_is_shown_by_its_ends(
+    table: str, line: str, run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    file = run_file("coopnets")
+    text = file.read_text()
+    begin = text.index(f"[{table}]")
+    name = line.partition(" = ")[0]
+    before, section, after = text[:begin], *text[begin:].partition("\n\n")[::2]
+    section = re.sub(rf"^{name} = .*\n", "", section, flags=re.MULTILINE)  # a key that is there already
+    file.write_text(f"{before}{section}\n{line}\n\n{after}")
+    number = file.read_text()[: file.read_text().index(line)].count("\n") + 1
+    outcome = ebmkit("check", file)
+    assert outcome.code in (2, 4)
+    assert re.search(rf"--> {re.escape(str(file))}:{number}:\d+$", outcome.err, re.MULTILINE), outcome.err
+    assert max(map(len, outcome.err.splitlines())) < 600  # of parts; ebmkit's own are shorter
+    override = ebmkit("check", run_file("coopnets"), "--set", f"{table}.{line}")
+    assert override.code in (0, 2, 4)
+    assert max(map(len, override.err.splitlines()), default=0) < 600
+
+
 def test_a_key_of_another_table_is_told_with_that_table(run_file: RunFile, ebmkit: Ebmkit) -> None:
     file = run_file("coopnets")
     file.write_text("seed = 3\n" + file.read_text().replace("outputs = 3", "outputs = 3\nlr = 1e-3"))

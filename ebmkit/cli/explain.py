@@ -36,13 +36,14 @@ def _page(code: str) -> str:
     """The page without its Markdown, which is for the documentation."""
     from ebmkit.config.pages import pages
     from ebmkit.errors import ConfigError
+    from ebmkit.quoting import quoted
     from ebmkit.spelling import did_you_mean
 
     page = pages().get(code.upper())
     if page is None:
         hint = did_you_mean(code.upper(), pages())
         known = f"codes are {next(iter(pages()))} to {list(pages())[-1]}"
-        raise ConfigError(f"no error has the code {code!r}: {known}" + (f"; {hint}" if hint else ""))
+        raise ConfigError(f"no error has the code {quoted(code)}: {known}" + (f"; {hint}" if hint else ""))
     lines, code_block = [], False
     for line in page.strip().splitlines():
         if line.startswith("```"):

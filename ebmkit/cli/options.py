@@ -37,6 +37,7 @@ Output = Annotated[
 def split_component(component: str) -> tuple[str, str]:
     """Kind and name of ``sampler/langevin``; plural kinds are understood."""
     from ebmkit.errors import ConfigError
+    from ebmkit.quoting import quoted
     from ebmkit.registry import KINDS
     from ebmkit.spelling import did_you_mean
 
@@ -47,7 +48,7 @@ def split_component(component: str) -> tuple[str, str]:
         hint = did_you_mean(kind, KINDS) if slash else _of_a_kind(component)
         kinds = ", ".join(KINDS)
         raise ConfigError(
-            f"{component!r} is not KIND/NAME; kinds are {kinds}" + (f"; {hint}" if hint else "")
+            f"{quoted(component)} is not KIND/NAME; kinds are {kinds}" + (f"; {hint}" if hint else "")
         )
     return kind, name
 

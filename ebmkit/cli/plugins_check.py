@@ -97,19 +97,21 @@ def _settings(component: str, found: Callable[..., Any], texts: list[str]) -> di
     from ebmkit.config import signature_of
     from ebmkit.config.convert import ConversionError, OutOfRangeError, convert
     from ebmkit.errors import ConfigError
+    from ebmkit.quoting import quoted, shortened
     from ebmkit.spelling import did_you_mean
 
     hints = {each.name: each.hint for each in signature_of(found).parameters}
     settings = {}
     for text in texts:
         key, value = _setting(text)
+        shown = shortened(text)
         if key not in hints:
             said = did_you_mean(key, hints) or f"it has {', '.join(hints) or 'none'}"
-            raise ConfigError(f"--set {text}: {component} has no parameter {key!r}; {said}")
+            raise ConfigError(f"--set {shown}: {component} has no parameter {quoted(key)}; {said}")
         try:
             settings[key] = convert(value, hints[key])
         except (ConversionError, OutOfRangeError) as error:
-            raise ConfigError(f"--set {text}: {key!r} {error}") from None
+            raise ConfigError(f"--set {shown}: {key!r} {error}") from None
     return settings
 
 
@@ -117,10 +119,11 @@ def _setting(text: str) -> tuple[str, Any]:
     """Key and TOML value of ``KEY=VALUE``; what is no TOML is a string, as in ``--set`` of run files."""
     from ebmkit.config import override_value
     from ebmkit.errors import ConfigError
+    from ebmkit.quoting import shortened
 
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"--set {text}: write --set key=value")
+        raise ConfigError(f"--set {shortened(text)}: write --set key=value")
     return key, override_value(value)
 
 

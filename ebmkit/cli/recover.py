@@ -75,11 +75,12 @@ def recover(
 
 def _sizes(text: str, *, side: int) -> list[int]:
     from ebmkit.errors import ConfigError
+    from ebmkit.quoting import quoted
 
     try:
         sizes = [int(size) for size in text.split(",")]
     except ValueError:
-        raise ConfigError(f"--mask-size takes whole numbers such as 20,30,40; got {text!r}") from None
+        raise ConfigError(f"--mask-size takes whole numbers such as 20,30,40; got {quoted(text)}") from None
     if not all(1 <= size <= side for size in sizes):
         raise ConfigError(f"--mask-size {text}: squares in these images have 1 to {side} pixels a side")
     return sizes

@@ -1,7 +1,7 @@
 """Run files: TOML with positions, typed against the constructors of the parts, all errors at once."""
 
 from ebmkit.config.convert import as_toml, describe
-from ebmkit.config.document import ConfigProblemsError, Document, Key, override_value, read_document
+from ebmkit.config.document import ConfigProblemsError, Document, Key, header, override_value, read_document
 from ebmkit.config.reader import Reader
 from ebmkit.config.tables import ChainKeys, DataKeys, GuardTable, RunTable, WeightKeys
 from ebmkit.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
@@ -22,6 +22,7 @@ __all__ = [
     "WeightKeys",
     "as_toml",
     "describe",
+    "header",
     "override_value",
     "read_document",
     "signature_of",

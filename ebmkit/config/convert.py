@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import tomli_w
 
 from ebmkit.parameters import broken_bound, describe_bounds
+from ebmkit.quoting import quoted
 
 __all__ = ["ConversionError", "OutOfRangeError", "as_toml", "convert", "describe"]
 
@@ -62,7 +63,7 @@ def convert(value: Any, hint: Any) -> Any:
         error.repaired = _repair(value, hint)
         raise
     if (bound := broken_bound(hint, converted)) is not None:
-        raise OutOfRangeError(f"must be {bound}, got {value!r}")
+        raise OutOfRangeError(f"must be {bound}, got {quoted(value)}")
     return converted
 
 
@@ -106,17 +107,24 @@ def _scalar(value: Any, hint: Any) -> Any:
     # bool is a subclass of int in Python, but true is no number in a run file.
     if type(value) is not hint:
         wanted = _NAMES.get(hint, describe(hint))
-        raise ConversionError(f"must be {wanted}, got {_NAMES.get(type(value), 'a date or time')}: {value!r}")
+        raise ConversionError(f"must be {wanted}, got {_what(value)}")
     if hint is float and math.isnan(value):
         raise OutOfRangeError("must be a number, got nan")
     return value
+
+
+def _what(value: Any) -> str:
+    """A wrong value with its type: ``a string: 'adam'``."""
+    return f"{_NAMES.get(type(value), 'a date or time')}: {quoted(value)}"
 
 
 def _choice(value: Any, choices: tuple[Any, ...]) -> Any:
     if any(value == choice and type(value) is type(choice) for choice in choices):
         return value
     listed = ", ".join(repr(choice) for choice in choices)
-    raise ConversionError(f"must be one of {listed}, got {value!r}", [str(choice) for choice in choices])
+    raise ConversionError(
+        f"must be one of {listed}, got {quoted(value)}", [str(choice) for choice in choices]
+    )
 
 
 def _any_of(value: Any, hints: tuple[Any, ...]) -> Any:
@@ -134,11 +142,11 @@ def _any_of(value: Any, hints: tuple[Any, ...]) -> Any:
 
 def _items(value: Any, hints: tuple[Any, ...]) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise ConversionError(f"must be a list, got {_NAMES.get(type(value), 'a date or time')}: {value!r}")
+        raise ConversionError(f"must be a list, got {_what(value)}")
     if hints[-1] is Ellipsis:
         return tuple(_convert(item, hints[0]) for item in value)
     if len(value) != len(hints):
-        raise ConversionError(f"must have {len(hints)} entries, got {len(value)}: {value!r}")
+        raise ConversionError(f"must have {len(hints)} entries, got {len(value)}: {quoted(value)}")
     return tuple(_convert(item, hint) for item, hint in zip(value, hints, strict=True))
 
 

@@ -13,8 +13,9 @@ import attrs
 from ebmkit.config.positions import Position, Repeat, locate, repeats
 from ebmkit.config.problems import Problem, render
 from ebmkit.errors import ConfigError
+from ebmkit.quoting import quoted, shortened
 
-__all__ = ["ConfigProblemsError", "Document", "Key", "read_document"]
+__all__ = ["ConfigProblemsError", "Document", "Key", "header", "override_value", "read_document"]
 
 Key = tuple[str, ...]
 
@@ -58,7 +59,8 @@ class Document:
     ) -> Problem:
         """A problem placed at the key (or at its value): in the file, or at the override that set it.
 
-        A key that does not stand in the file has the place of the table around it.
+        A table that only tables inside it make has the place of the first of them; any other key that
+        does not stand in the file has that of the table around it.
         """
         details: dict[str, Any] = {"label": label, "helps": tuple(helps), "suggestion": suggestion}
         if (argument := self._override(key)) is not None:
@@ -66,8 +68,7 @@ class Document:
             source = f"--set {argument}"
             column += len("--set ")
             return Problem(code, message, source, None, column, length, source, **details)
-        around = (key[:end] for end in range(len(key), 0, -1))
-        position = next((self.positions[each] for each in around if each in self.positions), None)
+        position = self._position(key)
         if position is None:
             return Problem(code, message, self.file, **details)
         line = _line(self.text, position.line)
@@ -75,6 +76,13 @@ class Document:
         if value:
             column, length = position.value_column, position.value_length
         return Problem(code, message, self.file, position.line, column, length, line, **details)
+
+    def _position(self, key: Key) -> Position | None:
+        for end in range(len(key), 0, -1):
+            inside = (each for each in self.positions if each[:end] == key[:end])
+            if (first := min(inside, key=len, default=None)) is not None:
+                return self.positions[first]
+        return None
 
     def _override(self, key: Key) -> str | None:
         """The override that set this key, the table around it, or the first one of a table it made."""
@@ -85,6 +93,16 @@ class Document:
             return None
         below = (argument for set_, argument in self.overrides.items() if set_[: len(key)] == key)
         return next(below, None)
+
+
+def header(key: Key) -> str:
+    """A table as a run file names it.
+
+    Examples:
+        >>> header(("energy", "parts", "first"))
+        '[energy.parts.first]'
+    """
+    return f"[{shortened('.'.join(key))}]"
 
 
 def _place_in(argument: str, key: Key, *, value: bool) -> tuple[int, int]:
@@ -157,8 +175,8 @@ def _without(text: str, again: Sequence[Repeat]) -> str:
 
 def _repeat_problem(file: str, text: str, each: Repeat) -> Problem:
     line = _line(text, each.again.line)
-    header = each.again.value_column == each.again.column
-    name = f"table [{'.'.join(each.path)}]" if header else f"key {each.path[-1]!r}"
+    is_header = each.again.value_column == each.again.column
+    name = f"table {header(each.path)}" if is_header else f"key {quoted(each.path[-1])}"
     label = f"already in line {each.first.line}: remove one of them"
     place = (file, each.again.line, each.again.column, each.again.length)
     return Problem("E112", f"{name} stands twice", *place, line, label)
@@ -179,7 +197,7 @@ def _meant(line: str, column: int) -> str:
     if found is None or found.start(2) != column - 1:
         return ""
     word = found[2].lower() if found[2].lower() in ("true", "false") else f'"{found[2]}"'
-    return f"write: {found[1]} = {word}"
+    return shortened(f"write: {found[1]} = {word}")
 
 
 def _apply(document: Document, argument: str) -> Problem | None:
@@ -188,13 +206,13 @@ def _apply(document: Document, argument: str) -> Problem | None:
     key = tuple(part.strip() for part in name.split("."))
     source = f"--set {argument}"
     if not equals or not key[1:] or not all(key):
-        message = f"--set takes table.key=value, got {argument!r}"
+        message = f"--set takes table.key=value, got {quoted(argument)}"
         return Problem("E110", message, source, None, 7, max(len(argument), 1), source)
     table = document.data
     for part in key[:-1]:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            message = f"{part!r} is a value in {document.file}, not a table"
+            message = f"{quoted(part)} is a value in {document.file}, not a table"
             return Problem("E110", message, source, None, 7, len(name), source)
     table[key[-1]] = override_value(raw.strip())
     document.overrides[key] = argument

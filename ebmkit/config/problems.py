@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
+from ebmkit.quoting import shortened
+
 __all__ = ["Problem", "as_json", "render"]
 
-_WIDTH = 96
+_WIDTH = 80
+"""Columns of the lines that show a place: carets would not stand under a line that the terminal breaks."""
 
 
 @attrs.frozen
@@ -55,24 +58,29 @@ def as_json(problems: Sequence[Problem]) -> list[dict[str, object]]:
 def _lines(problem: Problem) -> Iterator[str]:
     number = "" if problem.line is None else str(problem.line)
     margin = " " * len(number)
-    place = problem.path if problem.line is None else f"{problem.path}:{problem.line}:{problem.column}"
+    place = shortened(problem.path, _WIDTH - len(" --> "))
+    if problem.line is not None:
+        place = f"{problem.path}:{problem.line}:{problem.column}"
     yield f"error[{problem.code}]: {problem.message}"
     yield f"{margin} --> {place}"
+    label, helps = problem.label, problem.helps
     if problem.source_line is not None and problem.column is not None:
-        line, column, length = _window(problem.source_line, problem.column, problem.length)
+        width = _WIDTH - len(f"{number} | ")
+        line, column, length = _window(problem.source_line, problem.column, problem.length, width)
         yield f"{margin} |"
         yield f"{number} | {line}"
-        yield f"{margin} | {' ' * (column - 1)}{'^' * length} {problem.label}".rstrip()
-    elif problem.label:
-        yield f"{margin} = help: {problem.label}"
-    for text in problem.helps:
+        carets = " " * (column - 1) + "^" * length
+        if len(f"{carets} {label}") <= width:
+            carets, label = f"{carets} {label}", ""
+        yield f"{margin} | {carets}".rstrip()
+    for text in (label, *helps) if label else helps:
         yield f"{margin} = help: {text}"
 
 
-def _window(line: str, column: int, length: int) -> tuple[str, int, int]:
+def _window(line: str, column: int, length: int, width: int) -> tuple[str, int, int]:
     """The part of a long line around the carets; a tab becomes one blank so that they stay in place."""
     line = line.replace("\t", " ")
-    begin = max(0, min(column - 1 - _WIDTH // 3, len(line) - _WIDTH))
-    shown = line[begin : begin + _WIDTH]
+    begin = max(0, min(column - 1 - width // 3, len(line) - width))
+    shown = line[begin : begin + width]
     column -= begin
     return shown, column, max(1, min(length, len(shown) - column + 1))

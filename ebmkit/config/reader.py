@@ -9,6 +9,7 @@ from typing import Any
 from ebmkit.config.convert import ConversionError, OutOfRangeError, as_toml, convert, describe
 from ebmkit.config.document import ConfigProblemsError, Document, Key
 from ebmkit.config.problems import Problem
+from ebmkit.quoting import quoted, shortened
 from ebmkit.signature import REQUIRED, Parameter
 from ebmkit.spelling import did_you_mean, edits, nearest
 
@@ -47,8 +48,7 @@ class Reader:
         for part in key:
             found = found.get(part) if isinstance(found, dict) else None
         if found is not None and not isinstance(found, dict):
-            shown = textwrap.shorten(repr(found), 40)
-            self.report("E104", f"{'.'.join(key)!r} must be a table, got {shown}", key)
+            self.report("E104", f"{quoted('.'.join(key))} must be a table, got {quoted(found)}", key)
             return None
         return found
 
@@ -111,9 +111,9 @@ class Reader:
             near = near or _by_doc(name, known)
             label = f"did you mean {near!r}?" if near else ""
             listed = [f"its keys: {', '.join(known)}"] if known and not near and not helps else []
-            helps = [*listed, *([f"{name!r} is a key of {homes}"] if tables else []), *helps]
+            helps = [*listed, *([f"{quoted(name)} is a key of {homes}"] if tables else []), *helps]
         explained = _lines_of(known[near]) if near is not None and near in known else []
-        message = f"unknown key {name!r} for {owner}"
+        message = f"unknown key {quoted(name)} for {owner}"
         self.report("E103", message, key, label=label, helps=[*explained, *helps], suggestion=near)
         return near
 
@@ -131,7 +131,7 @@ class Reader:
         except ConversionError as error:
             label = did_you_mean(str(value), error.choices)
             if not label and error.repaired is not None:
-                label = f"write: {key[-1]} = {as_toml(error.repaired)}"
+                label = f"write: {key[-1]} = {shortened(as_toml(error.repaired))}"
             suggestion = None if error.repaired is None else as_toml(error.repaired)
             self.report(
                 "E104",

@@ -13,6 +13,7 @@ import attrs
 
 from ebmkit.errors import ConfigError
 from ebmkit.plugin import API_VERSION
+from ebmkit.quoting import quoted
 
 __all__ = ["TABLES", "write_plugin"]
 
@@ -113,7 +114,7 @@ def write_plugin(name: str, kind: str, parent: Path) -> Path:
     name = name.removeprefix("ebmkit-")
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ConfigError(
-            f"{name!r} is no name for a part: use lower-case letters, digits and single hyphens, "
+            f"{quoted(name)} is no name for a part: use lower-case letters, digits and single hyphens, "
             "beginning with a letter, such as my-sampler"
         )
     plugin = _Plugin(kind, name)

@@ -16,6 +16,7 @@ import attrs
 import numpy as np
 
 from ebmkit.errors import DataError
+from ebmkit.quoting import quoted
 from ebmkit_images.decode import is_image_name, printable
 from ebmkit_images.names import Names
 
@@ -41,7 +42,7 @@ class Choice:
         if not chosen:
             found = f"{len(names)} images" if names else "no image file"
             if names and not matching:
-                found += f", and none matches pattern = {self.pattern!r}"
+                found += f", and none matches pattern = {quoted(self.pattern)}"
             elif matching:
                 found += f", and skip = {self.skip} leaves none"
             raise DataError(f"path = {path!r} holds {found}")
@@ -94,9 +95,7 @@ class Directory(Place):
 
     def __init__(self, path: str, choice: Choice) -> None:
         self.path = path
-        if not Path(path).is_dir():
-            reason = "is not a folder" if Path(path).exists() else "does not exist"
-            raise DataError(f"path = {path!r} {reason}")
+        _refuse_no_folder(path)
         files = sorted(_walk(path))
         names = [name for name, _ in files]
         chosen = choice.of(names, path)
@@ -126,6 +125,22 @@ class Directory(Place):
             return zlib.crc32(Path(self.label(position)).read_bytes())
         except OSError:
             return 0
+
+
+def _refuse_no_folder(path: str) -> None:
+    try:
+        if stat.S_ISDIR(Path(path).stat().st_mode):
+            return
+        reason = "is not a folder"
+        if zipfile.is_zipfile(path):
+            reason += ' but a zip archive, which use = "zip" reads'
+    except (FileNotFoundError, NotADirectoryError):
+        reason = "does not exist"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    except ValueError as error:  # no file can have such a name
+        reason = f"cannot be read: {error}"
+    raise DataError(f"path = {path!r} {reason}")
 
 
 def _walk(root: str) -> Iterator[tuple[str, int]]:
@@ -241,7 +256,9 @@ def _forget_members(opened: zipfile.ZipFile) -> None:
 def _open_zip(path: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"path = {path!r} does not exist") from None
-    except (OSError, zipfile.BadZipFile) as error:
+    except IsADirectoryError:
+        raise DataError(f'path = {path!r} is a folder, which use = "folder" reads') from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"cannot read the zip archive {path!r}: {error}") from None

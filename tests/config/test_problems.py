@@ -42,7 +42,17 @@ def test_a_tab_and_a_long_line_leave_the_carets_under_the_key() -> None:
     shown = render([Problem("E1", "m", "f", 3, column, 3, line)], file="f").splitlines()
     text, carets = shown[3], shown[4]
     assert text[carets.index("^") : carets.rindex("^") + 1] == "key"
-    assert max(map(len, shown)) <= 110
+    assert max(map(len, shown)) <= 80
+
+
+def test_a_label_that_does_not_fit_beside_the_carets_stands_below() -> None:
+    line = "optimizer = { use = 'adam', betas = [0.9, 0.99], lr_decay = 'none', lr_spam = 9 }"
+    column = line.index("lr_spam") + 1
+    label = "did you mean 'lr_span'?"
+    shown = render([Problem("E1", "m", "f", 3, column, 7, line, label)], file="f").splitlines()
+    assert shown[4].endswith("^^^^^^^")
+    assert shown[5] == f"  = help: {label}"
+    assert max(map(len, shown)) <= 80
 
 
 def test_as_json_says_the_same() -> None:

@@ -206,3 +206,27 @@ def test_what_is_left_out_is_told_at_the_start(run_file: RunFile, ebmkit: Ebmkit
     assert outcome.code == 0
     assert "1 unreadable images are left out" in outcome.out
     assert "broken.png" in outcome.out
+
+
+@pytest.mark.parametrize("source", [Folder, Zip])
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("a" * 5000, "File name too long"), ("a\0b", "null byte"), ("there.png/images", "does not exist")],
+)
+def test_a_path_that_cannot_be_is_an_error_of_the_data(
+    source: type[Folder | Zip], path: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grey().save("there.png")
+    with pytest.raises(DataError, match=reason):
+        source(path=path, size=12)
+
+
+def test_a_folder_and_an_archive_that_are_taken_for_each_other(tmp_path: Path) -> None:
+    archive = tmp_path / "faces.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("1.png", encoded(grey()))
+    with pytest.raises(DataError, match='is not a folder but a zip archive, which use = "zip" reads'):
+        Folder(path=str(archive), size=12)
+    with pytest.raises(DataError, match='is a folder, which use = "folder" reads'):
+        Zip(path=str(tmp_path), size=12)
