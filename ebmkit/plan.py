@@ -142,14 +142,14 @@ def make_plan(document: Document, registry: Registry) -> Plan:
             unknown components are all there is.
     """
     reader = Reader(document)
-    tables = _spelled_tables(reader)
-    found = _search_all(reader, registry, tables)
+    _spell_tables(reader)
+    found = _search_all(reader, registry)
     reader.elsewhere = _homes(found.values())
     _refuse_keys_outside(reader)
-    run = RunTable(**_read_own(reader, tables, "run"))
-    guard = GuardTable(**_read_own(reader, tables, "guard"))
-    parts = {name: _read_part(reader, found[name]) for name in TABLES if name in found}
-    _check_wiring(reader, parts, tables)
+    run = RunTable(**_read_own(reader, "run"))
+    guard = GuardTable(**_read_own(reader, "guard"))
+    parts = {name: _read_part(reader, each) for name, each in found.items()}
+    _check_wiring(reader, parts)
     _check_easing(reader, guard, parts)
     try:
         reader.finish()
@@ -160,9 +160,9 @@ def make_plan(document: Document, registry: Registry) -> Plan:
     return Plan(document, run, guard, parts)
 
 
-def _read_own(reader: Reader, tables: Mapping[str, str], name: str) -> dict[str, Any]:
+def _read_own(reader: Reader, name: str) -> dict[str, Any]:
     """The values of a table whose keys are all ebmkit's."""
-    return reader.values((tables.get(name, name),), signature_of(_OWN[name]).parameters, owner=f"[{name}]")
+    return reader.values((name,), signature_of(_OWN[name]).parameters, owner=f"[{name}]")
 
 
 def keys_of(data: dict[str, Any], registry: Registry) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def keys_of(data: dict[str, Any], registry: Registry) -> dict[str, Any]:
         registry: the parts there are.
     """
     reader = Reader(Document("", "", data, {}, {}))
-    found = _search_all(reader, registry, {name: name for name in TABLES if name in data})
+    found = _search_all(reader, registry)
     keys: dict[str, Any] = {f"{name}.use": kind for name, kind in TABLES.items() if name in data}
     for table, parameters in _tables_of(found.values()).items():
         keys |= {f"{table}.{each.name}": _bare(each.hint) for each in parameters}
@@ -185,26 +185,21 @@ def _bare(hint: Any) -> Any:
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
-def _spelled_tables(reader: Reader) -> dict[str, str]:
-    """The tables by the name each should have; a misspelt one is a problem, but read like the right one."""
+def _spell_tables(reader: Reader) -> None:
+    """Report every misspelt table, and read it as the right one; report those that every run needs."""
     names = [*TABLES, *_OWN]
     data = reader.document.data
-    tables = {name: name for name in names if name in data}
-    for name, table in data.items():
-        if name in names or not isinstance(table, dict):
-            continue
-        near = nearest(name, [each for each in names if each not in tables]) or nearest(name, names)
+    for name in [each for each, table in data.items() if each not in names and isinstance(table, dict)]:
+        near = nearest(name, names, taken=data)
         label = f"did you mean {near!r}?" if near else ""
-        helps = [] if near else [f"there are: {', '.join(f'[{each}]' for each in names)}"]
-        reader.report(
-            "E102", f"unknown table {header((name,))}", (name,), label=label, helps=helps, suggestion=near
-        )
-        if near is not None:
-            tables.setdefault(near, name)
+        helps = [] if near else [f"there are: {', '.join(header((each,)) for each in names)}"]
+        message = f"unknown table {header((name,))}"
+        reader.report("E102", message, (name,), label=label, helps=helps, suggestion=near)
+        if near is not None and not ("use" in data[name] and "use" in (reader.table((near,)) or {})):
+            reader.rename((name,), near)
     for name in ("data", "schedule"):
-        if name not in tables:
+        if name not in reader.document.data:
             reader.report("E106", f"missing table [{name}]", (), helps=[f'add [{name}] with use = "…"'])
-    return tables
 
 
 def _refuse_keys_outside(reader: Reader) -> None:
@@ -214,23 +209,15 @@ def _refuse_keys_outside(reader: Reader) -> None:
             reader.unknown_key((name,), {}, owner="the file itself, which has only tables")
 
 
-class _Use:
-    """What ``use`` says in the table at ``key``; a misspelt one is a problem, but read like the right one.
-
-    Attributes:
-        table: the table; empty where a plain value stands in its place.
-        name: the key as it is written, None where there is none.
-        value: what it says.
-    """
-
-    def __init__(self, reader: Reader, key: Key) -> None:
-        self.key = key
-        self.table = reader.table(key) or {}
-        written = [name for name, value in self.table.items() if edits(name, "use") <= 1]
-        self.name = "use" if "use" in self.table else next(iter(written), None)
-        self.value = self.table.get(self.name) if self.name else None
-        if self.name not in (None, "use"):
-            reader.unknown_key((*key, self.name), {}, owner=header(key), others=["use"])
+def _use(reader: Reader, key: Key) -> Any:
+    """What ``use`` says in the table at ``key``, None without it; a misspelt one is reported, and read."""
+    table = reader.table(key) or {}
+    wrong = next((name for name in table if edits(name, "use") <= 1), None)
+    if "use" not in table and wrong is not None:
+        reader.unknown_key((*key, wrong), {}, owner=header(key), others=["use"])
+        reader.rename((*key, wrong), "use")
+        return table[wrong]
+    return table.get("use")
 
 
 @attrs.frozen
@@ -238,14 +225,14 @@ class _Found:
     """A table whose component is known, and those inside it.
 
     Attributes:
-        key: where it stands in the file, as it is spelled there.
-        home: where it would stand if it were spelled right.
+        key: where it stands.
+        use: what names its component.
+        slots: the keys under which tables of parts stand in it.
         nested: by their place under this table, as in ``Part``.
     """
 
     key: Key
-    home: Key
-    use: _Use
+    use: str
     component: Component
     slots: tuple[str, ...]
     nested: Mapping[Key, _Found]
@@ -258,7 +245,7 @@ class _Found:
 
     def common(self) -> tuple[Parameter, ...]:
         """The keys of the table that ebmkit reads, beside ``use`` and ``optimizer``."""
-        shared = _SHARED.get(self.home[0] if not self.home[1:] else self.home[-2])
+        shared = _SHARED.get(self.key[0] if not self.key[1:] else self.key[-2])
         return signature_of(shared).parameters if shared is not None else ()
 
     def parameters(self) -> tuple[Parameter, ...]:
@@ -266,17 +253,17 @@ class _Found:
         return (*self.common(), *self.component.signature.parameters)
 
 
-def _search_all(reader: Reader, registry: Registry, tables: Mapping[str, str]) -> dict[str, _Found]:
-    found = {name: _search(reader, registry, (tables[name],), (name,)) for name in TABLES if name in tables}
+def _search_all(reader: Reader, registry: Registry) -> dict[str, _Found]:
+    found = {name: _search(reader, registry, (name,)) for name in TABLES}
     return {name: each for name, each in found.items() if each is not None}
 
 
-def _search(reader: Reader, registry: Registry, key: Key, home: Key) -> _Found | None:
-    """The table at ``key``; None where it is no table or its component is unknown."""
+def _search(reader: Reader, registry: Registry, key: Key) -> _Found | None:
+    """The table at ``key``; None where there is none, it is no table or its component is unknown."""
     if reader.table(key) is None:
         return None
-    use = _Use(reader, key)
-    component = _find(reader, registry, TABLES[home[0]], use)
+    use = _use(reader, key)
+    component = _find(reader, registry, key, use)
     if component is None:
         return None
     slots = tuple(slot.name for slot in component.signature.parts if slot.name in NESTED)
@@ -284,49 +271,66 @@ def _search(reader: Reader, registry: Registry, key: Key, home: Key) -> _Found |
         place: each
         for slot in slots
         for place in _places(reader, key, slot, component)
-        if (each := _search(reader, registry, (*key, *place), (*home, *place))) is not None
+        if (each := _search(reader, registry, (*key, *place))) is not None
     }
-    return _Found(key, home, use, component, slots, nested)
+    return _Found(key, use, component, slots, nested)
 
 
-def _find(reader: Reader, registry: Registry, kind: str, use: _Use) -> Component | None:
-    if not isinstance(use.value, str):
-        names = ", ".join(sorted({each.name for each in registry.components(kind)}))
-        if use.name is None:
-            reader.report(
-                "E106", f"missing key 'use' in {header(use.key)}", use.key, helps=[f"installed: {names}"]
-            )
+def _find(reader: Reader, registry: Registry, key: Key, use: Any) -> Component | None:
+    """The component that ``use`` of the table at ``key`` names; None, and a problem, where it names none."""
+    kind, place = TABLES[key[0]], (*key, "use")
+    if not isinstance(use, str):
+        helps = [f"installed: {', '.join(sorted({each.name for each in registry.components(kind)}))}"]
+        if use is None:
+            reader.report("E106", f"missing key 'use' in {header(key)}", key, helps=helps)
         else:
-            message = f"'use' must be a string, got {quoted(use.value)}"
-            reader.report("E104", message, (*use.key, use.name), value=True, helps=[f"installed: {names}"])
+            message = f"'use' must be a string, got {quoted(use)}"
+            reader.report("E104", message, place, value=True, helps=helps)
         return None
     try:
-        return registry.find(kind, use.value)
+        return registry.find(kind, use)
     except UnknownComponentError as error:
         label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
-        place = (*use.key, use.name or "use")
         reader.report("E107", error.message, place, value=True, label=label, suggestion=error.suggestion)
         return None
 
 
 def _places(reader: Reader, key: Key, slot: str, component: Component) -> list[Key]:
     """Where under ``key`` the tables for a slot stand: the slot itself, or each table in it."""
+    meant = _spell_slot(reader, key, slot, component)
     inner = (*key, slot)
     table = reader.table(inner)
     if table:
         return [(slot,)] if slot == "part" else [(slot, name) for name in table]
-    if table is not None or slot not in (reader.table(key) or {}):
+    if not meant and (table is not None or slot not in (reader.table(key) or {})):
         wanted = header(inner if slot == "part" else (*inner, "NAME"))
         message = f"{_owner(component)} is made of other parts: add a table {wanted}"
         reader.report("E106", message, (*key, "use"), value=True, helps=[f'{wanted} with use = "…"'])
     return []
 
 
+def _spell_slot(reader: Reader, key: Key, slot: str, component: Component) -> bool:
+    """Whether another key of the table is a misspelt slot.
+
+    It is reported and read if it holds what the slot holds; if not, as one part where several are wanted,
+    it is an unknown key like others.
+    """
+    table = reader.table(key) or {}
+    known = [slot, *(each.name for each in component.signature.parameters)]
+    wrong = [name for name in table if name not in known and nearest(name, [slot])]
+    for name in wrong:
+        inside = table[name].values() if isinstance(table[name], dict) else ()
+        if inside and all(isinstance(each, dict) for each in inside) == (slot == "parts"):
+            reader.unknown_key((*key, name), {}, owner=_owner(component), others=[slot])
+            reader.rename((*key, name), slot)
+    return bool(wrong)
+
+
 def _homes(found: Iterable[_Found]) -> dict[str, tuple[str, ...]]:
     """For each key, the tables in which it would be right."""
     tables = list(found)
     homes: dict[str, list[str]] = {}
-    for name in sorted(each.home[0] for each in tables if each.home[0] in _LEARNERS):
+    for name in sorted(each.key[0] for each in tables if each.key[0] in _LEARNERS):
         homes.setdefault("optimizer", []).append(name)
     for name, parameters in sorted(_tables_of(tables).items()):
         for each in parameters:
@@ -338,25 +342,25 @@ def _tables_of(found: Iterable[_Found]) -> dict[str, tuple[Parameter, ...]]:
     """Each table of a run file, ebmkit's own and the optimizers' among them, with its parameters."""
     tables = {name: signature_of(table).parameters for name, table in _OWN.items()}
     for top in found:
-        tables |= {".".join(each.home): each.parameters() for each in top.walk()}
-        if top.home[0] in _LEARNERS:
-            tables[f"{top.home[0]}.optimizer"] = signature_of(Adam).parameters
+        tables |= {".".join(each.key): each.parameters() for each in top.walk()}
+        if top.key[0] in _LEARNERS:
+            tables[f"{top.key[0]}.optimizer"] = signature_of(Adam).parameters
     return tables
 
 
 def _read_part(reader: Reader, found: _Found) -> Part:
     """The values of a table, and of those inside it."""
     component, signature = found.component, found.component.signature
-    learns = found.home[0] in _LEARNERS and not found.home[1:]
+    learns = found.key[0] in _LEARNERS and not found.key[1:]
     values = reader.values(
         found.key,
         found.parameters(),
         owner=_owner(component),
-        ignore=[found.use.name or "use", *found.slots, *(["optimizer"] if learns else [])],
+        ignore=["use", *found.slots, *(["optimizer"] if learns else [])],
         more=f"ebmkit plugins show {component.kind}/{component.name}",
     )
     return Part(
-        str(found.use.value),
+        found.use,
         component,
         {each.name: values[each.name] for each in signature.parameters if each.name in values},
         {each.name: values[each.name] for each in found.common()},
@@ -371,23 +375,21 @@ def _owner(component: Component) -> str:
 
 def _read_optimizer(reader: Reader, key: Key) -> OptimizerSettings:
     before = len(reader.problems)
-    use = _Use(reader, key)
-    name = "adam" if use.value is None else use.value
+    use = _use(reader, key)
+    name = "adam" if use is None else use
     if name not in list(OPTIMIZERS):  # it may be a table, which cannot be hashed
         message = f"no optimizer named {quoted(name)}; there are: {', '.join(OPTIMIZERS)}"
         near = nearest(str(name), OPTIMIZERS)
         label = f"did you mean {near!r}?" if near else ""
-        place = (*key, use.name or "use")
-        reader.report("E104", message, place, value=True, label=label, suggestion=near)
+        reader.report("E104", message, (*key, "use"), value=True, label=label, suggestion=near)
         return Adam()
     factory = OPTIMIZERS[name]
-    values = reader.values(
-        key, signature_of(factory).parameters, owner=f"optimizer {name!r}", ignore=[use.name or "use"]
-    )
+    parameters = signature_of(factory).parameters
+    values = reader.values(key, parameters, owner=f"optimizer {name!r}", ignore=["use"])
     return factory(**values) if len(reader.problems) == before else Adam()
 
 
-def _check_wiring(reader: Reader, parts: Mapping[str, Part], tables: Mapping[str, str]) -> None:
+def _check_wiring(reader: Reader, parts: Mapping[str, Part]) -> None:
     """Every part the components ask for has a table, and every table has somebody who asks."""
     wanted: dict[str, str] = {}
     for key, part in (each for name, top in parts.items() for each in top.walk((name,))):
@@ -395,18 +397,16 @@ def _check_wiring(reader: Reader, parts: Mapping[str, Part], tables: Mapping[str
         for slot in part.component.signature.parts:
             if slot.name in TABLES or slot.name in INJECTED or not slot.required:
                 wanted.setdefault(slot.name, owner)
-            if slot.required and slot.name in TABLES and slot.name not in tables:
+            if slot.required and slot.name in TABLES and slot.name not in reader.document.data:
                 message = f"{owner} needs the part {slot.name!r}: add a table [{slot.name}]"
-                reader.report("E106", message, (tables[key[0]], *key[1:], "use"), value=True)
+                reader.report("E106", message, (*key, "use"), value=True)
     schedule = parts.get("schedule")
     for name in parts.keys() - wanted.keys() - {"data", "schedule"}:
         if schedule is not None:
             message = (
                 f"scheduler {schedule.component.name!r} takes no part {name!r}: remove the table [{name}]"
             )
-            reader.report(
-                "E108", message, (tables[name],), helps=[f"it takes: {', '.join(_slots(schedule))}"]
-            )
+            reader.report("E108", message, (name,), helps=[f"it takes: {', '.join(_slots(schedule))}"])
 
 
 def _check_easing(reader: Reader, guard: GuardTable, parts: Mapping[str, Part]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 __all__ = ["did_you_mean", "edits", "nearest"]
 
@@ -34,8 +34,13 @@ def edits(one: str, other: str) -> int:
     return above[-1]
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
+def nearest(name: str, names: Iterable[str], *, taken: Container[str] = ()) -> str | None:
     """The name that was probably meant: a few edits away, or alike on the whole; None where none is.
+
+    Args:
+        name: what was written.
+        names: what could have been meant.
+        taken: those that were written already: of two names as near, the other one was meant.
 
     Examples:
         >>> nearest("rl", ["lr", "lr_span", "betas"])
@@ -43,6 +48,13 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         >>> nearest("frobnicate", ["lr", "betas"]) is None
         True
     """
+    names = list(names)
+    near = _nearest(name, names)
+    free = _nearest(name, [each for each in names if each not in taken]) if near in taken else None
+    return free if near and free and edits(name, free) <= edits(name, near) else near
+
+
+def _nearest(name: str, names: list[str]) -> str | None:
     # Neither rule below finds a name a third as long, and takes seconds over thousands of characters.
     candidates = [each for each in names if len(name) <= 3 * len(each) + 3]
     ranked = sorted(candidates, key=lambda each: (edits(name, each), -_ratio(name, each)))

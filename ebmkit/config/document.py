@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
 from collections.abc import Sequence
@@ -59,8 +60,7 @@ class Document:
     ) -> Problem:
         """A problem placed at the key (or at its value): in the file, or at the override that set it.
 
-        A table that only tables inside it make has the place of the first of them; any other key that
-        does not stand in the file has that of the table around it.
+        A key that does not stand in the file has the place of the table around it.
         """
         details: dict[str, Any] = {"label": label, "helps": tuple(helps), "suggestion": suggestion}
         if (argument := self._override(key)) is not None:
@@ -68,7 +68,8 @@ class Document:
             source = f"--set {argument}"
             column += len("--set ")
             return Problem(code, message, source, None, column, length, source, **details)
-        position = self._position(key)
+        around = (key[:end] for end in range(len(key), 0, -1))
+        position = next((self.positions[each] for each in around if each in self.positions), None)
         if position is None:
             return Problem(code, message, self.file, **details)
         line = _line(self.text, position.line)
@@ -77,12 +78,28 @@ class Document:
             column, length = position.value_column, position.value_length
         return Problem(code, message, self.file, position.line, column, length, line, **details)
 
-    def _position(self, key: Key) -> Position | None:
-        for end in range(len(key), 0, -1):
-            inside = (each for each in self.positions if each[:end] == key[:end])
-            if (first := min(inside, key=len, default=None)) is not None:
-                return self.positions[first]
-        return None
+    def renamed(self, key: Key, name: str) -> Document:
+        """The document as if what stands at ``key`` were called ``name``, every place remembered.
+
+        Where something of that name stands already, tables are laid together; it wins where both have a
+        value.
+        """
+        right = (*key[:-1], name)
+
+        def moved(each: Key) -> Key:
+            return (*right, *each[len(key) :]) if each[: len(key)] == key else each
+
+        data = copy.deepcopy(self.data)
+        around = data
+        for part in key[:-1]:
+            around = around[part]
+        around[name] = _laid_together(around.get(name), around.pop(key[-1]))
+        return attrs.evolve(
+            self,
+            data=data,
+            positions={moved(each): self.positions[each] for each in self.positions} | self.positions,
+            overrides={moved(each): self.overrides[each] for each in self.overrides} | self.overrides,
+        )
 
     def _override(self, key: Key) -> str | None:
         """The override that set this key, the table around it, or the first one of a table it made."""
@@ -93,6 +110,13 @@ class Document:
             return None
         below = (argument for set_, argument in self.overrides.items() if set_[: len(key)] == key)
         return next(below, None)
+
+
+def _laid_together(first: Any, second: Any) -> Any:
+    """Two tables as one; of two other values the first, where there is one."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first | {name: _laid_together(first.get(name), second[name]) for name in second}
+    return second if first is None else first
 
 
 def header(key: Key) -> str:

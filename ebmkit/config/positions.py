@@ -69,6 +69,7 @@ class Repeat:
 def locate(text: str) -> dict[Key, Position]:
     r"""The position of every table and key, by its full path.
 
+    A table that only others imply, as ``[a.b]`` does ``a``, has the place of its name in the first of them.
     Entries of an array of tables are numbered: ``("layers", "0", "width")``; what stands inside
     other arrays is left out.
 
@@ -78,7 +79,7 @@ def locate(text: str) -> dict[Key, Position]:
     """
     scanner = _Scanner(text)
     scanner.document()
-    return scanner.found
+    return scanner.implied | scanner.found
 
 
 def repeats(text: str) -> list[Repeat]:
@@ -101,6 +102,7 @@ class _Scanner:
         self.text = text
         self.at = 0
         self.found: dict[Key, Position] = {}
+        self.implied: dict[Key, Position] = {}
         self.repeated: list[Repeat] = []
         self.headers: set[Key] = set()
         self.open: Repeat | None = None
@@ -124,8 +126,10 @@ class _Scanner:
         start = self.at
         array = self._here("[[")
         self.at += 2 if array else 1
-        key, begin, end = self._key()
+        key, places = self._key()
+        begin, end = places[-1]
         path = self._numbered(key)
+        self._imply(path, places)
         self._skip(_BLANK)
         self.at += 2 if array else 1
         if array:
@@ -155,14 +159,22 @@ class _Scanner:
                 path = (*path, str(self.counts[path]))
         return (*path, key[-1])
 
+    def _imply(self, path: Key, places: list[tuple[int, int]]) -> None:
+        """Give every table around a dotted key the place of its name in it, where it has none."""
+        for at, (begin, end) in enumerate(places[:-1]):
+            around = path[: len(path) - len(places) + at + 1]
+            self.implied.setdefault(around, self._position(begin, end, begin, end))
+
     def _pair(self, table: Key) -> None:
         """``key = value``."""
         start = self._skip(_BLANK)
-        key, begin, end = self._key()
+        key, places = self._key()
+        begin, end = places[-1]
         self._skip(_BLANK)
         self.at += 1  # the equals sign
         value = self._skip(_BLANK)
         path = (*table, *key)
+        self._imply(path, places)
         self._value(None if path in self.found else path)
         position = self._position(begin, end, value, self.at)
         if (first := self.found.setdefault(path, position)) is not position:
@@ -213,17 +225,18 @@ class _Scanner:
         if self._here(",") or self.at == before:
             self.at += 1
 
-    def _key(self) -> tuple[Key, int, int]:
-        """A dotted key: its parts, and where its last part begins and ends."""
+    def _key(self) -> tuple[Key, list[tuple[int, int]]]:
+        """A dotted key: its parts, and where each of them begins and ends."""
         parts: list[str] = []
+        places: list[tuple[int, int]] = []
         while True:
             begin = self._skip(_BLANK)
             parts.append(self._key_part())
-            end = self.at
+            places.append((begin, self.at))
             self._skip(_BLANK)
             if not self._here("."):
-                self.at = end
-                return tuple(parts), begin, end
+                self.at = places[-1][1]
+                return tuple(parts), places
             self.at += 1
 
     def _key_part(self) -> str:

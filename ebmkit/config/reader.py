@@ -37,6 +37,10 @@ class Reader:
         if problem not in self.problems:
             self.problems.append(problem)
 
+    def rename(self, key: Key, name: str) -> None:
+        """Go on as if what stands at ``key`` were called ``name``."""
+        self.document = self.document.renamed(key, name)
+
     def finish(self) -> None:
         """Raise everything remembered, if there is anything."""
         if self.problems:
@@ -102,7 +106,7 @@ class Reader:
         """Report a key that the table does not have; the name that was probably meant, if there is one."""
         name = key[-1]
         tables = [table for table in self.elsewhere.get(name, ()) if table != ".".join(key[:-1])]
-        near = self._nearest(key, [*known, *others])
+        near = nearest(name, [*known, *others], taken=self.table(key[:-1]) or {})
         homes = " or ".join(f"[{table}]" for table in tables)
         if tables and (near is None or edits(name, near) > 1):
             near = None
@@ -116,13 +120,6 @@ class Reader:
         message = f"unknown key {quoted(name)} for {owner}"
         self.report("E103", message, key, label=label, helps=[*explained, *helps], suggestion=near)
         return near
-
-    def _nearest(self, key: Key, names: list[str]) -> str | None:
-        """The nearest name; of two as near, one that does not stand in the table already."""
-        name, table = key[-1], self.table(key[:-1]) or {}
-        near = nearest(name, names)
-        free = nearest(name, [each for each in names if each not in table])
-        return free if near and free and edits(name, free) <= edits(name, near) else near
 
     def _value(self, key: Key, value: Any, parameter: Parameter) -> Any:
         helps = _lines_of(parameter)
