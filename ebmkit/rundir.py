@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,12 +21,14 @@ import tomli_w
 from ebmkit.durable import is_alive, make_folder, replace_file, write_synced
 from ebmkit.errors import RunDirectoryError, RunDirectoryInUseError
 from ebmkit.quoting import quoted
+from ebmkit.spelling import did_you_mean
 
-__all__ = ["RUNS", "RunFolder", "find_run"]
+__all__ = ["RUNS", "RunFolder", "find_run", "known_runs"]
 
 RUNS = Path("runs")
 """Where runs live unless the run file says otherwise."""
 
+_LISTED = 10
 _LOCK = ".lock"
 _BEFORE_CONFIG = (_LOCK, ".probe-", ".config.toml-")
 """What a run makes before its run file: a process killed in between leaves them, and they block nobody."""
@@ -37,6 +40,12 @@ class RunFolder:
     """The files of a run: ``config.toml``, ``metrics.jsonl``, ``samples/``, ``checkpoints/``, and more."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """What commands call the run, in the words of a shell: its name under ``runs/``, or its path."""
+        path = self.path.relative_to(RUNS) if self.path.is_relative_to(RUNS) else self.path
+        return shlex.quote(str(path))
 
     @property
     def config(self) -> Path:
@@ -74,7 +83,7 @@ class RunFolder:
             with self.locked():
                 pass
             raise RunDirectoryError(
-                f"{self.path} exists already: ebmkit resume {self.path.name} goes on with it, "
+                f"{self.path} exists already: ebmkit resume {self.name} goes on with it, "
                 "--set run.output=… starts another"
             )
         if any(not path.name.startswith(_BEFORE_CONFIG) for path in self.path.iterdir()):
@@ -186,18 +195,21 @@ def find_run(name: str | None) -> RunFolder:
     Raises:
         RunDirectoryError: there is none; lists the runs there are.
     """
-    candidates = [Path(name), RUNS / name] if name else _by_age()[-1:]
-    for path in candidates:
+    candidates = [RunFolder(Path(name)), RunFolder(RUNS / name)] if name else known_runs()[:1]
+    for run in candidates:
         with suppress(OSError, ValueError):  # no file can have such a name
-            if (path / "config.toml").is_file():
-                return RunFolder(path)
-    known = ", ".join(path.name for path in _by_age()) or "none"
-    raise RunDirectoryError(
-        f"no run {quoted(name)}; runs here: {known}" if name else f"no run under {RUNS}/ yet"
-    )
+            if run.config.is_file():
+                return run
+    if not name:
+        raise RunDirectoryError(f"no run under {RUNS}/ yet")
+    names = [run.name for run in known_runs()]
+    known = ", ".join([*names[:_LISTED], *(["…"] if names[_LISTED:] else [])]) or "none"
+    hint = did_you_mean(name, names)
+    raise RunDirectoryError(f"no run {quoted(name)}; runs here: {known}" + (f"; {hint}" if hint else ""))
 
 
-def _by_age() -> list[Path]:
-    """The runs under ``runs/``, the one last written to at the end."""
-    runs = [path.parent for path in RUNS.glob("*/config.toml")]
-    return sorted(runs, key=lambda run: max(file.stat().st_mtime_ns for file in run.iterdir()))
+def known_runs() -> list[RunFolder]:
+    """The runs under ``runs/`` and in the folders there, the one last written to first."""
+    found = [path.parent for pattern in ("*", "*/*") for path in RUNS.glob(f"{pattern}/config.toml")]
+    found.sort(key=lambda run: max(file.stat().st_mtime_ns for file in run.iterdir()), reverse=True)
+    return [RunFolder(path) for path in found]

@@ -32,7 +32,7 @@ from ebmkit.guard import Guard, Rollback
 from ebmkit.inspection import Inspector
 from ebmkit.plan import Plan
 from ebmkit.processes import Crew, joined
-from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid
+from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid, say, say_facts, warn
 from ebmkit.rollback import GuardedTraining
 from ebmkit.rundir import RunFolder
 from ebmkit.signals import EXIT_CODES, StopFlag
@@ -136,7 +136,8 @@ def resume_run(
 
         session, start = crew.agreed(prepare)
         if start >= plan.run.iterations:
-            voice.print(f"nothing to do: {start}/{plan.run.iterations} iterations are done", highlight=False)
+            further = f"ebmkit resume {folder.name} --set run.iterations={2 * start} trains further"
+            say(voice, f"nothing to do: {start}/{plan.run.iterations} iterations are done; {further}")
             return 0
         stop.keep()
         if crew.leads:
@@ -147,9 +148,9 @@ def resume_run(
 def _start_from(source: RunFolder, experiment: Experiment, console: Console) -> dict[str, Any]:
     """Initialise from another run's newest good checkpoint, say what was taken; the facts to remember."""
     checkpoint, _ = newest_checkpoint(source.checkpoints)
-    console.print(f"from {source.path}, iteration {checkpoint.iteration}", highlight=False, markup=False)
+    say(console, f"from {source.path}, iteration {checkpoint.iteration}")
     for line in initialise(experiment, checkpoint):
-        console.print(f"  {line}", highlight=False, markup=False)
+        say(console, f"  {line}")
     return {"from": {"run": str(source.path), "iteration": checkpoint.iteration}}
 
 
@@ -157,7 +158,7 @@ def _look_for_room(plan: Plan, folder: RunFolder, experiment: Experiment, consol
     """Warn or refuse where the disk is too full for the checkpoints of the run."""
     warning = folder.room_for(expected_bytes(experiment), keep=plan.run.keep)
     if warning:
-        console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+        warn(console, f"warning: {warning}")
 
 
 def _voice(crew: Crew, console: Console) -> Console:
@@ -173,17 +174,17 @@ def _restore_newest(
         return 0
     checkpoint, refused = newest_checkpoint(training.checkpoints)
     for line in refused:
-        console.print(f"warning: skipped a damaged checkpoint: {line}", style="yellow", highlight=False)
+        warn(console, f"warning: skipped a damaged checkpoint: {line}")
     for line in refuse_changes(checkpoint.facts, facts, allowed):
-        console.print(line, style="yellow", highlight=False, markup=False)
+        warn(console, line)
     _restore_threads(checkpoint, console)
     training.resume(checkpoint)
     return checkpoint.iteration
 
 
-def describe(plan: Plan, experiment: Experiment) -> list[str]:
-    """A few lines about what is going to run: parts, sizes, data, device."""
-    lines = []
+def describe(plan: Plan, experiment: Experiment) -> list[tuple[str, str]]:
+    """A few facts about what is going to run, each with its name: parts, sizes, data, device."""
+    facts = []
     for name, part in plan.parts.items():
         details = ", ".join(f"{key}={value}" for key, value in part.shared.items() if value is not False)
         if name in experiment.learners:
@@ -192,18 +193,18 @@ def describe(plan: Plan, experiment: Experiment) -> list[str]:
         if name == "data":
             source = experiment.batches.source
             details = f"{len(source)} examples {'x'.join(map(str, source.shape))}, {details}"
-        lines.append(f"  {name:<10} {part.component.name:<16} {details}".rstrip())
-    lines += [f"  {'note':<10} {note}" for note in experiment.batches.source.notes]
-    return [*lines, f"  {'device':<10} {experiment.batches.device}", *_of_precision(experiment)]
+        facts.append((name, f"{part.component.name:<16} {details}".rstrip()))
+    facts += [("note", note) for note in experiment.batches.source.notes]
+    return [*facts, ("device", str(experiment.batches.device)), *_of_precision(experiment)]
 
 
-def _of_precision(experiment: Experiment) -> list[str]:
-    """A line where the precision is not the usual one."""
+def _of_precision(experiment: Experiment) -> list[tuple[str, str]]:
+    """A fact where the precision is not the usual one."""
     if experiment.precision == "fp32":
         return []
     software = in_software(experiment.precision, experiment.batches.device)
     note = " (this processor has no bfloat16 arithmetic: fp32 is faster here)" if software else ""
-    return [f"  {'precision':<10} {experiment.precision}{note}"]
+    return [("precision", f"{experiment.precision}{note}")]
 
 
 @final
@@ -234,7 +235,7 @@ class _Session:
             self._rolled_back(log, display, rollback)
 
         with (
-            crew.explaining(self.folder.path.name),
+            crew.explaining(self.folder.name),
             open_display(self.console, start=start, iterations=run.iterations) as display,
         ):
             try:
@@ -251,18 +252,22 @@ class _Session:
                 received = self.stop.received or 0
                 self.save(done)
         if received and done < run.iterations:
-            self._say(f"saved iteration {done}; continue with: ebmkit resume {self.folder.path.name}")
+            say(self.console, f"saved iteration {done}; continue with: ebmkit resume {self.folder.name}")
             return EXIT_CODES[received]
-        self._say(f"done: {done} iterations; samples, metrics and checkpoints are in {self.folder.path}")
+        say(
+            self.console,
+            f"done: {done} iterations; samples, metrics and checkpoints are in {self.folder.path}",
+        )
         return 0
 
     def _announce(self, start: int) -> None:
-        begin = f"from iteration {start}" if start else f"seed {self.plan.run.seed}"
-        self._say(f"ebmkit {__version__} · run {self.folder.path.name} · {begin}")
-        for line in describe(self.plan, self.training.experiment):
-            self._say(line)
+        run = self.plan.run
+        begin = f"from iteration {start} to {run.iterations}" if start else f"{run.iterations} iterations"
+        say(self.console, f"ebmkit {__version__} · run {self.folder.name} · {begin} · seed {run.seed}")
+        say_facts(self.console, describe(self.plan, self.training.experiment))
         if self.crew.world.size > 1:
-            self._say(f"  {'processes':<10} {self.crew.world.size}, each with its part of every batch")
+            shared = f"{self.crew.world.size}, each with its part of every batch"
+            say_facts(self.console, [("processes", shared)])
 
     def _train(self, start: int, on_rollback: Callable[[Rollback], None]) -> Iterator[Report]:
         iteration = start
@@ -275,7 +280,7 @@ class _Session:
         except DataError as error:  # met in training, not before it
             raise TrainingError(
                 f"iteration {iteration + 1}: {error}\n"
-                f"The last checkpoint is intact (ebmkit resume {self.folder.path.name})."
+                f"The last checkpoint is intact (ebmkit resume {self.folder.name})."
             ) from error
         except EbmkitError:
             raise
@@ -285,7 +290,7 @@ class _Session:
             place = self._inspector.where(error.__traceback__)
             raise TrainingError(
                 f"iteration {iteration + 1} failed{place}: {type(error).__name__}: {error}\n"
-                f"The last checkpoint is intact (ebmkit resume {self.folder.path.name}); "
+                f"The last checkpoint is intact (ebmkit resume {self.folder.name}); "
                 "EBMKIT_DEBUG=1 shows the traceback."
             ) from error
 
@@ -329,7 +334,7 @@ class _Session:
             raise TrainingError(
                 f"cannot write {error.filename or self.folder.path}: {error.strerror} "
                 f"({shutil.disk_usage(self.folder.path).free / 1e6:.0f} MB are free); the last checkpoint is "
-                f"intact: ebmkit resume {self.folder.path.name}"
+                f"intact: ebmkit resume {self.folder.name}"
             ) from error
 
     def _rolled_back(self, log: MetricsLog | None, display: Display, rollback: Rollback) -> None:
@@ -375,9 +380,6 @@ class _Session:
                 "the checkpoint before it is intact"
             ) from error
 
-    def _say(self, message: str) -> None:
-        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
-
 
 def _facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
     """What a checkpoint must remember beside tensors."""
@@ -397,15 +399,12 @@ def _restore_threads(checkpoint: Checkpoint, console: Console) -> None:
     """Sums split over another number of threads round differently, so a resumed run keeps its own."""
     before, now = checkpoint.facts.get("processes", 1), world().size
     if before != now:
-        console.print(
-            f"saved by {before} processes, goes on with {now}: the same batches and noise, sums that round "
-            "differently",
-            highlight=False,
-        )
+        message = f"saved by {before} processes, goes on with {now}: "
+        say(console, message + "the same batches and noise, sums that round differently")
         return
     threads = checkpoint.facts.get("threads", torch.get_num_threads())
     if not 0 < threads <= _MOST_THREADS:
         raise CheckpointError(f"the checkpoint was written by {threads} threads, which cannot be")
     if threads != torch.get_num_threads():
-        console.print(f"using {threads} threads, as the run did when it was saved", highlight=False)
+        say(console, f"using {threads} threads, as the run did when it was saved")
         torch.set_num_threads(threads)

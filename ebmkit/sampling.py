@@ -46,7 +46,7 @@ def load_schedule(folder: RunFolder, *, size: int | None = None) -> tuple[Cooper
         schedule.load_state_dict(checkpoint.model_state())
     except RuntimeError as error:
         if size is not None:
-            message = f"the parts of {folder.path.name!r} have weights for one size of image alone"
+            message = f"the parts of {folder.name} have weights for one size of image alone"
             raise ConfigError(message) from None
         raise CheckpointError(f"the checkpoint does not fit {folder.config}: {error}") from None
     return schedule.eval(), checkpoint

@@ -6,7 +6,9 @@ import errno
 import fcntl
 import os
 import platform
+import re
 import resource
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -16,7 +18,7 @@ import pytest
 
 from ebmkit.errors import RunDirectoryError, RunDirectoryInUseError
 from ebmkit.report import MetricsLog
-from ebmkit.rundir import RunFolder
+from ebmkit.rundir import RunFolder, find_run
 from tests.conftest import Ebmkit
 from tests.test_divergence import sets
 from tests.test_resume import metrics
@@ -112,3 +114,30 @@ def test_too_little_room_is_told_before_it_runs_out(tmp_path: Path) -> None:
     assert "2 checkpoints to keep" in folder.room_for(free // 2, keep=2)
     with pytest.raises(RunDirectoryError, match="too full to save anything"):
         folder.room_for(free * 2, keep=1)
+
+
+@pytest.mark.parametrize("output", ["runs/experts/first", "elsewhere/second", "runs/two words"])
+def test_every_message_calls_a_run_as_the_next_command_finds_it(
+    output: str, run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    file = run_file("coopnets")
+    done = ebmkit("run", file, "--set", f"run.output={output}", "--set", "run.iterations=1")
+    again = ebmkit("run", file, "--set", f"run.output={output}")
+    (name,) = shlex.split(re.search(r"ebmkit resume (.*) goes on", again.err)[1])  # type: ignore[index]
+    assert (done.code, again.code) == (0, 2)
+    finished = ebmkit("resume", name)
+    assert (finished.code, "1/1 iterations are done" in finished.out) == (0, True)
+    if output.startswith("runs"):
+        assert ebmkit("resume").out == finished.out
+        assert "did you mean" in ebmkit("resume", f"{name}s").err
+
+
+def test_of_many_runs_the_newest_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(30):
+        folder = tmp_path / "runs" / f"run{number}"
+        folder.mkdir(parents=True)
+        (folder / "config.toml").touch()
+        os.utime(folder / "config.toml", (number, number))
+    with pytest.raises(RunDirectoryError, match=r"runs here: run29, run28, .*, run20, …$"):
+        find_run("elsewhere")

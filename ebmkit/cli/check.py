@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from ebmkit.cli.options import RunFile, Sets
 from ebmkit.cli.output import Json, answering
 
@@ -13,6 +11,8 @@ __all__ = ["check"]
 def check(file: RunFile, set_: Sets = None, json: Json = False) -> None:
     """Check a run file completely, without training."""
     with answering(as_json=json) as answer:
+        from rich.console import Console
+
         from ebmkit.config import read_document
         from ebmkit.plan import make_plan
         from ebmkit.registry import Registry
@@ -22,11 +22,12 @@ def check(file: RunFile, set_: Sets = None, json: Json = False) -> None:
         # What is wrong with the file is told before torch is imported.
         from ebmkit.build import build_experiment
         from ebmkit.inspection import Inspector
+        from ebmkit.report import say, say_facts
         from ebmkit.runner import describe
 
         experiment = build_experiment(plan)
         Inspector(plan, experiment).examine(0)
         answer |= {"config": plan.tables()}
-        typer.echo(f"{file} is valid: {plan.run.iterations} iterations")
-        for line in describe(plan, experiment):
-            typer.echo(line)
+        console = Console()
+        say(console, f"{file} is valid: {plan.run.iterations} iterations")
+        say_facts(console, describe(plan, experiment))

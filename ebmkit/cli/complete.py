@@ -42,7 +42,7 @@ def complete(
     schedule, checkpoint = load_schedule(folder)
     energy, revision = getattr(schedule, "energy", None), getattr(schedule, "revision", None)
     if not isinstance(energy, Energy) or not isinstance(revision, Chain):
-        raise ConfigError(f"run {folder.path.name!r} has no energy, which is what completes pictures")
+        raise ConfigError(f"run {folder.name} has no energy, which is what completes pictures")
     shape = checkpoint.trained_on.shape
     device = next(energy.parameters()).device
     picture = read_image(image, shape).to(device)

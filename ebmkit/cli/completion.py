@@ -45,9 +45,9 @@ def components(incomplete: str) -> Iterable[str]:
 @_quietly
 def runs(incomplete: str) -> Iterable[str]:
     """The runs under ``runs/``."""
-    from ebmkit.rundir import RUNS
+    from ebmkit.rundir import known_runs
 
-    return sorted(path.name for path in RUNS.iterdir() if path.name.startswith(incomplete))
+    return sorted(run.name for run in known_runs() if run.name.startswith(incomplete))
 
 
 @_quietly

@@ -46,7 +46,7 @@ def diagnose(
     schedule, checkpoint = load_schedule(folder)
     energy = getattr(schedule, "energy", None)
     if not isinstance(energy, Energy):
-        raise ConfigError(f"run {folder.path.name!r} has no energy to move chains under")
+        raise ConfigError(f"run {folder.name} has no energy to move chains under")
     kernel = _sampler(schedule, sampler, step_size)
     rng = Rng(seed).fold("diagnose")
     with torch.no_grad():
@@ -55,7 +55,7 @@ def diagnose(
     if as_json:
         _print_json(found)
     else:
-        _show(found, f"{folder.path.name} after iteration {checkpoint.iteration}, {kernel}")
+        _show(found, f"{folder.name} after iteration {checkpoint.iteration}, {kernel}")
 
 
 def _sampler(schedule: CooperativeScheduler, name: str | None, step_size: float | None) -> Sampler:

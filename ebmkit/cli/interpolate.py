@@ -36,7 +36,7 @@ def interpolate(
     schedule, _ = load_schedule(folder)
     generator = getattr(schedule, "generator", None)
     if not isinstance(generator, LatentGenerator):
-        raise ConfigError(f"run {folder.path.name!r} has no generator, so there are no latents to go between")
+        raise ConfigError(f"run {folder.name} has no generator, so there are no latents to go between")
     target = output or folder.path / "interpolated"
     rng = Rng(seed).fold("interpolate")
     ends = generator.prior(2 * rows, rng=rng.fold("lines"))

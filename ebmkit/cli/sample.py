@@ -32,10 +32,10 @@ def sample(
 
     folder = find_run(name)
     target = output or folder.path / "generated" / f"seed-{seed}"
-    with joined() as crew, crew.explaining(folder.path.name):
+    with joined() as crew, crew.explaining(folder.name):
         iteration, samples = draw_samples(folder, count=count, seed=seed, steps=steps, size=size)
     if not crew.leads:
         return
     for path in write_samples(target, samples):
         typer.echo(str(path))
-    typer.echo(f"{count} samples of {folder.path.name} after iteration {iteration}")
+    typer.echo(f"{count} samples of {folder.name} after iteration {iteration}")

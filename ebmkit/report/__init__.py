@@ -1,7 +1,7 @@
 """What a run shows and leaves behind: metrics, sample grids, the terminal."""
 
-from ebmkit.report.console import Display, open_display
+from ebmkit.report.console import Display, open_display, say, say_facts, warn
 from ebmkit.report.grids import are_images, save_grid
 from ebmkit.report.metrics import MetricsLog
 
-__all__ = ["Display", "MetricsLog", "are_images", "open_display", "save_grid"]
+__all__ = ["Display", "MetricsLog", "are_images", "open_display", "save_grid", "say", "say_facts", "warn"]
