@@ -10,16 +10,15 @@ from typing import Any
 
 import torch
 
-from ebmkit.checkpoint import newest_checkpoint
-from ebmkit.config import ConfigProblemsError, Key, Signature, read_document
+from ebmkit.config import ConfigProblemsError, Key, Signature
 from ebmkit.core import Chain, CooperativeScheduler, Energy, Rng, Weighted
 from ebmkit.data import Batches, Source
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
 from ebmkit.guard import Rollback, easing
-from ebmkit.plan import TABLES, Part, Plan, make_plan
+from ebmkit.plan import TABLES, Part, Plan
 from ebmkit.quoting import quoted, shortened
-from ebmkit.registry import Registry
 from ebmkit.rundir import find_run
+from ebmkit.trained import open_trained
 from ebmkit.training import Experiment, Learner
 
 __all__ = ["build_experiment", "build_schedule", "choose_device", "open_source"]
@@ -167,6 +166,8 @@ def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
     try:
         with _weights_of(plan.run.seed, ".".join(key)):
             return part.component.factory(**given, **part.values)
+    except ConfigProblemsError:  # of the run file of another run, whose energy is taken
+        raise
     except (CheckpointError, ConfigError, DataError, RunDirectoryError) as error:
         place = [name for name in ("path", "run") if name in part.values]
         problem = plan.document.problem("E111", shortened(str(error), _LONGEST), (*key, *place))
@@ -209,10 +210,9 @@ def _trained_energy(run: str, *, shape: tuple[int, ...], inside: tuple[Path, ...
     path = folder.path.resolve()
     if path in inside:
         raise ConfigError(f"run {quoted(run)} is made of itself")
-    plan = make_plan(read_document(folder.config), Registry.discover())
+    plan, checkpoint = open_trained(folder)
     if "energy" not in plan.parts:
         raise ConfigError(f"run {quoted(run)} has no energy")
-    checkpoint, _ = newest_checkpoint(folder.checkpoints)
     data = checkpoint.trained_on
     trained = partial(_trained_energy, shape=shape, inside=(*inside, path))
     parts = {"shape": shape, "examples": data.examples, "trained": trained}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from ebmkit.errors import ConfigError, DataError
+from ebmkit.quoting import shortened
 
-__all__ = ["HARMLESS", "Allowed", "refuse_changes"]
+__all__ = ["Allowed", "is_harmless", "refuse_changes"]
 
-HARMLESS = frozenset(
+_HARMLESS = frozenset(
     {
         "run.iterations",
         "run.device",
@@ -43,14 +44,22 @@ class Allowed(NamedTuple):
     data: bool = False
 
 
-def refuse_changes(then: Mapping[str, Any], now: Mapping[str, Any], allowed: Allowed) -> list[str]:
+def refuse_changes(
+    then: Mapping[str, Any], now: Mapping[str, Any], allowed: Allowed, *, place: Callable[[str], str]
+) -> list[str]:
     """Compare the facts of a checkpoint with those of the run that goes on from it.
+
+    Args:
+        then: of the checkpoint.
+        now: of the run.
+        allowed: the changes to accept.
+        place: where a ``table.key`` of the run file stands.
 
     Returns:
         a line for each change that was allowed.
 
     Raises:
-        ConfigError: the run file changed elsewhere; shows each key, then and now.
+        ConfigError: the run file changed elsewhere; shows each key, then, now and where it stands.
         DataError: the data are others; shows them, then and now.
     """
     changed = _differences(then.get("config", {}), json.loads(json.dumps(now["config"])))
@@ -59,7 +68,7 @@ def refuse_changes(then: Mapping[str, Any], now: Mapping[str, Any], allowed: All
         options = " ".join(f"--allow-change {key}" for key in unforeseen)
         raise ConfigError(
             "the run file changed since this checkpoint, and a resumed run needs the same:\n"
-            f"{_table(unforeseen)}\n"
+            f"{_table(unforeseen, place)}\n"
             f"Go on all the same with {options}; the result is then no longer that of one run file"
         )
     data = {f"data.{name}": (then.get("data", {}).get(name), is_) for name, is_ in now["data"].items()}
@@ -67,7 +76,7 @@ def refuse_changes(then: Mapping[str, Any], now: Mapping[str, Any], allowed: All
     if data and not allowed.data:
         raise DataError(
             "the data changed since this run began, and a resumed run needs the same:\n"
-            f"{_table(data)}\nGo on all the same with --accept-data-change"
+            f"{_table(data, lambda _: '')}\nGo on all the same with --accept-data-change"
         )
     return [
         f"changed: {key} from {_short(was)} to {_short(is_)}" for key, (was, is_) in (changed | data).items()
@@ -83,7 +92,12 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, t
             found[table] = (was and was.get("use"), is_ and is_.get("use"))
             continue
         found |= {f"{table}.{key}": (was[key], is_.get(key)) for key in was if was[key] != is_.get(key)}
-    return {key: pair for key, pair in found.items() if not _covers(HARMLESS, key)}
+    return {key: pair for key, pair in found.items() if not is_harmless(key)}
+
+
+def is_harmless(key: str) -> bool:
+    """Whether no weight depends on this ``table.key`` of a run file."""
+    return _covers(_HARMLESS, key)
 
 
 def _covers(keys: Collection[str], key: str) -> bool:
@@ -91,13 +105,13 @@ def _covers(keys: Collection[str], key: str) -> bool:
     return key in keys or key.partition(".")[0] in keys
 
 
-def _table(changed: Mapping[str, tuple[Any, Any]]) -> str:
-    rows = [("key", "then", "now"), *((key, _short(was), _short(is_)) for key, (was, is_) in changed.items())]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"  {key:<{widths[0]}}  {was:<{widths[1]}}  {is_}" for key, was, is_ in rows)
+def _table(changed: Mapping[str, tuple[Any, Any]], place: Callable[[str], str]) -> str:
+    rows = [("key", "then", "now", "")]
+    rows += [(key, _short(was), _short(is_), place(key)) for key, (was, is_) in changed.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(f"  {line}".rstrip() for line in lines)
 
 
 def _short(value: Any) -> str:
-    text = "-" if value is None else json.dumps(value)
-    limit = 28
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return "-" if value is None else shortened(json.dumps(value), 28)

@@ -131,7 +131,7 @@ def resume_run(
                 _look_for_room(plan, folder, experiment, voice)
             facts = _facts(plan, experiment)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
-            start = _restore_newest(training, facts, allowed or Allowed(), voice)
+            start = _restore_newest(plan, training, facts, allowed or Allowed(), voice)
             return _Session(plan, folder, training, facts, crew, voice, stop), start
 
         session, start = crew.agreed(prepare)
@@ -167,7 +167,7 @@ def _voice(crew: Crew, console: Console) -> Console:
 
 
 def _restore_newest(
-    training: GuardedTraining, facts: Mapping[str, Any], allowed: Allowed, console: Console
+    plan: Plan, training: GuardedTraining, facts: Mapping[str, Any], allowed: Allowed, console: Console
 ) -> int:
     """Put the newest good checkpoint into the training; its iteration, 0 where there is none."""
     if not any(training.checkpoints.glob("iteration-*")):
@@ -175,7 +175,11 @@ def _restore_newest(
     checkpoint, refused = newest_checkpoint(training.checkpoints)
     for line in refused:
         warn(console, f"warning: skipped a damaged checkpoint: {line}")
-    for line in refuse_changes(checkpoint.facts, facts, allowed):
+
+    def place(key: str) -> str:
+        return plan.document.place(tuple(key.split(".")))
+
+    for line in refuse_changes(checkpoint.facts, facts, allowed, place=place):
         warn(console, line)
     _restore_threads(checkpoint, console)
     training.resume(checkpoint)

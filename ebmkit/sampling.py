@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 
 from ebmkit.build import build_schedule, choose_device
-from ebmkit.checkpoint import Checkpoint, newest_checkpoint
-from ebmkit.config import read_document
+from ebmkit.checkpoint import Checkpoint
 from ebmkit.core import Chain, CooperativeScheduler, Rng, gather, run_chain, world
 from ebmkit.errors import CheckpointError, ConfigError
 from ebmkit.guard import Guard, easing
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
 from ebmkit.report import are_images, save_grid
 from ebmkit.rundir import RunFolder
+from ebmkit.trained import open_trained
 
 __all__ = ["draw_samples", "load_schedule", "write_samples"]
 
@@ -33,10 +31,10 @@ def load_schedule(folder: RunFolder, *, size: int | None = None) -> tuple[Cooper
             run's own.
 
     Raises:
-        EbmkitError: no good checkpoint, or the run needs a part that is not installed.
+        EbmkitError: a run file that is broken or was edited, no good checkpoint, or the run needs a part
+            that is not installed.
     """
-    plan = make_plan(read_document(folder.config), Registry.discover())
-    checkpoint, _ = newest_checkpoint(folder.checkpoints)
+    plan, checkpoint = open_trained(folder)
     plan = plan.eased(*easing(Guard.remembering(plan.guard, checkpoint.facts).rollbacks))
     data = checkpoint.trained_on
     device = choose_device(plan.run.device)

@@ -294,7 +294,7 @@ EXAMPLE = re.compile(r"```(?:toml|sh)\n(.*?)\n```", re.DOTALL)
 EXPLAINED = {code: EXAMPLE.findall(page) for code, page in pages().items()}
 
 
-@pytest.mark.parametrize("code", EXPLAINED)
+@pytest.mark.parametrize("code", sorted(EXPLAINED.keys() - {"E113"}))  # that one needs a run: test_trained
 def test_the_example_of_every_page_is_that_mistake_and_its_fix_is_none(
     code: str, run_file: RunFile, ebmkit: Ebmkit, images: Path
 ) -> None:

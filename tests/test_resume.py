@@ -133,6 +133,7 @@ def test_other_settings_are_refused_with_key_then_and_now(run_file: RunFile, ebm
     ebmkit("run", run_file("coopnets"), "--set", "run.iterations=2")
     config = Path("runs/coopnets/config.toml")
     config.write_text(config.read_text().replace("step_size = 0.03", "step_size = 0.05"))  # by hand
+    line = config.read_text().splitlines().index("step_size = 0.05") + 1
     more = (
         "resume",
         "coopnets",
@@ -147,8 +148,8 @@ def test_other_settings_are_refused_with_key_then_and_now(run_file: RunFile, ebm
     assert refused.code == 2
     assert [line.split() for line in refused.err.splitlines() if line.startswith("  ")] == [
         ["key", "then", "now"],
-        ["revision.steps", "3", "9"],
-        ["revision.step_size", "0.03", "0.05"],
+        ["revision.steps", "3", "9", "--set", "revision.steps=9"],
+        ["revision.step_size", "0.03", "0.05", f"{config}:{line}"],
     ]
     assert ebmkit(*more, "--allow-change", "revision.steps").code == 2
     accepted = ebmkit(*more, "--allow-change", "revision.steps", "--allow-change", "revision.step_size")

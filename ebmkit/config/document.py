@@ -78,6 +78,11 @@ class Document:
             column, length = position.value_column, position.value_length
         return Problem(code, message, self.file, position.line, column, length, line, **details)
 
+    def place(self, key: Key) -> str:
+        """Where a key, or the table around it, stands: ``faces.toml:12``, or ``--set revision.steps=20``."""
+        found = self.problem("", "", key)
+        return shortened(found.path) if found.line is None else f"{found.path}:{found.line}"
+
     def renamed(self, key: Key, name: str) -> Document:
         """The document as if what stands at ``key`` were called ``name``, every place remembered.
 

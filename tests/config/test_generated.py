@@ -90,6 +90,9 @@ def cases(text: str, registry: Registry, rng: random.Random) -> Iterator[Case]:
     for key, position in positions.items():
         if key[-2:-1] == ("parts",):
             continue  # the name of a part of a composed energy: any will do
+        if key[-1] == "parts":  # a table that only those of the parts imply
+            yield from misspelt(text, key, position, known[key[:-1]], rng)
+            continue
         if len(key) > 1:
             yield from misspelt(text, key, position, known[key[:-1]], rng)
             yield duplicated(text, key, position)
