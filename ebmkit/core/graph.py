@@ -16,13 +16,14 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from itertools import chain, islice
-from typing import Any, TypeAlias, final
+from itertools import chain
+from typing import Any, final
 
 import attrs
 import torch
 from torch import Tensor, nn
 
+from ebmkit.core.compiling import Function, compiled
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.gradient import Prepared
 from ebmkit.core.precision import current_precision
@@ -32,14 +33,11 @@ from ebmkit.core.stopping import check_stop
 
 __all__ = ["Stride", "Strides", "forget", "kept", "stride_length", "strides"]
 
-Function: TypeAlias = Callable[..., tuple[Tensor, ...]]
-"""Tensors to tensors, and nothing else."""
-
 _LONGEST = 20
 _KEPT = 8
 
-_AHEAD = 60
-"""Steps whose random numbers are drawn together, where each draws few."""
+_AHEAD = 2**16
+"""Random numbers up to which strides are drawn together: where each draws few, the calls take longer."""
 
 _TOLERANCE = {"fp32": 1e-3, "mixed": 5e-2, "bf16": 5e-2}
 
@@ -88,7 +86,8 @@ def strides(
     start = Prepared(_plain(energy), x)
     state = sampler.init(start, x)
     try:
-        name = (sampler, _described(energy), _kinds(state), current_precision(), stride_length(steps))
+        settings = (current_precision(), stride_length(steps), torch.get_num_threads())
+        name = (sampler, _described(energy), _kinds(state), *settings)
         if name not in _graphs:
             _keep(name, _make(sampler, energy, state, stride_length(steps), rng))
         graph = _graphs[name]
@@ -122,23 +121,17 @@ class Strides:
         noted = NotedRng(rng)
         _, info = sampler.step(self._with(_values(energy), state.x), state, noted)
         self._draws, self._names = noted.draws, tuple(info)
-        self._draws_ahead = inside or all(draw.is_small for draw in self._draws)
 
     def random(self, rng: Rng, steps: int, device: torch.device) -> Iterator[tuple[Tensor, ...]]:
         """What is random in each stride: words, ``(K, draws)``, or the numbers of each draw, ``(K, …)``."""
-        ahead = self.steps * (max(_AHEAD // self.steps, 1) if self._draws_ahead else 1)
-        streams = rng.steps("step")
+        a_step = len(self._draws) if self._inside else sum(draw.like.numel() for draw in self._draws)
+        ahead = self.steps * max(_AHEAD // max(self.steps * a_step, 1), 1)
         for begin in range(0, steps, ahead):
-            rngs = list(islice(streams, min(ahead, steps - begin)))
-            drawn = self._draw(rngs, device)
-            for first in range(0, len(rngs), self.steps):
+            drawn_for = range(begin, min(begin + ahead, steps))
+            words = draw_words(rng, "step", drawn_for, self._draws)
+            drawn = [words.to(device)] if self._inside else draw_numbers(words, self._draws)
+            for first in range(0, len(drawn_for), self.steps):
                 yield tuple(each[first : first + self.steps] for each in drawn)
-
-    def _draw(self, rngs: list[Rng], device: torch.device) -> list[Tensor]:
-        if not self._inside:
-            return draw_numbers(rngs, self._draws)
-        words = [draw_words(rng, self._draws) for rng in rngs]
-        return [torch.tensor(words, dtype=torch.int64, device=device)]
 
     def _streams(self, random: tuple[Tensor, ...]) -> list[Rng]:
         """The streams of the K steps."""
@@ -200,19 +193,6 @@ class Held:
             place.copy_(value)
         self._replay()
         return tuple(each.clone(memory_format=torch.contiguous_format) for each in self._outputs)
-
-
-def compiled(function: Function, inputs: tuple[Tensor, ...]) -> Function:
-    """The function in native code; its Python is followed once, gradients included."""
-    from torch.fx.experimental.proxy_tensor import make_fx  # takes a second to import
-
-    graph: Function = torch.compile(
-        make_fx(function)(*inputs),
-        fullgraph=True,
-        dynamic=False,
-        options={"cpp_wrapper": True},  # no Python between the kernels either
-    )
-    return graph
 
 
 def captured(function: Function, inputs: tuple[Tensor, ...]) -> Function:

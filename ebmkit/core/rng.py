@@ -50,14 +50,11 @@ class Draw(NamedTuple):
     make: _Make
     like: Tensor
 
-    @property
-    def is_small(self) -> bool:
-        """Whether the call takes longer than the numbers, so that several steps are better drawn together."""
-        return self.like.numel() <= _FEW
-
-    def key(self, rng: Rng) -> int:
-        """The key of this draw where ``rng`` makes it."""
-        return _draw_key(_folded(rng.key, *self.labels), self.number)
+    def keys(self, streams: Tensor) -> Tensor:
+        """The key of this draw in each of some streams, given by their keys, ``(streams,)`` int64."""
+        for label in (*self.labels, "draw", self.number):
+            streams = _all_folded(streams, _signed(_label_word(label)))
+        return streams
 
 
 def _signed(word: int) -> int:
@@ -95,6 +92,11 @@ def _folded(key: int, *labels: int | str) -> int:
     for label in labels:
         key = _mix_int((_mix_int((key + _GOLDEN) & _WORD) ^ _label_word(label)) + _GOLDEN & _WORD)
     return key
+
+
+def _all_folded(keys: Tensor, label: Tensor | int) -> Tensor:
+    """``_folded`` of many keys, int64, by one label's word or each by its own."""
+    return _mix((_mix(keys + _signed(_GOLDEN)) ^ label).add_(_signed(_GOLDEN)))
 
 
 class Rng:
@@ -326,7 +328,7 @@ class KeyedRng(RepeatedRng):
     """Makes the draws from keys that may be the input of a graph.
 
     Args:
-        words: ``draw_words`` of the noted draws, ``(draws,)`` int64 on the device.
+        words: of one step, a row of ``draw_words``, ``(draws,)`` int64 on the device.
     """
 
     __slots__ = ("_words",)
@@ -359,13 +361,20 @@ class DrawnRng(RepeatedRng):
         return self._numbers[self._next()]
 
 
-def draw_words(rng: Rng, draws: Sequence[Draw]) -> list[int]:
-    """For each noted draw the word from which ``KeyedRng`` makes what ``rng`` would draw."""
-    shift = rng.first_chain * _GOLDEN
-    return [_signed((draw.key(rng) + shift) & _WORD) for draw in draws]
+def draw_words(rng: Rng, label: str, steps: range, draws: Sequence[Draw]) -> Tensor:
+    """The words from which ``KeyedRng`` makes what the streams ``rng.fold(label, step)`` would draw.
+
+    Returns:
+        ``(steps, draws)`` int64, on the CPU.
+    """
+    of_chain = torch.tensor(_signed(_folded(rng.key, label)))
+    streams = _all_folded(of_chain, torch.arange(steps.start, steps.stop))
+    words = [draw.keys(streams) for draw in draws]
+    shift = _signed(rng.first_chain * _GOLDEN & _WORD)
+    return torch.stack(words, 1).add_(shift) if words else streams.new_empty(len(steps), 0)
 
 
-def draw_numbers(rngs: Sequence[Rng], draws: Sequence[Draw]) -> list[Tensor]:
-    """For each noted draw what every stream would draw, ``(len(rngs), *like.shape)``."""
-    first_chain = rngs[0].first_chain
-    return [_numbers(draw.make, [draw.key(rng) for rng in rngs], first_chain, draw.like) for draw in draws]
+def draw_numbers(words: Tensor, draws: Sequence[Draw]) -> list[Tensor]:
+    """What is made of those words: of each noted draw ``(steps, *like.shape)``."""
+    by_draw = zip(draws, words.unbind(1), strict=True)
+    return [_numbers(draw.make, of_steps, 0, draw.like) for draw, of_steps in by_draw]

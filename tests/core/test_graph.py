@@ -72,10 +72,10 @@ def test_keyed_streams_draw_what_was_noted_whoever_folds_them() -> None:
 
     noted = NotedRng(Rng(1))
     draws(noted)
-    for rng in (Rng(7), Rng(8, first_chain=40).fold("elsewhere")):
-        words = torch.tensor(draw_words(rng, noted.draws))
-        for found, exact in zip(draws(KeyedRng(words)), draws(rng), strict=True):
-            assert torch.equal(found, exact)
+    for rng in (Rng(7), Rng(2**64 - 1, first_chain=40).fold("elsewhere")):
+        for step, words in enumerate(draw_words(rng, "step", range(3, 6), noted.draws), 3):
+            for found, exact in zip(draws(KeyedRng(words)), draws(rng.fold("step", step)), strict=True):
+                assert torch.equal(found, exact)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)

@@ -1,0 +1,74 @@
+"""Functions of tensors in native code, for energies whose calls take longer than their arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+__all__ = ["Function", "compiled", "followed"]
+
+Function: TypeAlias = Callable[..., tuple[Tensor, ...]]
+"""Tensors to tensors, and nothing else."""
+
+_FEW = 4
+"""Terms of the sums of a matrix product up to which they are added where they are used."""
+
+
+def compiled(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    """The function in native code for inputs of these shapes, dtypes and devices; nothing checks them."""
+    import torch._inductor  # takes a second to import
+
+    layouts = [torch.empty(each.shape, device="meta").stride() for each in inputs]
+
+    def laid_out(tensors: tuple[Tensor, ...]) -> list[Any]:
+        return [
+            each if each.stride() == layout else each.clone(memory_format=torch.contiguous_format)
+            for each, layout in zip(tensors, layouts, strict=True)
+        ]
+
+    # Not ``torch.compile``: its checks at every call take a tenth of the time of twenty small steps.
+    native = torch._inductor.compile(  # noqa: SLF001
+        followed(function, tuple(laid_out(inputs))),
+        laid_out(inputs),
+        options={"cpp_wrapper": True},  # no Python between the kernels either
+    )
+    return lambda *tensors: tuple(native(*laid_out(tensors)))
+
+
+def followed(function: Function, inputs: tuple[Tensor, ...]) -> torch.fx.GraphModule:
+    """What the function does to such inputs, gradients included, each thing once.
+
+    The backward pass of an activation computes its exponential again; here it takes the forward pass's.
+    """
+    from torch._functorch.compile_utils import fx_graph_cse
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    follow = make_fx(function, decomposition_table=_parts(), tracing_mode="fake", _allow_non_fake_inputs=True)
+    graph = follow(*inputs)
+    return torch.fx.GraphModule(graph, fx_graph_cse(graph.graph))
+
+
+def _parts() -> dict[Any, Callable[..., Any]]:
+    """By operation, how it is made of smaller ones."""
+    from torch._decomp import get_decompositions
+
+    aten = torch.ops.aten
+    forward = [aten.silu, aten.gelu, aten.softplus, aten.mish]
+    backward = [aten.silu_backward, aten.gelu_backward, aten.softplus_backward, aten.mish_backward]
+    activations: dict[Any, Callable[..., Any]] = dict(get_decompositions(forward + backward))
+    return activations | {aten.mm.default: _product, aten.addmm.default: _sum_and_product}
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """``left @ right``; without the call of a library where a layer sees few numbers, or gives one."""
+    return (left.unsqueeze(2) * right).sum(1) if len(right) <= _FEW else NotImplemented
+
+
+def _sum_and_product(
+    term: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """``beta term + alpha left @ right``."""
+    return beta * term + alpha * _product(left, right) if len(right) <= _FEW else NotImplemented
