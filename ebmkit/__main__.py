@@ -1,6 +1,21 @@
-"""``python -m ebmkit``: the same program as the ``ebmkit`` command."""
+"""The ``ebmkit`` command, and ``python -m ebmkit``."""
 
-from ebmkit.cli import main
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run a command. One that catches no signals ends at Ctrl-C without a word, even while it is imported."""
+    try:
+        from ebmkit.cli import main as command
+
+        command()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

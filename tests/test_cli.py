@@ -6,15 +6,18 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
+import typer.main
 from PIL import Image
 
+from ebmkit.cli import app
 from ebmkit.plugin import hookimpl
 from ebmkit.registry import Registry
 from ebmkit_fastconv.native import _compile_once
@@ -35,6 +38,38 @@ def test_help_names_every_command_and_imports_no_torch() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for command in ("run", "resume", "check", "sample", "plugins"):
         assert f"\n  {command} " in result.stdout
+
+
+def commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command and group of commands."""
+    yield path
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, *path, name)
+
+
+@pytest.mark.parametrize("words", [*commands(typer.main.get_command(app))], ids=" ".join)
+def test_help_is_whole_in_80_columns(
+    words: tuple[str, ...], ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = ebmkit(*words, "--help").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if line.endswith("...") and "[ARGS]" not in line]
+
+
+def test_a_command_interrupted_while_it_starts_ends_without_a_traceback() -> None:
+    code = (
+        "import builtins, os, signal\n"
+        "from ebmkit.__main__ import main\n"
+        "original = builtins.__import__\n"
+        "def interrupted(name, *rest):\n"
+        "    if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return original(name, *rest)\n"
+        "builtins.__import__ = interrupted\n"
+        "main()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize("name", RUN_FILES)

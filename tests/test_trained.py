@@ -117,3 +117,17 @@ def test_a_table_put_in_is_an_edit(edit: Callable[[str, str], int], ebmkit: Ebmk
 def test_the_example_of_the_page_is_that_mistake() -> None:
     wrong, right = re.findall(r"```toml\n(.*?)\n```", pages()["E113"], re.DOTALL)
     assert wrong.replace("0.1", "0.05") == right
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each != "diagnose"])
+@pytest.mark.parametrize("output", ["file", "file/below", "/proc/here"])
+def test_an_output_that_cannot_be_written_is_refused(
+    command: str, output: str, edit: Callable[[str, str], int], ebmkit: Ebmkit
+) -> None:
+    Path("file").write_text("mine")
+    name, *options = command.split()
+    outcome = ebmkit(name, "it", *options, "--output", output)
+    assert outcome.code == 2
+    assert f"cannot write {output}" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert Path("file").read_text() == "mine"

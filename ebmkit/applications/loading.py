@@ -62,7 +62,8 @@ def read_image(path: Path, shape: tuple[int, ...]) -> Tensor:
         with Image.open(path) as opened:
             picture = opened.convert("RGB" if shape[0] > 1 else "L")
     except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"cannot read the image {path}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DataError(f"cannot read the image {path}: {reason}") from None
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     box = (left, top, left + side, top + side)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ebmkit.cli.options import Output, RunName
+from ebmkit.cli.output import writing
 
 __all__ = ["complete"]
 
@@ -52,7 +53,8 @@ def complete(
     start = picture.where(known > 0, torch.zeros_like(picture)) if mask is not None else picture
     chain = revision if steps is None else Chain(revision.sampler, steps)
     rng = Rng(seed).fold("complete")
-    completed = complete(energy, start.expand(count, *shape), known, chain=chain, rng=rng)
     target = (output or folder.path / "completed") / f"{image.stem}.png"
-    save_grid(target, torch.cat([picture[None], start[None], completed]), limit=count + 2)
+    with writing(target.parent):
+        completed = complete(energy, start.expand(count, *shape), known, chain=chain, rng=rng)
+        save_grid(target, torch.cat([picture[None], start[None], completed]), limit=count + 2)
     typer.echo(f"{target}: the picture, what was shown of it, {count} completions")

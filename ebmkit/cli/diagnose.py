@@ -33,7 +33,10 @@ def diagnose(
     seed: Annotated[int, typer.Option(help="Of the starts and the noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Run long chains under a trained energy: R-hat, effective sample sizes, energy, advice."""
+    """Run long chains under a trained energy: have they mixed?
+
+    Shows R-hat, effective sample sizes, the sampler's figures, the curve of the energy, and advice.
+    """
     import torch
 
     from ebmkit.applications.diagnosis import diagnose as run_diagnosis
@@ -126,7 +129,9 @@ def _show(found: Diagnosis, heading: str) -> None:
         console.print(f"\nenergy from step 1 of the warm-up: {first:.6g} to {last:.6g} nats", highlight=False)
         console.print(sparkline(found.energy_trace, width=_CURVE), highlight=False)
     console.print()
+    advice = Table.grid(padding=(0, 1))
     for sentence in found.advice or (
         "no sign of trouble: R-hat, effective sizes and energy are as they should be",
     ):
-        console.print(f"- {sentence}", highlight=False)
+        advice.add_row("-", sentence)
+    console.print(advice, highlight=False)

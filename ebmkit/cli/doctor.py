@@ -29,7 +29,10 @@ class Finding(NamedTuple):
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
-    """Tell whether this machine is ready: device, versions, disk, plugins."""
+    """Tell whether this machine is ready.
+
+    Versions, device, disk, the run folder, extras, the fast path, plugins: a line for each.
+    """
     import json as encoder
     import sys
     from contextlib import redirect_stdout

@@ -18,10 +18,13 @@ def _codes(start: str) -> list[str]:
 def explain(
     code: Annotated[
         str | None,
-        typer.Argument(metavar="[CODE]", help="Such as E103; without it, all.", autocompletion=_codes),
+        typer.Argument(metavar="CODE", help="Such as E103; without it, all.", autocompletion=_codes),
     ] = None,
 ) -> None:
-    """Explain a code of an error message: what it means, an example, and the fix."""
+    """Explain a code of an error message.
+
+    What it means, an example, and the fix; without a code, a list of them.
+    """
     from ebmkit.config.pages import pages
 
     if code is not None:

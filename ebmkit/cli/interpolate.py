@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ebmkit.cli.options import Output, RunName
+from ebmkit.cli.output import writing
 
 __all__ = ["interpolate"]
 
@@ -46,8 +47,8 @@ def interpolate(
     }
     if generator.latent_shape == (2,):
         paths["manifold"] = manifold(points=points).to(ends)
-    for path, latents in paths.items():
-        with torch.no_grad():
+    with writing(target), torch.no_grad():
+        for path, latents in paths.items():
             images = generator(latents)
-        save_grid(target / f"{path}.png", images, limit=len(images), columns=points)
-        typer.echo(str(target / f"{path}.png"))
+            save_grid(target / f"{path}.png", images, limit=len(images), columns=points)
+            typer.echo(str(target / f"{path}.png"))

@@ -1,4 +1,4 @@
-"""What ``--json`` means: stdout carries one JSON object and nothing else, whatever plugins print."""
+"""Where answers go: one JSON object on stdout, or files in a folder that can be written."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Json", "answering"]
+__all__ = ["Json", "answering", "writing"]
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object, with every problem, and nothing else.")
@@ -43,6 +44,27 @@ def answering(as_json: bool) -> Iterator[dict[str, Any]]:
             code = stopped.exit_code
         print(json.dumps({"exit_code": code, **answer}, indent=1), file=stdout, flush=True)
     raise typer.Exit(code)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make files in a folder, which need not be there yet; what forbids it is told before anything is done.
+
+    Raises:
+        RunDirectoryError: it cannot be written, or the disk is full.
+    """
+    from ebmkit.errors import RunDirectoryError
+
+    above = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+    if not above.is_dir():
+        raise RunDirectoryError(f"cannot write {folder}: {above} is no folder; --output chooses another")
+    if not os.access(above, os.W_OK):
+        raise RunDirectoryError(f"cannot write {folder}: {above} is read-only; --output chooses another")
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder
+        raise RunDirectoryError(f"cannot write {place}: {error.strerror or error}") from error
 
 
 def _errors(error: Exception) -> list[dict[str, object]]:

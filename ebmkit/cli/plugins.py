@@ -24,14 +24,17 @@ __all__ = ["plugins"]
 _WIDEST = 100
 """Columns of prose at the most."""
 
-plugins = typer.Typer(help="The parts that are installed.", no_args_is_help=True, rich_markup_mode=None)
+plugins = typer.Typer(help="List, show, check and begin parts.", no_args_is_help=True, rich_markup_mode=None)
 plugins.command("check")(check_plugin)
 plugins.command("new")(new_plugin)
 
 
 @plugins.command("list")
 def list_plugins(json: Json = False) -> None:
-    """List every part by the distribution that provides it: kind, name and what it is."""
+    """List every part by its distribution.
+
+    Kind, name and what it is; then what is broken or switched off, with the reason.
+    """
     with answering(as_json=json) as answer:
         from rich.console import Console
 
@@ -90,7 +93,10 @@ def show(
         str, typer.Argument(metavar="KIND/NAME", help="Such as sampler/langevin.", autocompletion=components)
     ],
 ) -> None:
-    """Show one part: its documentation, its parameters with types, ranges and defaults."""
+    """Show one part and its parameters.
+
+    Documentation, types, ranges and defaults.
+    """
     from ebmkit.registry import Registry
 
     kind, name = split_component(component)

@@ -42,7 +42,10 @@ def check_plugin(
     seed: Annotated[int, typer.Option(help="Of the statistics.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Check a part against the rules of its kind: exit code 4 when it breaks one."""
+    """Check a part against the rules of its kind.
+
+    Behaviour and statistics; ends with exit code 4 when it breaks one.
+    """
     import json as encoder
 
     from rich.console import Console

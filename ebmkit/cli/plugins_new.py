@@ -19,7 +19,10 @@ def new_plugin(
     ],
     folder: Annotated[Path, typer.Option(help="Where the folder ebmkit-NAME is made.")] = Path(),
 ) -> None:
-    """Write a new plugin: a whole distribution that installs, passes its checks and trains at once."""
+    """Write a new plugin as a whole distribution.
+
+    It installs, passes its checks and trains before you have written a line.
+    """
     from ebmkit.errors import ConfigError
     from ebmkit.registry import Registry
     from ebmkit.scaffold import write_plugin

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit.cli.options import Data, Output, RunName, Sets
+from ebmkit.cli.output import writing
 
 if TYPE_CHECKING:
     from ebmkit.applications.recovery import Score
@@ -55,19 +56,19 @@ def recover(
     learned = learned_methods(schedule, inference=inference, restarts=restarts, steps=revision_steps)
     methods = {**learned, **unlearned_methods()}
     target = output or folder.path / "recovered"
-    target.mkdir(parents=True, exist_ok=True)
     device = next(schedule.parameters()).device
     scores: list[Score] = []
-    for size in sizes:
-        rng = Rng(seed).fold("recover", size)
-        mask = square_masks(len(x), shape, size=size, rng=rng.fold("squares"))
-        pictures = [x, mask * x]
-        for score, filled in recover(methods, x.to(device), mask_size=size, rng=rng):
-            scores.append(score)
-            pictures.append(filled.cpu())
-        rows = torch.stack([each[:_PICTURED] for each in pictures], 1).flatten(0, 1)
-        save_grid(target / f"squares-{size}.png", rows, limit=len(rows), columns=len(pictures))
-    (target / "scores.json").write_text(json.dumps([attrs.asdict(score) for score in scores], indent=1))
+    with writing(target):
+        for size in sizes:
+            rng = Rng(seed).fold("recover", size)
+            mask = square_masks(len(x), shape, size=size, rng=rng.fold("squares"))
+            pictures = [x, mask * x]
+            for score, filled in recover(methods, x.to(device), mask_size=size, rng=rng):
+                scores.append(score)
+                pictures.append(filled.cpu())
+            rows = torch.stack([each[:_PICTURED] for each in pictures], 1).flatten(0, 1)
+            save_grid(target / f"squares-{size}.png", rows, limit=len(rows), columns=len(pictures))
+        (target / "scores.json").write_text(json.dumps([attrs.asdict(score) for score in scores], indent=1))
     _show(scores, sizes)
     typer.echo(f"columns of the pictures: original, hidden, {', '.join(methods)}")
     typer.echo(f"scores and pictures are in {target}")

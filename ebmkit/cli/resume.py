@@ -20,7 +20,7 @@ def resume(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="Run under runs/, or the path of one; by default the last one.",
             autocompletion=runs,
         ),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ebmkit.cli.options import Output, RunName
+from ebmkit.cli.output import writing
 
 __all__ = ["sample"]
 
@@ -32,10 +33,11 @@ def sample(
 
     folder = find_run(name)
     target = output or folder.path / "generated" / f"seed-{seed}"
-    with joined() as crew, crew.explaining(folder.name):
-        iteration, samples = draw_samples(folder, count=count, seed=seed, steps=steps, size=size)
-    if not crew.leads:
-        return
-    for path in write_samples(target, samples):
-        typer.echo(str(path))
+    with writing(target):
+        with joined() as crew, crew.explaining(folder.name):
+            iteration, samples = draw_samples(folder, count=count, seed=seed, steps=steps, size=size)
+        if not crew.leads:
+            return
+        for path in write_samples(target, samples):
+            typer.echo(str(path))
     typer.echo(f"{count} samples of {folder.name} after iteration {iteration}")

@@ -122,7 +122,7 @@ class _Live:
     def __init__(self, progress: _ProgressAndFigures, start: int, iterations: int) -> None:
         self._progress = progress
         self._begin = (time.monotonic(), start)
-        self._task = progress.add_task("", total=iterations, completed=start, rate="")
+        self._task = progress.add_task("", total=iterations, completed=start, rate="-")
 
     def advance(self, iteration: int) -> None:
         seconds = time.monotonic() - self._begin[0]
