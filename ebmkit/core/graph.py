@@ -23,6 +23,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from ebmkit.core.alignment import aligned
 from ebmkit.core.compiling import Function, compiled
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.gradient import Prepared
@@ -119,7 +120,7 @@ class Strides:
         self._state: type[Any] = type(state)
         self._weights = tuple(name for name, _ in _tensors(energy))
         noted = NotedRng(rng)
-        _, info = sampler.step(self._with(_values(energy), state.x), state, noted)
+        _, info = sampler.step(Prepared(_plain(energy), state.x), state, noted)
         self._draws, self._names = noted.draws, tuple(info)
 
     def random(self, rng: Rng, steps: int, device: torch.device) -> Iterator[tuple[Tensor, ...]]:
@@ -139,6 +140,12 @@ class Strides:
             return [KeyedRng(words) for words in random[0].unbind()]
         return [DrawnRng([numbers[step] for numbers in random]) for step in range(self.steps)]
 
+    def with_aligned_weights(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Inputs of a call for the same outputs, but for rounding; see ``aligned``."""
+        _, state, weights = self._parts(inputs)
+        grown = aligned(self.energy, state.x, weights)
+        return (*inputs[: -len(grown)], *grown.values()) if grown else inputs
+
     def outputs(self, tensors: tuple[Tensor, ...]) -> Stride:
         """What the results of a call are."""
         fields = len(self._state._fields)
@@ -148,12 +155,10 @@ class Strides:
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Fields of the state, means of the info ``(names,)``, and the energy at the start if known."""
-        begin = 1 if self._inside else len(self._draws)
-        end = begin + len(self._state._fields)
-        state: Any = self._state(*tensors[begin:end])
-        energy = self._with(tensors[end:], state.x)
+        random, state, weights = self._parts(tensors)
+        energy = self._with(weights, state.x)
         figures = []
-        for of_step in self._streams(tensors[:begin]):
+        for of_step in self._streams(random):
             state, info = self.sampler.step(energy, state, of_step)
             watched = [info[name].float().mean() for name in self._names]
             figures.append(torch.stack(watched) if watched else state.x.new_empty(0))
@@ -161,10 +166,16 @@ class Strides:
         energies = () if energy.start_energy is None else (energy.start_energy,)
         return (*state, means, *energies)
 
-    def _with(self, weights: tuple[Tensor, ...], x: Tensor) -> Prepared:
+    def _parts(self, tensors: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Any, dict[str, Tensor]]:
+        """What of the inputs is random, the state, and the weights by name."""
+        begin = 1 if self._inside else len(self._draws)
+        end = begin + len(self._state._fields)
+        weights = dict(zip(self._weights, tensors[end:], strict=True))
+        return tensors[:begin], self._state(*tensors[begin:end]), weights
+
+    def _with(self, weights: dict[str, Tensor], x: Tensor) -> Prepared:
         """The energy with these weights, for autograd."""
-        given = dict(zip(self._weights, weights, strict=True))
-        return Prepared(lambda x: torch.func.functional_call(self.energy, given, (x,)), x)
+        return Prepared(lambda x: torch.func.functional_call(self.energy, weights, (x,)), x)
 
 
 @final
@@ -173,7 +184,8 @@ class Held:
 
     Args:
         function: what it runs.
-        inputs: its own; those of a call are copied into them.
+        inputs: its own; those of a call are copied into them, into the first of their rows, columns and so
+            on where its own have more.
         record: runs a function without arguments once, and returns what runs it again on the same memory,
             and its results.
     """
@@ -190,19 +202,26 @@ class Held:
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """``function(*inputs)``."""
         for place, value in zip(self._inputs, inputs, strict=True):
-            place.copy_(value)
+            place[tuple(map(slice, value.shape))].copy_(value)
         self._replay()
         return tuple(each.clone(memory_format=torch.contiguous_format) for each in self._outputs)
 
 
-def captured(function: Function, inputs: tuple[Tensor, ...]) -> Function:
-    """The function as a CUDA graph: one launch for all its kernels."""
-    return Held(function, tuple(_laid_out(each) for each in inputs), _capture)
+def captured(function: Strides, inputs: tuple[Tensor, ...]) -> Function:
+    """The function as a CUDA graph: one launch for all its kernels.
+
+    Where convolutions may use tensor cores, images and kernels lie channels last, and convolutions
+    hand on multiples of 8 channels.
+    """
+    if current_precision() == "fp32":
+        return Held(function, tuple(each.clone() for each in inputs), _capture)
+    images = (_channels_last(each) for each in function.with_aligned_weights(inputs))
+    return Held(function, tuple(images), _capture)
 
 
-def _laid_out(x: Tensor) -> Tensor:
-    """A copy; images and kernels channels last where convolutions may use tensor cores."""
-    images = x.ndim == 4 and current_precision() != "fp32"  # noqa: PLR2004
+def _channels_last(x: Tensor) -> Tensor:
+    """A copy, if it is of images or kernels in that order."""
+    images = x.ndim == 4  # noqa: PLR2004
     return x.clone(memory_format=torch.channels_last if images else torch.preserve_format)
 
 
