@@ -18,6 +18,7 @@ from ebmkit.core import (
     Rng,
     Update,
     examine,
+    fast_layers,
     gather,
     reconstruct,
     stage,
@@ -142,7 +143,7 @@ def _iterate(experiment: Experiment, iteration: int) -> Report:
         with tensor_cores(experiment.precision, device):
             while True:
                 try:
-                    with guard, arithmetic(experiment.precision, device):
+                    with guard, arithmetic(experiment.precision, device), fast_layers(experiment.schedule):
                         update = next(updates)
                 except StopIteration as finished:
                     _refuse_runaway(finished.value, iteration)
@@ -189,7 +190,8 @@ def _learn(experiment: Experiment, update: Update, iteration: int) -> Mapping[st
     learner = _learner(experiment, update.part)
     with stage(f"update_{update.part}"):
         learner.optimizer.zero_grad()
-        update.loss.backward()  # type: ignore[no-untyped-call]
+        with fast_layers(learner.module):  # layers that are computed again in the backward pass
+            update.loss.backward()  # type: ignore[no-untyped-call]
         gradients = [each.grad for each in learner.module.parameters() if each.grad is not None]
         average_in_place(gradients)
         norm = torch.nn.utils.get_total_norm(gradients)

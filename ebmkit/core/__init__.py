@@ -22,6 +22,7 @@ from ebmkit.core.gradient import (
     Prepared,
     Preparer,
     ValueAndGradient,
+    fast_layers,
     prepare,
     value_and_gradient,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "contrastive",
     "current_precision",
     "examine",
+    "fast_layers",
     "gather",
     "mean_energies",
     "prepare",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core.energy import EnergyFn
-from ebmkit.core.gradient import prepare
+from ebmkit.core.gradient import fast_layers, prepare
 from ebmkit.core.graph import Stride, strides
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Sampler, State
@@ -105,10 +105,11 @@ def run_chain(
     with torch.no_grad(), evaluating(energy), torch.autocast(x.device.type, enabled=False):
         if graph and steps and (leaps := strides(sampler, energy, x, steps=steps, rng=rng)) is not None:
             return _striding(x, leaps)
-        prepared = prepare(energy, x)
-        for state, info in islice(walk(sampler, prepared, x, rng=rng), steps):
-            x = state.x
-            average.add(info)
+        with fast_layers(energy, learning=False):
+            prepared = prepare(energy, x)
+            for state, info in islice(walk(sampler, prepared, x, rng=rng), steps):
+                x = state.x
+                average.add(info)
     return Samples(x.detach(), average.result(), prepared.start_energy)
 
 

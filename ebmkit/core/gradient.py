@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from importlib.metadata import entry_points
 from itertools import chain
@@ -20,7 +21,15 @@ from torch import Tensor, nn
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.precision import Precision, current_precision
 
-__all__ = ["Gradient", "Prepared", "Preparer", "ValueAndGradient", "prepare", "value_and_gradient"]
+__all__ = [
+    "Gradient",
+    "Prepared",
+    "Preparer",
+    "ValueAndGradient",
+    "fast_layers",
+    "prepare",
+    "value_and_gradient",
+]
 
 PREPARERS = "ebmkit.preparers"
 """Entry-point group of the plugins that know a faster gradient; each entry names a ``Preparer``."""
@@ -41,7 +50,8 @@ class Preparer(Protocol):
     """Knows a faster way to the gradient of some energies.
 
     One that has a method ``status() -> str`` is asked by ``ebmkit doctor`` for a line about itself: what it
-    compiled, or why not.
+    compiled, or why not. One that has a method ``layers(module, learning) -> AbstractContextManager`` is
+    asked for a block in which single layers of the module are faster; see ``fast_layers``.
     """
 
     def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
@@ -109,6 +119,28 @@ class Prepared:
         self._for = _kind(x)
         self._versions = _versions(self._tensors)
         self._fast = _fastest(self.energy, x, self.precision)
+
+
+@contextmanager
+def fast_layers(module: object, *, learning: bool = True) -> Iterator[None]:
+    """Compute layers of a module faster inside this block, where a plugin knows how: the same to rounding.
+
+    Trainings and chains do this by themselves. Backward passes follow the forward pass they belong to.
+
+    Args:
+        module: whose layers are evaluated in the block; what is no ``nn.Module`` has none.
+        learning: whether gradients of weights may be asked for; a chain asks for none.
+
+    Examples:
+        >>> with fast_layers(net):  # doctest: +SKIP
+        ...     loss = net(x).mean()
+    """
+    with ExitStack() as stack:
+        for preparer in _preparers() if isinstance(module, nn.Module) else ():
+            layers: Callable[[nn.Module, bool], AbstractContextManager[object]] | None
+            if (layers := getattr(preparer, "layers", None)) is not None:
+                stack.enter_context(layers(module, learning))
+        yield
 
 
 def prepare(energy: EnergyFn, x: Tensor) -> Prepared:

@@ -26,9 +26,9 @@ from ebmkit_fastconv.maps import (
 from ebmkit_fastconv.native import transforms
 from ebmkit_fastconv.native_map import NativeWinograd
 from ebmkit_fastconv.structure import Convolution, Dense, Stack
-from ebmkit_fastconv.winograd import OUT, TorchWinograd, plan_kernel
+from ebmkit_fastconv.winograd import OUT, TorchWinograd, form_of, plan_kernel
 
-__all__ = ["Block", "Shape", "blocks_of", "chunk_rows", "is_winograd"]
+__all__ = ["Block", "Shape", "blocks_of", "chunk_rows", "fills_tiles", "is_wide", "is_winograd"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -36,7 +36,7 @@ _LEAST_CHANNELS_NATIVE = 64
 _LEAST_CHANNELS_TORCH = 96
 _LEAST_SHARE_OF_TILES = 0.75
 _FEW_CHANNELS = 8
-_ROWS_WINOGRAD, _ROWS_DIRECT = 16, 32
+_ROWS = 32
 
 
 @final
@@ -120,15 +120,21 @@ def is_winograd(block: Block) -> bool:
     layer = block.layer
     if not isinstance(layer, Convolution):
         return False
-    planned = plan_kernel(layer.weight, stride=layer.stride, padding=layer.padding, transposed=False)
     least = _LEAST_CHANNELS_TORCH if transforms() is None else _LEAST_CHANNELS_NATIVE
-    height, width = block.target[1:]
+    form = form_of(layer.weight.shape[2], stride=layer.stride, padding=layer.padding)
+    return form is not None and is_wide(layer.weight, least) and fills_tiles(block.target)
+
+
+def is_wide(weight: Tensor, least: int = _LEAST_CHANNELS_NATIVE) -> bool:
+    """Whether a kernel has that many channels on both sides."""
+    return min(weight.shape[:2]) >= least
+
+
+def fills_tiles(target: Shape) -> bool:
+    """Whether most of what Winograd computes of such a result, ``(C, H, W)``, is part of it."""
+    height, width = target[1:]
     tiles = -(-height // OUT) * -(-width // OUT)
-    return (
-        planned is not None
-        and min(layer.weight.shape[:2]) >= least
-        and height * width >= _LEAST_SHARE_OF_TILES * tiles * OUT**2
-    )
+    return height * width >= _LEAST_SHARE_OF_TILES * tiles * OUT**2
 
 
 def blocks_of(stack: Stack, shape: Shape) -> list[Block]:
@@ -144,15 +150,13 @@ def blocks_of(stack: Stack, shape: Shape) -> list[Block]:
     return blocks
 
 
-def chunk_rows(blocks: list[Block], rows: int, device: torch.device, dtype: torch.dtype) -> int:
+def chunk_rows(blocks: list[Block], rows: int, device: torch.device) -> int:
     """Examples at a time: few enough for the caches of a processor, in chunks of nearly equal size."""
     if device.type != "cpu" or all(isinstance(block.layer, Dense) for block in blocks):
         return rows
-    winograd = dtype == torch.float32 and any(map(is_winograd, blocks))
-    limit = _ROWS_WINOGRAD if winograd else _ROWS_DIRECT
-    if rows <= limit:
+    if rows <= _ROWS:
         return rows
-    sizes = range(limit // 2, limit + 1)
+    sizes = range(_ROWS // 2, _ROWS + 1)
     # Least padding first, then the largest chunks.
     return min(sizes, key=lambda size: (-rows % size, -size))
 

@@ -60,7 +60,7 @@ class _StackGradient:
         self.quadratic, self.offset, self.dtype = stack.quadratic, stack.offset, torch.float64
         self.up = torch.bfloat16 if precision == "bf16" else torch.float32
         self.down = torch.float32 if precision == "fp32" else torch.bfloat16
-        self.rows = chunk_rows(blocks, len(x), x.device, self.up)
+        self.rows = chunk_rows(blocks, len(x), x.device)
         self.activations = [block.activation for block in blocks]
         self.maps = [block.forward_map(self.rows, self.up) for block in blocks]
         self.transposes = [block.transposed_map(self.rows, self.down) for block in blocks]

@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple, final
@@ -17,7 +17,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from ebmkit_fastconv.winograd import cook_toom
+from ebmkit_fastconv.winograd import OUT, cook_toom
 
 __all__ = ["Layout", "Transforms", "status", "transforms"]
 
@@ -35,14 +35,15 @@ class Layout(ctypes.Structure):
 
 @final
 class Transforms:
-    """The two functions of the compiled library."""
+    """The functions of the compiled library."""
 
     def __init__(self, path: Path) -> None:
         _share_openmp()
         library = ctypes.CDLL(str(path))
         pointer, integer = ctypes.c_void_p, ctypes.c_int
         self._read, self._write = library.ebmkit_read_tiles, library.ebmkit_write_tiles
-        self._read.argtypes = [integer, pointer, ctypes.POINTER(Layout), pointer]
+        self._spread = library.ebmkit_spread_tiles
+        self._read.argtypes = self._spread.argtypes = [integer, pointer, ctypes.POINTER(Layout), pointer]
         self._write.argtypes = [
             integer,
             pointer,
@@ -51,11 +52,15 @@ class Transforms:
             ctypes.c_float,
             *[pointer] * 4,
         ]
-        self._read.restype = self._write.restype = None
+        self._read.restype = self._spread.restype = self._write.restype = None
 
     def read(self, size: int, image: Tensor, layout: Layout, points: Tensor) -> None:
         """Every tile of ``image`` in Winograd's space."""
         self._read(size, image.data_ptr(), layout, points.data_ptr())
+
+    def spread(self, size: int, results: Tensor, layout: Layout, points: Tensor) -> None:
+        """The transpose of ``write``: what every point of a tile gets from the tile's results."""
+        self._spread(size, results.data_ptr(), layout, points.data_ptr())
 
     def write(
         self,
@@ -111,12 +116,36 @@ def _compile_once() -> _Attempt:
     if compiler is None:
         return _Attempt(None, f"no C compiler ({wanted} or gcc)")
     try:
-        return _Attempt(Transforms(_compiled(compiler)), compiler)
+        made = Transforms(_compiled(compiler))
+        if not _is_right(made):
+            return _Attempt(None, f"what {compiler} made of them computes something else")
+        return _Attempt(made, compiler)
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines()
         return _Attempt(None, f"{compiler} failed: {said[0] if said else error}")
     except (OSError, subprocess.SubprocessError) as error:
         return _Attempt(None, str(error))
+
+
+def _is_right(made: Transforms) -> bool:
+    """Whether each function does to one tile what its matrix says."""
+    write = partial(made.write, mode=0)
+    for taps in (3, 5):
+        matrices, size, channels = cook_toom(taps), OUT + taps - 1, 16
+        for run, matrix in (
+            (made.read, matrices.data),
+            (made.spread, matrices.result.T),
+            (write, matrices.result),
+        ):
+            after, before = matrix.shape
+            given = torch.linspace(-1, 1, before**2 * channels).square().view(before, before, channels)
+            found = torch.full((after, after, channels), torch.nan)
+            side = min(after, before)  # of the image among the two
+            run(size, given, Layout(1, side, side, channels, 1, 1, 1, 0), found)
+            by = torch.from_numpy(matrix.copy()).float()
+            if not torch.allclose(found, torch.einsum("ij,jkc,lk->ilc", by, given, by), atol=1e-4):
+                return False
+    return True
 
 
 def _compiled(compiler: str) -> Path:
@@ -144,9 +173,12 @@ def _constants() -> str:
     lines = []
     for taps, size in ((3, 6), (5, 8)):
         matrices = cook_toom(taps)
-        for name, matrix in ((f"DATA{size}", matrices.data), (f"RESULT{size}", matrices.result)):
+        named = {"DATA": matrices.data, "RESULT": matrices.result, "SPREAD": matrices.result.T}
+        for name, matrix in named.items():
             rows = ", ".join("{" + ", ".join(f"{value:.9e}f" for value in row) + "}" for row in matrix)
-            lines.append(f"static const float {name}[{matrix.shape[0]}][{matrix.shape[1]}] = {{{rows}}};\n")
+            lines.append(
+                f"static const float {name}{size}[{matrix.shape[0]}][{matrix.shape[1]}] = {{{rows}}};\n"
+            )
     return "".join(lines)
 
 

@@ -65,14 +65,26 @@ class NativeWinograd(WinogradMap):
             return super().masked(gradient, memory, activation)
         return self._run(gradient, _MASKED, slope=activation.slope, other=self._filled(memory))
 
+    def whole(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """W * x + b of any number of rows, ``(B, C, H, W)``, part after part."""
+        rows = self.geometry.rows
+        images = x.new_empty(-(-len(x) // rows) * rows, *self.geometry.target, self.geometry.outputs)
+        mode = _PLAIN if bias is None else _ACTIVATED
+        for part, image in zip(torch.split(x, rows), torch.split(images, rows), strict=True):
+            self._transform(self._filled(part), image, mode, bias=bias)
+        return images.permute(0, 3, 1, 2)[: len(x)]
+
     def _convolve(self, x: Tensor) -> Tensor:
-        return self._transform(x, _PLAIN)
+        return self._transform(x, self._image(x), _PLAIN)
 
     def _run(
         self, x: Tensor, mode: int, *, slope: float, bias: Tensor | None = None, other: Tensor | None = None
     ) -> Tensor:
-        image = self._transform(self._filled(x), mode, slope=slope, bias=bias, other=other)
+        image = self._transform(self._filled(x), self._image(x), mode, slope=slope, bias=bias, other=other)
         return image.permute(0, 3, 1, 2)[: len(x)]
+
+    def _image(self, x: Tensor) -> Tensor:
+        return x.new_empty(self.geometry.rows, *self.geometry.target, self.geometry.outputs)
 
     def _filled(self, x: Tensor) -> Tensor:
         """``(B, H, W, C)``, contiguous, with as many rows as the kernel works on."""
@@ -84,6 +96,7 @@ class NativeWinograd(WinogradMap):
     def _transform(
         self,
         x: Tensor,
+        image: Tensor,
         mode: int,
         *,
         slope: float = 1.0,
@@ -93,7 +106,6 @@ class NativeWinograd(WinogradMap):
         at = self.geometry
         self.transforms.read(at.size, x, self.reads, self.gathered)
         products = self.products(self.gathered)
-        image = x.new_empty(at.rows, *at.target, at.outputs)
         flat = None if bias is None else bias.flatten()
         self.transforms.write(
             at.size,

@@ -1,8 +1,12 @@
-"""The door: an energy comes in, and a fast gradient goes out if its forward pass can be read."""
+"""The door: an energy comes in, and a fast gradient goes out if its forward pass can be read.
+
+Where it cannot, and while something learns, single layers are still faster.
+"""
 
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, final
 from weakref import WeakKeyDictionary
 
@@ -11,6 +15,7 @@ from torch import Tensor, fx, nn
 
 from ebmkit.core import Gradient, Precision, ValueAndGradient, value_and_gradient
 from ebmkit_fastconv.gradient import ClosedForm, closed_form
+from ebmkit_fastconv.layers import WideConvolutions, has_wide_convolutions
 from ebmkit_fastconv.native import status
 from ebmkit_fastconv.structure import UnknownOperationError, read_stack, trace
 
@@ -45,6 +50,10 @@ class ClosedForms:
     def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
         """None where the forward pass cannot be read, or autograd does better."""
         return _prepare(energy, x, precision)
+
+    def layers(self, module: nn.Module, learning: bool) -> AbstractContextManager[object]:
+        """A block in which torch's convolutions go Winograd's way where that is faster."""
+        return WideConvolutions(learning=learning) if has_wide_convolutions(module) else nullcontext()
 
     def status(self) -> str:
         """For ``ebmkit doctor``."""

@@ -1,7 +1,7 @@
 /* Winograd's transforms for images (B, H, W, C) of float32, with what stands next to a convolution fused in.
 
-   The matrices DATA6, RESULT6 (3x3 kernels) and DATA8, RESULT8 (5x5) are put in front of this text when it
-   is compiled. Channels are worked on sixteen at a time; the last block of a pixel overlaps the one before
+   The matrices DATA6, RESULT6 (3x3 kernels) and DATA8, RESULT8 (5x5), and SPREAD6, SPREAD8, the transposes of
+   the results', are put in front of this text when it is compiled. Channels are worked on sixteen at a time; the last block of a pixel overlaps the one before
    it where the channels are no multiple of sixteen, and writes the same numbers again. Points of a tile
    lie together: element (tile, point, channel) is at (tile * points + point) * channels + channel. */
 
@@ -46,6 +46,17 @@ MULTIPLY(data6, DATA6, 6, 6)
 MULTIPLY(data8, DATA8, 8, 8)
 MULTIPLY(result6, RESULT6, OUT, 6)
 MULTIPLY(result8, RESULT8, OUT, 8)
+MULTIPLY(spread6, SPREAD6, 6, OUT)
+MULTIPLY(spread8, SPREAD8, 8, OUT)
+
+/* To t points: of the t pixels that a tile of results depends on, or of the OUT results themselves. */
+INLINE void to_points(const int t, const int pixels, const vec *in, int in_step, vec *out, int out_step) {
+  if (pixels == OUT) {
+    if (t == 6) spread6(in, in_step, out, out_step); else spread8(in, in_step, out, out_step);
+  } else {
+    if (t == 6) data6(in, in_step, out, out_step); else data8(in, in_step, out, out_step);
+  }
+}
 
 typedef struct {
   int64_t rows, height, width, channels; /* of the image, phases included */
@@ -55,7 +66,7 @@ typedef struct {
 
 INLINE int64_t block_start(int64_t c, int64_t channels) { return c + LANES <= channels ? c : channels - LANES; }
 
-INLINE void read_tiles(const int t, const float *image, const layout *at, float *points) {
+INLINE void read_tiles(const int t, const int pixels, const float *image, const layout *at, float *points) {
   const int64_t C = at->channels, P = at->phases, row = at->width * C, all = P * P * C;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t b = 0; b < at->rows; b++)
@@ -67,17 +78,16 @@ INLINE void read_tiles(const int t, const float *image, const layout *at, float 
           for (int64_t c = 0; c < C; c += LANES) {
             const int64_t begin = block_start(c, C);
             vec in[64], half[64], line[8];
-            for (int i = 0; i < t; i++)
-              for (int j = 0; j < t; j++) {
+            for (int i = 0; i < pixels; i++)
+              for (int j = 0; j < pixels; j++) {
                 const int64_t y = (OUT * down + i - at->padding) * P + phase / P;
                 const int64_t x = (OUT * across + j - at->padding) * P + phase % P;
                 const int inside = y >= 0 && y < at->height && x >= 0 && x < at->width;
-                in[i * t + j] = inside ? load(one + y * row + x * C + begin) : (vec){0};
+                in[i * pixels + j] = inside ? load(one + y * row + x * C + begin) : (vec){0};
               }
-            for (int j = 0; j < t; j++)
-              if (t == 6) data6(in + j, t, half + j, t); else data8(in + j, t, half + j, t);
+            for (int j = 0; j < pixels; j++) to_points(t, pixels, in + j, pixels, half + j, pixels);
             for (int i = 0; i < t; i++) {
-              if (t == 6) data6(half + i * t, 1, line, 1); else data8(half + i * t, 1, line, 1);
+              to_points(t, pixels, half + i * pixels, 1, line, 1);
               for (int j = 0; j < t; j++) store(tile + (i * t + j) * all + phase * C + begin, line[j]);
             }
           }
@@ -132,7 +142,11 @@ INLINE void write_tiles(const int t, const float *points, const layout *at, cons
 }
 
 void ebmkit_read_tiles(int t, const float *image, const layout *at, float *points) {
-  if (t == 6) read_tiles(6, image, at, points); else read_tiles(8, image, at, points);
+  if (t == 6) read_tiles(6, 6, image, at, points); else read_tiles(8, 8, image, at, points);
+}
+
+void ebmkit_spread_tiles(int t, const float *image, const layout *at, float *points) {
+  if (t == 6) read_tiles(6, OUT, image, at, points); else read_tiles(8, OUT, image, at, points);
 }
 
 #define WRITE(MODE)                                                                              \

@@ -28,13 +28,16 @@ from ebmkit_fastconv.maps import LinearMap
 
 __all__ = [
     "OUT",
+    "Form",
     "Geometry",
     "Kernel",
     "Matrices",
     "TorchWinograd",
     "WinogradMap",
     "cook_toom",
+    "form_of",
     "plan_kernel",
+    "without_phases",
 ]
 
 OUT = 4
@@ -93,33 +96,79 @@ class Kernel:
     output_phases: int = 1
 
 
+class Form(NamedTuple):
+    """A convolution as one of stride 1.
+
+    Attributes:
+        taps: r, of its kernel.
+        padding: of its input.
+        phases: 2 where its input are the four phases of the image, otherwise 1.
+    """
+
+    taps: int
+    padding: int
+    phases: int
+
+
+def form_of(kernel: int, *, stride: int, padding: int) -> Form | None:
+    """What Winograd makes of a convolution; None where it has nothing to win."""
+    if stride == 1 and kernel in (3, 5) and padding == kernel // 2:
+        return Form(kernel, padding, 1)
+    if stride == 2 and kernel == 5 and padding in (1, 2):  # noqa: PLR2004
+        return Form(3, 1, 2)
+    return None
+
+
 def plan_kernel(weight: Tensor, *, stride: int, padding: int, transposed: bool) -> Kernel | None:
     """The stride-1 kernel of a convolution or of its transpose; None where Winograd has nothing to win."""
-    kernel = weight.shape[2]
-    if stride == 1 and kernel in (3, 5) and padding == kernel // 2:
-        return Kernel(weight.flip(2, 3).transpose(0, 1) if transposed else weight, padding)
-    if stride == 2 and kernel == 5 and padding in (1, 2):  # noqa: PLR2004
-        phases = _phases(weight, padding)
-        if not transposed:
-            return Kernel(phases, 1, input_phases=2)
-        return Kernel(phases.flip(2, 3).transpose(0, 1), 1, output_phases=2)
-    return None
+    form = form_of(weight.shape[2], stride=stride, padding=padding)
+    if form is None:
+        return None
+    flat = weight if form.phases == 1 else _phases(weight, padding)
+    if not transposed:
+        return Kernel(flat, form.padding, input_phases=form.phases)
+    return Kernel(flat.flip(2, 3).transpose(0, 1), form.padding, output_phases=form.phases)
+
+
+def _places(taps: int, padding: int) -> list[tuple[int, int, int]]:
+    """Which phase, and which tap of its kernel, each tap of a kernel of stride 2 belongs to."""
+    return [
+        (phase, step + 1, 2 * step + phase + padding)
+        for phase in (0, 1)
+        for step in (-1, 0, 1)
+        if 0 <= 2 * step + phase + padding < taps
+    ]
 
 
 def _phases(weight: Tensor, padding: int) -> Tensor:
     """A 5x5 kernel of stride 2 as a 3x3 kernel over the phases of its input: ``(C_out, 4 C_in, 3, 3)``."""
     outputs, inputs, taps, _ = weight.shape
     phases = weight.new_zeros(outputs, 2, 2, inputs, 3, 3)
-    places = [
-        (phase, step + 1, 2 * step + phase + padding)
-        for phase in (0, 1)
-        for step in (-1, 0, 1)
-        if 0 <= 2 * step + phase + padding < taps
-    ]
+    places = _places(taps, padding)
     for row, i, tap_i in places:
         for column, j, tap_j in places:
             phases[:, row, column, :, i, j] = weight[:, :, tap_i, tap_j]
     return phases.reshape(outputs, 4 * inputs, 3, 3)
+
+
+def without_phases(kernel: Tensor, taps: int, padding: int) -> Tensor:
+    """The transpose of cutting a kernel of stride 2 into phases: what each of its own taps gets.
+
+    Args:
+        kernel: ``(3, 3, C_out, 4 C_in)``.
+        taps: 5, of the kernel of stride 2.
+        padding: of the convolution of stride 2.
+
+    Returns:
+        ``(taps, taps, C_out, C_in)``.
+    """
+    by_phase = kernel.view(*kernel.shape[:3], 2, 2, -1)
+    places = _places(taps, padding)
+    whole = kernel.new_empty(taps, taps, kernel.shape[2], by_phase.shape[5])
+    for row, i, tap_i in places:
+        for column, j, tap_j in places:
+            whole[tap_i, tap_j] = by_phase[i, j, :, row, column]
+    return whole
 
 
 @final

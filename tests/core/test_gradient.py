@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import (
+    Chain,
     Energy,
     Gradient,
     Precision,
@@ -23,7 +25,12 @@ from ebmkit.core import (
     run_chain,
     value_and_gradient,
 )
+from ebmkit.data import Batches
+from ebmkit.optimizers import SGD
+from ebmkit.training import Experiment, Learner, train
+from ebmkit_coopnets.descriptor import DescriptorOnly
 from ebmkit_langevin.langevin import Langevin
+from tests.core.test_world import Ones
 
 DESCENT: Sampler = Langevin(step_size=2**0.5, noise=False)
 
@@ -134,3 +141,75 @@ def test_the_precision_of_a_chain_is_that_of_its_start() -> None:
     exact = value_and_gradient(Summed(), x).gradient
     error = float((ready.value_and_gradient(x).gradient - exact).norm() / exact.norm())
     assert 1e-4 < error < 0.1
+
+
+class Watchful:
+    """Makes nothing faster; remembers whose layers it was asked for, and whether a block of its is open."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[type[nn.Module], bool]] = []
+        self.open = 0
+
+    def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
+        return None
+
+    @contextmanager
+    def layers(self, module: nn.Module, learning: bool) -> Iterator[None]:
+        self.asked.append((type(module), learning))
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+
+
+watchful = Watchful()
+
+
+class Guarded(Plain):
+    """Fails outside of the block."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert watchful.open
+        return super().forward(x)
+
+
+def test_chains_evaluate_inside_the_blocks_of_plugins_that_make_layers_faster(
+    installed: pytest.MonkeyPatch,
+) -> None:
+    _offer(installed, f"{__name__}:watchful", f"{__name__}:shifting")
+    watchful.asked.clear()
+    run_chain(DESCENT, Guarded(), torch.ones(2, 2), steps=2, rng=Rng(0))
+    assert watchful.asked == [(Guarded, False)]
+    assert not watchful.open
+    run_chain(DESCENT, lambda x: x.square().sum(1), torch.ones(2, 2), steps=1, rng=Rng(0))
+    assert len(watchful.asked) == 1
+
+
+class Learning(Energy):
+    """Fails outside of the block, in the forward pass and in the backward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1.0))
+        self.scale.register_hook(lambda gradient: gradient if watchful.open else gradient / 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert watchful.open
+        return self.scale * x.square().flatten(1).sum(1) / 2
+
+
+def test_trainings_compute_their_losses_and_gradients_inside_them(installed: pytest.MonkeyPatch) -> None:
+    _offer(installed, f"{__name__}:watchful")
+    watchful.asked.clear()
+    schedule = DescriptorOnly(Learning(), Chain(Langevin(step_size=0.1), 2), (1, 4, 4), chains=2)
+    learners = {"energy": Learner(schedule.energy, SGD(lr=1e-3))}
+    batches = Batches(Ones(), size=3, rng=Rng(1), device=torch.device("cpu"))
+    assert len(list(train(Experiment(schedule, learners, batches, Rng(0)), iterations=1))) == 1
+    assert watchful.asked == [
+        (DescriptorOnly, True),
+        (Learning, False),
+        (Learning, True),
+        (DescriptorOnly, True),
+    ]
+    assert not watchful.open

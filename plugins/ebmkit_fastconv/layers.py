@@ -1,0 +1,146 @@
+"""Torch's convolutions, computed Winograd's way wherever that is faster, whoever calls them.
+
+Inside a block of ``WideConvolutions`` a call of ``torch.conv2d`` or ``torch.conv_transpose2d``, as torch's
+layers make it, is answered by ``learning`` where that pays, and by torch otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, final
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+from ebmkit_fastconv.choice import is_wide
+from ebmkit_fastconv.learning import Place, convolve, convolve_transposed, pays
+from ebmkit_fastconv.maps import has_mkldnn
+
+__all__ = ["WideConvolutions", "has_wide_convolutions"]
+
+Pair: TypeAlias = int | str | Sequence[int]
+
+
+def has_wide_convolutions(module: nn.Module) -> bool:
+    """Whether one of the module's layers may gain."""
+    return any(each.ndim == 4 and is_wide(each) for each in module.parameters())  # noqa: PLR2004
+
+
+@final
+class WideConvolutions(TorchFunctionMode):
+    """Answers calls of torch's convolutions inside the block.
+
+    Args:
+        learning: whether gradients of kernels may be asked for. Where not, kernels are constants: a function
+            of autograd in Python is not told that nobody asks, and would compute them in vain.
+    """
+
+    def __init__(self, *, learning: bool) -> None:
+        super().__init__()
+        self._learning = learning
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """What ``func`` gives, to rounding."""
+        kwargs = kwargs or {}
+        answer = _ANSWERS.get(func)
+        result = None if answer is None else answer(*args, learning=self._learning, **kwargs)
+        return func(*args, **kwargs) if result is None else result
+
+
+def _conv2d(  # noqa: PLR0917 - the signatures here are torch's
+    input: Tensor,  # noqa: A002
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    *,
+    learning: bool,
+) -> Tensor | None:
+    sides = _square(stride, padding, dilation, groups)
+    if sides is None or not _plain(input, weight, bias):
+        return None
+    size = [(side + 2 * sides[1] - weight.shape[2]) // sides[0] + 1 for side in input.shape[2:]]
+    at = Place(*sides, _maps(input.shape[1:]), _maps((weight.shape[0], *size)))
+    if not pays(len(input), weight, at):
+        return None
+    return convolve(input, *_parameters(weight, bias, learning=learning), at)
+
+
+def _conv_transpose2d(  # noqa: PLR0917
+    input: Tensor,  # noqa: A002
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    output_padding: Pair = 0,
+    groups: int = 1,
+    dilation: Pair = 1,
+    *,
+    learning: bool,
+) -> Tensor | None:
+    sides, extra = _square(stride, padding, dilation, groups), _one(output_padding)
+    if sides is None or extra is None or not _plain(input, weight, bias):
+        return None
+    step, pad = sides
+    size = [(side - 1) * step - 2 * pad + weight.shape[2] + extra for side in input.shape[2:]]
+    at = Place(*sides, _maps((weight.shape[1], *size)), _maps(input.shape[1:]))
+    if not pays(len(input), weight, at):
+        return None
+    return convolve_transposed(input, *_parameters(weight, bias, learning=learning), at)
+
+
+_ANSWERS: Mapping[Callable[..., Any], Callable[..., Tensor | None]] = {
+    torch.conv2d: _conv2d,
+    torch.conv_transpose2d: _conv_transpose2d,
+}
+
+
+def _plain(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Tensors of float32 on a processor, under nothing that would have to see inside."""
+    tensors = (x, weight) if bias is None else (x, weight, bias)
+    return (
+        x.ndim == weight.ndim == 4  # noqa: PLR2004
+        and weight.shape[2] == weight.shape[3]
+        and all(type(each) in (Tensor, nn.Parameter) and each.dtype == torch.float32 for each in tensors)
+        and all(each.device.type == "cpu" for each in tensors)
+        and has_mkldnn(x)
+        and not torch.is_autocast_enabled("cpu")
+        and not is_in_torch_dispatch_mode()
+        and torch._C._functorch.peek_interpreter_stack() is None  # noqa: SLF001
+        and torch.autograd.forward_ad._current_level < 0  # noqa: SLF001
+        and not torch.compiler.is_compiling()
+    )
+
+
+def _parameters(weight: Tensor, bias: Tensor | None, *, learning: bool) -> tuple[Tensor, Tensor | None]:
+    return (weight, bias) if learning else (weight.detach(), None if bias is None else bias.detach())
+
+
+def _square(stride: Pair, padding: Pair, dilation: Pair, groups: int) -> tuple[int, int] | None:
+    """Stride and padding, if they are the same both ways and nothing else is asked for."""
+    step, pad = _one(stride), _one(padding)
+    if step is None or pad is None or _one(dilation) != 1 or groups != 1:
+        return None
+    return step, pad
+
+
+def _one(pair: Pair) -> int | None:
+    """The number that a pair repeats."""
+    numbers = {pair} if isinstance(pair, (int, str)) else set(pair)
+    number = numbers.pop()
+    return number if isinstance(number, int) and not numbers else None
+
+
+def _maps(shape: Sequence[int]) -> tuple[int, int, int]:
+    channels, height, width = shape
+    return channels, height, width

@@ -1,0 +1,182 @@
+r"""Convolutions of layers that learn, Winograd's way: the result, and the gradients of image and kernel.
+
+With the transforms of ``winograd``, a gradient D of the results Y = A^T [U ⊙ V] A of a tile reaches the
+kernel in Winograd's space as the product, at each point, of what D and the image have there:
+
+$$\frac{\partial L}{\partial g} = G^T \Big[ \sum_{\text{tiles}} (A\,D\,A^T) \odot (B^T d\,B) \Big] G$$
+
+again t² matrix products, with as few multiplications as the forward pass. A transposed convolution has the
+same three products in other roles. All need the compiled transforms.
+
+Source: Lavin and Gray, 2015, arXiv 1509.09308, which leaves the gradient of the kernel to the reader.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ebmkit_fastconv.choice import fills_tiles, is_wide
+from ebmkit_fastconv.native import Layout, transforms
+from ebmkit_fastconv.native_map import NativeWinograd
+from ebmkit_fastconv.winograd import OUT, cook_toom, form_of, plan_kernel, without_phases
+
+__all__ = ["Place", "convolve", "convolve_transposed", "kernel_gradient", "pays", "transpose"]
+
+Maps = tuple[int, int, int]
+
+_LEAST_TILES = 64
+_LEAST_TILES_PACKED = 256
+"""Below, transforming and packing the kernel costs more than the products save."""
+
+_TILES = 800
+"""Of one part of a batch."""
+
+
+class Place(NamedTuple):
+    """What a convolution of square stride and padding reads, ``(C, H, W)``, and writes."""
+
+    stride: int
+    padding: int
+    source: Maps
+    target: Maps
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Of one image, down and across."""
+        return -(-self.target[1] // OUT), -(-self.target[2] // OUT)
+
+    def count(self, rows: int) -> int:
+        """Tiles of a batch."""
+        return rows * self.tiles[0] * self.tiles[1]
+
+    def part(self, rows: int) -> int:
+        """Rows at a time, in parts of nearly equal size."""
+        return -(-rows // -(-self.count(rows) // _TILES))
+
+
+def pays(rows: int, weight: Tensor, at: Place) -> bool:
+    """Whether Winograd's way is faster for a layer's update: a wide kernel, many whole tiles."""
+    form = form_of(weight.shape[2], stride=at.stride, padding=at.padding)
+    wide = form is not None and is_wide(weight) and fills_tiles(at.target)
+    return wide and at.count(rows) >= _LEAST_TILES and transforms() is not None
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
+    """W * x + b with gradients: ``(B, *source) -> (B, *target)``."""
+    return _Layer.apply(x, weight, bias, at, False)  # type: ignore[no-any-return,no-untyped-call]
+
+
+def convolve_transposed(y: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
+    """W^T * y + b with gradients: ``(B, *target) -> (B, *source)``."""
+    return _Layer.apply(y, weight, bias, at, True)  # type: ignore[no-any-return,no-untyped-call]
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
+    """W * x + b."""
+    if at.count(len(x)) < _LEAST_TILES_PACKED:
+        return torch.conv2d(x, weight, bias, at.stride, at.padding)
+    return _map(weight, at, len(x), transposed=False).whole(x, bias)
+
+
+def transpose(y: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
+    """W^T * y + b."""
+    if at.count(len(y)) < _LEAST_TILES_PACKED:
+        return torch.conv_transpose2d(y, weight, bias, at.stride, at.padding, _output_padding(at, weight))
+    return _map(weight, at, len(y), transposed=True).whole(y, bias)
+
+
+def kernel_gradient(x: Tensor, y: Tensor, weight: Tensor, at: Place) -> Tensor:
+    r"""The gradient of $\langle y, W * x \rangle$ with respect to W, whose shape alone counts."""
+    form = form_of(weight.shape[2], stride=at.stride, padding=at.padding)
+    native = transforms()
+    assert form is not None  # noqa: S101 - ``pays`` holds
+    assert native is not None  # noqa: S101
+    size, part = OUT + form.taps - 1, at.part(len(x))
+    images, results = _Points(x, size, form.phases, form.padding, at), _Points(y, size, 1, 0, at)
+    total = x.new_zeros(size**2, results.channels, images.channels)
+    for begin in range(0, len(x), part):
+        of_images = images.of(native.read, begin, begin + part)
+        of_results = results.of(native.spread, begin, begin + part)
+        total.baddbmm_(of_results.permute(1, 2, 0), of_images.transpose(0, 1))
+    to_points = torch.from_numpy(np.kron(*[cook_toom(form.taps).kernel] * 2)).to(total)
+    kernel = (to_points.T @ total.flatten(1)).view(form.taps, form.taps, *total.shape[1:])
+    if form.phases > 1:
+        kernel = without_phases(kernel, weight.shape[2], at.padding)
+    return kernel.permute(2, 3, 0, 1).contiguous()
+
+
+class _Points:
+    """Images in Winograd's space, part after part in the same memory."""
+
+    def __init__(self, x: Tensor, size: int, phases: int, padding: int, at: Place) -> None:
+        self._x, self._size, self._tiles = x.permute(0, 2, 3, 1), size, at.tiles
+        self._phases, self._padding = phases, padding
+        self.channels = x.shape[1] * phases**2
+        self._memory = x.new_empty(at.count(at.part(len(x))), size**2, self.channels)
+
+    def of(self, read: Any, begin: int, end: int) -> Tensor:
+        """``(tiles, t², channels)`` of some rows."""
+        x = self._x[begin:end].contiguous()
+        layout = Layout(*x.shape, *self._tiles, self._phases, self._padding)
+        read(self._size, x, layout, self._memory)
+        return self._memory[: len(x) * self._tiles[0] * self._tiles[1]]
+
+
+def _map(weight: Tensor, at: Place, rows: int, *, transposed: bool) -> NativeWinograd:
+    kernel = plan_kernel(weight.detach(), stride=at.stride, padding=at.padding, transposed=transposed)
+    native = transforms()
+    assert kernel is not None  # noqa: S101 - ``pays`` holds
+    assert native is not None  # noqa: S101
+    source, target = (at.target, at.source) if transposed else (at.source, at.target)
+    return NativeWinograd(kernel, native, source=source, target=target, rows=at.part(rows))
+
+
+def _output_padding(at: Place, weight: Tensor) -> list[int]:
+    """What the transposed convolution must be told, because several sizes have one result."""
+    least = ((side - 1) * at.stride - 2 * at.padding + weight.shape[2] for side in at.target[1:])
+    return [side - smallest for side, smallest in zip(at.source[1:], least, strict=True)]
+
+
+@final
+class _Layer(torch.autograd.Function):
+    """The convolution, or its transpose, with gradients."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0917 - autograd passes arguments by position
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, at: Place, transposed: bool
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.at, ctx.transposed = at, transposed
+        return (transpose if transposed else product)(x, weight, bias, at)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (x, weight), at = gradients, ctx.saved_tensors, ctx.at
+        if torch.is_grad_enabled():
+            return _twice_differentiable(ctx, gradient, x, weight)
+        for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
+        back = product if ctx.transposed else transpose
+        image, result = (gradient, x) if ctx.transposed else (x, gradient)
+        return (
+            back(gradient, weight, None, at) if for_x else None,
+            kernel_gradient(image, result, weight, at) if for_weight else None,
+            gradient.sum((0, 2, 3)) if for_bias else None,
+            None,
+            None,
+        )
+
+
+def _twice_differentiable(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor | None, ...]:
+    """Torch's own, where somebody differentiates the gradient again."""
+    at, transposed = ctx.at, ctx.transposed
+    step, pad = [at.stride, at.stride], [at.padding, at.padding]
+    extra = _output_padding(at, weight) if transposed else [0, 0]
+    channels = [at.source[0] if transposed else at.target[0]]
+    found = torch.ops.aten.convolution_backward(
+        gradient, x, weight, channels, step, pad, [1, 1], transposed, extra, 1, ctx.needs_input_grad[:3]
+    )
+    return (*found, None, None)

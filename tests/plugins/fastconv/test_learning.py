@@ -1,0 +1,197 @@
+"""Convolutions that learn: every product against float64; torch's own where something is asked beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
+
+from ebmkit.core import Rng, fast_layers, run_chain
+from ebmkit_fastconv import layers, learning, native
+from ebmkit_langevin.langevin import Langevin
+
+pytestmark = pytest.mark.skipif(native.transforms() is None, reason="no C compiler")
+
+CASES = [(3, 1, 1, 16), (3, 1, 1, 15), (5, 1, 2, 16), (5, 2, 2, 32), (5, 2, 1, 32), (5, 2, 1, 31)]
+"""Kernel, stride, padding, side of the image."""
+
+
+def _errors(found: tuple[Tensor, ...], exact: tuple[Tensor, ...]) -> list[float]:
+    return [float((a - b).abs().max() / b.abs().max()) for a, b in zip(found, exact, strict=True)]
+
+
+def _layer(case: tuple[int, int, int, int], *, transposed: bool) -> tuple[nn.Module, Tensor]:
+    """A wide layer and an input of its: 19 rows, which are no whole number of parts."""
+    torch.manual_seed(0)
+    kernel, stride, padding, side = case
+    of_result = (side + 2 * padding - kernel) // stride + 1
+    if not transposed:
+        return nn.Conv2d(64, 80, kernel, stride, padding), torch.randn(19, 64, side, side)
+    extra = side - ((of_result - 1) * stride - 2 * padding + kernel)
+    layer = nn.ConvTranspose2d(80, 64, kernel, stride, padding, output_padding=extra)
+    return layer, torch.randn(19, 80, of_result, of_result)
+
+
+def _everything(layer: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+    """The result, and the gradients of input, weight and bias under weights that no symmetry hides."""
+    x = x.clone().requires_grad_()
+    y = layer(x)
+    weights = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view(y.shape).cos()
+    return y.detach(), *torch.autograd.grad((y * weights).sum(), [x, *layer.parameters()])
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_a_wide_layer_and_its_three_gradients_are_torchs(
+    case: tuple[int, int, int, int], *, transposed: bool, memory: torch.memory_format
+) -> None:
+    layer, x = _layer(case, transposed=transposed)
+    with fast_layers(layer):
+        found = _everything(layer, x.contiguous(memory_format=memory))
+    exact = _everything(layer.double(), x.double())
+    assert all(error < 3e-5 for error in _errors(found, exact))
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which of the products were computed Winograd's way, in order."""
+    names: list[str] = []
+
+    def noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            names.append(name)
+            return function(*args, **kwargs)
+
+        return run
+
+    for name in ("product", "transpose", "kernel_gradient"):
+        monkeypatch.setattr(learning, name, noting(name, getattr(learning, name)))
+    return names
+
+
+def test_each_direction_goes_winograds_way(taken: list[str]) -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=False)
+    with fast_layers(layer):
+        _everything(layer, x)
+    assert taken == ["product", "transpose", "kernel_gradient"]
+    layer, x = _layer((5, 2, 2, 32), transposed=True)
+    with fast_layers(layer):
+        _everything(layer, x)
+    assert taken[3:] == ["transpose", "product", "kernel_gradient"]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(128, 128, 3, padding=1, groups=2),
+        nn.Conv2d(64, 64, 3, padding=1, dilation=2),
+        nn.Conv2d(64, 64, (3, 5), padding=1),
+        nn.Conv2d(64, 64, 3, stride=2, padding=1),
+        nn.Conv2d(64, 64, 3, stride=(1, 2), padding=1),
+        nn.Conv2d(64, 32, 3, padding=1),
+        nn.Conv2d(64, 64, 3, padding=1).double(),
+        nn.ConvTranspose2d(64, 64, 4, 2, 1),
+        nn.ConvTranspose2d(64, 64, 5, 2, 2, output_padding=(1, 0)),
+    ],
+    ids=str,
+)
+def test_other_layers_keep_torchs_bits(layer: nn.Conv2d, taken: list[str]) -> None:
+    x = torch.randn(8, layer.in_channels, 16, 16, dtype=layer.weight.dtype)
+    with layers.WideConvolutions(learning=True):
+        found = _everything(layer, x)
+    assert taken == []
+    assert all(torch.equal(a, b) for a, b in zip(found, _everything(layer, x), strict=True))
+
+
+def test_few_tiles_keep_torchs_bits(taken: list[str]) -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=False)
+    with fast_layers(layer):
+        found = layer(x[:3])  # 48 tiles
+    assert taken == []
+    assert torch.equal(found, layer(x[:3]))
+
+
+def test_autocast_keeps_its_bfloat16(taken: list[str]) -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=False)
+    with fast_layers(layer), torch.autocast("cpu", torch.bfloat16):
+        assert layer(x).dtype == torch.bfloat16
+    assert taken == []
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_gradient_can_be_differentiated_again(*, transposed: bool) -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=transposed)
+
+    def penalty(x: Tensor) -> tuple[Tensor, ...]:
+        x = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
+        return torch.autograd.grad(slope.square().sum(), [x, *layer.parameters()])
+
+    with fast_layers(layer):
+        found = penalty(x)
+    layer.double()
+    assert all(error < 3e-5 for error in _errors(found, penalty(x.double())))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_what_looks_inside_sees_torchs_operations() -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=False)
+    tangent = torch.randn_like(x)
+    with fast_layers(layer):
+        traced = make_fx(layer)(x)
+        _, along = torch.func.jvp(layer, (x,), (tangent,))
+        mapped = torch.func.vmap(layer)(x.unsqueeze(0))[0]
+        with FlopCounterMode(display=False) as counter:
+            layer(x)
+    assert "convolution" in str(traced.code)
+    assert counter.get_total_flops() == 2 * 19 * 80 * 16**2 * 64 * 3**2
+    assert torch.allclose(along, functional.conv2d(tangent, layer.weight, None, 1, 1), atol=1e-4)
+    assert torch.allclose(mapped, layer(x), atol=1e-4)
+
+
+def test_layers_that_are_computed_again_in_the_backward_pass() -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=False)
+    with fast_layers(layer):
+        again = checkpoint(layer, x.requires_grad_(), use_reentrant=False).square().sum()
+        found = torch.autograd.grad(again, list(layer.parameters()))
+        exact = torch.autograd.grad(layer(x).square().sum(), list(layer.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(found, exact, strict=True))
+
+
+def test_an_energy_that_cannot_be_read_still_has_fast_layers_in_a_chain(taken: list[str]) -> None:
+    torch.manual_seed(0)
+    residual = Residual()
+    x = torch.randn(5, 64, 16, 16)
+    sampler = Langevin(step_size=0.1)
+    found = run_chain(sampler, residual, x, steps=3, rng=Rng(0)).x
+    assert "kernel_gradient" not in taken
+    assert taken.count("product") == taken.count("transpose") >= 3
+    exact = run_chain(sampler, residual.double(), x.double(), steps=3, rng=Rng(0)).x
+    assert torch.allclose(found.double() - x, exact - x, atol=1e-4)
+
+
+class Residual(nn.Module):
+    """An energy around a layer that is skipped, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(64, 64, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + torch.tanh(self.layer(x))).square().flatten(1).sum(1) / 2
+
+
+def test_transforms_that_compute_something_else_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = native.transforms()
+    assert made is not None
+    assert native._is_right(made)
+    monkeypatch.setattr(made, "spread", lambda size, results, layout, points: points.zero_())
+    assert not native._is_right(made)
