@@ -96,7 +96,7 @@ def kernel_gradient(x: Tensor, y: Tensor, weight: Tensor, at: Place) -> Tensor:
     assert form is not None  # noqa: S101 - ``pays`` holds
     assert native is not None  # noqa: S101
     size, part = OUT + form.taps - 1, at.part(len(x))
-    images, results = _Points(x, size, form.phases, form.padding, at), _Points(y, size, 1, 0, at)
+    images, results = _Points(x, size, form.phases, at.padding, at), _Points(y, size, 1, 0, at)
     total = x.new_zeros(size**2, results.channels, images.channels)
     for begin in range(0, len(x), part):
         of_images = images.of(native.read, begin, begin + part)
@@ -105,7 +105,7 @@ def kernel_gradient(x: Tensor, y: Tensor, weight: Tensor, at: Place) -> Tensor:
     to_points = torch.from_numpy(np.kron(*[cook_toom(form.taps).kernel] * 2)).to(total)
     kernel = (to_points.T @ total.flatten(1)).view(form.taps, form.taps, *total.shape[1:])
     if form.phases > 1:
-        kernel = without_phases(kernel, weight.shape[2], at.padding)
+        kernel = without_phases(kernel, weight.shape[2])
     return kernel.permute(2, 3, 0, 1).contiguous()
 
 

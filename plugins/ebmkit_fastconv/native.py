@@ -130,7 +130,7 @@ def _compile_once() -> _Attempt:
 def _is_right(made: Transforms) -> bool:
     """Whether each function does to one tile what its matrix says."""
     write = partial(made.write, mode=0)
-    for taps in (3, 5):
+    for taps in (2, 3, 5):
         matrices, size, channels = cook_toom(taps), OUT + taps - 1, 16
         for run, matrix in (
             (made.read, matrices.data),
@@ -171,7 +171,7 @@ def _compiled(compiler: str) -> Path:
 def _constants() -> str:
     """The matrices as C text."""
     lines = []
-    for taps, size in ((3, 6), (5, 8)):
+    for taps, size in ((2, 5), (3, 6), (5, 8)):
         matrices = cook_toom(taps)
         named = {"DATA": matrices.data, "RESULT": matrices.result, "SPREAD": matrices.result.T}
         for name, matrix in named.items():

