@@ -4,6 +4,7 @@ This is the public surface for component authors. It imports torch and names no 
 """
 
 from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
+from ebmkit.core.alignment import align_channels
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
 from ebmkit.core.convergence import bulk_ess, r_hat, tail_ess
@@ -72,6 +73,7 @@ __all__ = [
     "ValueAndGradient",
     "Weighted",
     "World",
+    "align_channels",
     "bulk_ess",
     "check_stop",
     "computing_in",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-__all__ = ["aligned"]
+__all__ = ["align_channels", "aligned"]
 
 _MULTIPLE = 8
 _MOST = 0.25
@@ -30,6 +30,20 @@ _ACTIVATIONS = frozenset(
 """Of each number by itself; finite, and of finite slope, at 0."""
 
 
+def align_channels(weight: Tensor, dim: int) -> Tensor:
+    """Zeros appended up to a multiple of 8 in one dimension; none where that would be more than a quarter.
+
+    Examples:
+        >>> [len(align_channels(torch.ones(channels), 0)) for channels in (3, 64, 100)]
+        [3, 64, 104]
+    """
+    channels = weight.shape[dim]
+    extra = -channels % _MULTIPLE
+    if extra > _MOST * channels:
+        return weight
+    return functional.pad(weight, [0, 0] * (weight.ndim - 1 - dim) + [0, extra])
+
+
 def aligned(energy: nn.Module, x: Tensor, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights of the same energy whose convolutions hand on multiples of 8 channels.
 
@@ -39,9 +53,8 @@ def aligned(energy: nn.Module, x: Tensor, weights: Mapping[str, Tensor]) -> dict
         weights: its parameters and buffers by name.
 
     Returns:
-        the same, zeros appended where a convolution alone reads what another one wrote, nothing but
-        activations in between, and where that makes at most a quarter more channels. The channels of x, and
-        those that anything else reads, stay as they are.
+        the same after ``align_channels``, where a convolution alone reads what another one wrote, nothing but
+        activations in between. The channels of x, and those that anything else reads, stay.
     """
     grown = dict(weights)
     try:
@@ -49,16 +62,9 @@ def aligned(energy: nn.Module, x: Tensor, weights: Mapping[str, Tensor]) -> dict
     except Exception:  # noqa: BLE001 - operations without a rule for their shapes, whatever else: nothing is known
         return grown
     for sides in _handed_on(graph, tuple(weights)):
-        channels = weights[sides[0][0]].shape[0]
-        extra = -channels % _MULTIPLE
-        if extra <= _MOST * channels:
-            for name, dim in sides:
-                grown[name] = _with_zeros(grown[name], dim, extra)
+        for name, dim in sides:
+            grown[name] = align_channels(grown[name], dim)
     return grown
-
-
-def _with_zeros(weight: Tensor, dim: int, extra: int) -> Tensor:
-    return functional.pad(weight, [0, 0] * (weight.ndim - 1 - dim) + [0, extra])
 
 
 def _handed_on(graph: fx.Graph, weights: tuple[str, ...]) -> Iterator[list[tuple[str, int]]]:

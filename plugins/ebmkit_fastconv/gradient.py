@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ebmkit.core import Precision, ValueAndGradient
 from ebmkit_fastconv.activations import Activation
+from ebmkit_fastconv.alignment import aligned
 from ebmkit_fastconv.choice import Block, Shape, blocks_of, chunk_rows
 from ebmkit_fastconv.structure import Dense, Stack, UnknownOperationError
 
@@ -32,6 +33,8 @@ def closed_form(stack: Stack, x: Tensor, precision: Precision) -> ClosedForm:
     Raises:
         UnknownOperationError: the stack has no layers.
     """
+    if precision != "fp32" and x.device.type == "cuda":
+        stack = aligned(stack)
     blocks = blocks_of(stack, tuple(x.shape[1:]))
     if not blocks or stack.weight is None:
         raise UnknownOperationError("no layers")

@@ -1,0 +1,41 @@
+"""Zeros between convolutions, as a GPU gets them: other shapes, the same closed form."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ebmkit.core import Precision
+from ebmkit_fastconv.alignment import aligned
+from ebmkit_fastconv.gradient import closed_form
+from ebmkit_fastconv.structure import Convolution, Stack, read_stack, trace
+from tests.core.test_alignment import images, stack
+
+
+def read(activation: nn.Module) -> Stack:
+    energy = stack(activation)
+    graph = trace(energy)
+    assert graph is not None
+    with torch.no_grad():
+        return read_stack(energy, graph, images())
+
+
+def shapes(stack: Stack) -> list[tuple[int, ...]]:
+    assert stack.features is not None
+    return [tuple(layer.weight.shape) for layer in stack.features.layers if isinstance(layer, Convolution)]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "mixed", "bf16"])
+@pytest.mark.parametrize("activation", [nn.LeakyReLU(0.2), nn.Softplus()], ids=repr)
+def test_a_stack_with_aligned_channels_is_the_same_energy(
+    activation: nn.Module, precision: Precision
+) -> None:
+    x, bare = images(), read(activation)
+    wide = aligned(bare)
+    assert shapes(bare) == [(100, 3, 5, 5), (50, 100, 3, 3), (9, 50, 3, 3)]
+    assert shapes(wide) == [(104, 3, 5, 5), (56, 104, 3, 3), (9, 56, 3, 3)]
+    found, exact = (closed_form(each, x, precision)(x) for each in (wide, bare))
+    tolerance = 1e-5 if precision == "fp32" else 1e-2
+    assert torch.allclose(found.value, exact.value, rtol=tolerance)
+    assert float((found.gradient - exact.gradient).norm()) < tolerance * float(exact.gradient.norm())
