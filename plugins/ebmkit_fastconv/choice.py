@@ -24,7 +24,7 @@ from ebmkit_fastconv.maps import (
     has_mkldnn,
 )
 from ebmkit_fastconv.native import transforms
-from ebmkit_fastconv.native_map import NativeWinograd
+from ebmkit_fastconv.native_map import FoldedTranspose, NativeWinograd
 from ebmkit_fastconv.structure import Convolution, Dense, Stack
 from ebmkit_fastconv.winograd import OUT, TorchWinograd, form_of, plan_kernel
 
@@ -36,6 +36,7 @@ _LEAST_CHANNELS_NATIVE = 64
 _LEAST_CHANNELS_TORCH = 96
 _LEAST_SHARE_OF_TILES = 0.75
 _FEW_CHANNELS = 8
+_MOST_SENT = 256
 _ROWS = 32
 
 
@@ -98,21 +99,30 @@ class Block:
     def _cheaper(
         self, layer: Convolution, rows: int, dtype: torch.dtype, *, transposed: bool
     ) -> LinearMap | None:
-        """Winograd's way for small kernels, Fourier's for large ones, where either saves multiplications."""
-        source, target = _maps(self.source), _maps(self.target)
+        """Winograd's way for small kernels, Fourier's for large ones, where either saves multiplications.
+
+        And a product and a sum, back to images of few channels.
+        """
+        source, target, native = _maps(self.source), _maps(self.target), transforms()
         if dtype != torch.float32 or not has_mkldnn(layer.weight) or source is None or target is None:
             return None
+        at = {"stride": layer.stride, "padding": layer.padding}
+        if transposed and native is not None and _sends_little(layer.weight):
+            return FoldedTranspose(layer.weight, native, size=source, **at)
         if not is_winograd(self):
-            at = {"stride": layer.stride, "padding": layer.padding}
             return fourier_map(layer.weight, source=source, target=target, transposed=transposed, **at)
-        kernel = plan_kernel(layer.weight, stride=layer.stride, padding=layer.padding, transposed=transposed)
+        kernel = plan_kernel(layer.weight, transposed=transposed, **at)
         if kernel is None:
             return None
         source, target = (target, source) if transposed else (source, target)
-        native = transforms()
         if native is not None:
             return NativeWinograd(kernel, native, source=source, target=target, rows=rows)
         return TorchWinograd(kernel, source=source, target=target, rows=rows)
+
+
+def _sends_little(weight: Tensor) -> bool:
+    """Whether all that a feature sends down can be written out before it is summed."""
+    return weight.shape[1] <= _FEW_CHANNELS and weight[0].numel() <= _MOST_SENT
 
 
 def is_winograd(block: Block) -> bool:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ebmkit_fastconv.winograd import OUT, cook_toom
 
-__all__ = ["Layout", "Transforms", "status", "transforms"]
+__all__ = ["Fold", "Layout", "Transforms", "status", "transforms"]
 
 _FLAGS = ("-O3", "-march=native", "-fopenmp", "-fPIC", "-std=gnu11")
 
@@ -30,6 +30,25 @@ class Layout(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_int64)
         for name in ("rows", "height", "width", "channels", "down", "across", "phases", "padding")
+    ]
+
+
+class Fold(ctypes.Structure):
+    """``fold`` of the C text."""
+
+    _fields_ = [
+        (name, ctypes.c_int64)
+        for name in (
+            "rows",
+            "height",
+            "width",
+            "channels",
+            "down",
+            "across",
+            "kernel",
+            "stride",
+            "padding",
+        )
     ]
 
 
@@ -52,7 +71,10 @@ class Transforms:
             ctypes.c_float,
             *[pointer] * 4,
         ]
-        self._read.restype = self._spread.restype = self._write.restype = None
+        self._fold = library.ebmkit_fold
+        self._fold.argtypes = [pointer, ctypes.POINTER(Fold), pointer]
+        for function in (self._read, self._spread, self._write, self._fold):
+            function.restype = None
 
     def read(self, size: int, image: Tensor, layout: Layout, points: Tensor) -> None:
         """Every tile of ``image`` in Winograd's space."""
@@ -82,6 +104,10 @@ class Transforms:
         self._write(
             size, points.data_ptr(), layout, mode, slope, bias_at, other_at, values_at, image.data_ptr()
         )
+
+    def fold(self, sent: Tensor, at: Fold, image: Tensor) -> None:
+        """What each feature sends to the pixels of its kernel, summed into the image."""
+        self._fold(sent.data_ptr(), at, image.data_ptr())
 
 
 def transforms() -> Transforms | None:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from ebmkit_fastconv.activations import Activation
-from ebmkit_fastconv.maps import Top
-from ebmkit_fastconv.native import Layout, Transforms
+from ebmkit_fastconv.maps import LinearMap, Top
+from ebmkit_fastconv.native import Fold, Layout, Transforms
 from ebmkit_fastconv.winograd import Kernel, WinogradMap
 
-__all__ = ["NativeWinograd"]
+__all__ = ["FoldedTranspose", "NativeWinograd"]
 
 _PLAIN, _ACTIVATED, _WEIGHED, _MASKED = range(4)
 
@@ -118,4 +118,34 @@ class NativeWinograd(WinogradMap):
             other=other,
             values=self.values,
         )
+        return image
+
+
+@final
+class FoldedTranspose(LinearMap):
+    """The transpose of a convolution of few channels: one matrix product, then the sum over where it sends.
+
+    Args:
+        weight: of the convolution, ``(C_out, C_in, k, k)``.
+        transforms: for the sum.
+        stride: of the convolution.
+        padding: of the convolution.
+        size: ``(C_in, H, W)``, what the convolution was applied to.
+    """
+
+    def __init__(
+        self, weight: Tensor, transforms: Transforms, *, stride: int, padding: int, size: tuple[int, ...]
+    ) -> None:
+        self.transforms, self.size = transforms, size
+        self.stride, self.padding, self.kernel = stride, padding, weight.shape[2]
+        self.matrix = weight.permute(0, 2, 3, 1).flatten(1).contiguous()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The sum of what x sends back to each pixel."""
+        channels, height, width = self.size
+        rows, features, down, across = x.shape
+        sent = x.permute(0, 2, 3, 1).reshape(-1, features) @ self.matrix
+        image = x.new_empty(rows, *self.size)
+        at = Fold(rows, height, width, channels, down, across, self.kernel, self.stride, self.padding)
+        self.transforms.fold(sent, at, image)
         return image

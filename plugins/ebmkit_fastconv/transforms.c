@@ -1,4 +1,5 @@
-/* Winograd's transforms for images (B, H, W, C) of float32, with what stands next to a convolution fused in.
+/* Winograd's transforms for images (B, H, W, C) of float32, with what stands next to a convolution fused in, and
+   the sum that ends a transposed convolution.
 
    The matrices DATA5, RESULT5 (2x2 kernels), DATA6, RESULT6 (3x3) and DATA8, RESULT8 (5x5), and SPREAD5, SPREAD6,
    SPREAD8, the transposes of the results', are put in front of this text when it is compiled. Channels are worked on sixteen at a time; the last block of a pixel overlaps the one before
@@ -181,4 +182,34 @@ void ebmkit_write_tiles(int t, const float *points, const layout *at, int mode, 
     case WEIGHED: WRITE(WEIGHED)
     case MASKED: WRITE(MASKED)
   }
+}
+
+typedef struct {
+  int64_t rows, height, width, channels; /* of the image */
+  int64_t down, across;                  /* of the features */
+  int64_t kernel, stride, padding;
+} fold;
+
+/* What each feature (B, down, across) sends to kernel x kernel pixels, summed into the image (B, C, H, W). */
+void ebmkit_fold(const float *sent, const fold *at, float *image) {
+  const int64_t C = at->channels, reach = at->kernel * C, step = at->stride * C;
+  const int64_t long_line = step * (at->across - 1) + reach, needed = (at->width + at->padding) * C;
+  const int64_t length = long_line > needed ? long_line : needed;
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t b = 0; b < at->rows; b++)
+    for (int64_t y = 0; y < at->height; y++) {
+      float line[length]; /* a row of pixels, from the padding on */
+      memset(line, 0, sizeof line);
+      for (int64_t i = (y + at->padding) % at->stride; i < at->kernel; i += at->stride) {
+        const int64_t m = (y + at->padding - i) / at->stride;
+        if (y + at->padding < i || m >= at->down) continue;
+        const float *from = sent + ((b * at->down + m) * at->across * at->kernel + i) * reach;
+        for (int64_t n = 0; n < at->across; n++, from += at->kernel * reach)
+          for (int64_t k = 0; k < reach; k++) line[n * step + k] += from[k];
+      }
+      for (int64_t c = 0; c < C; c++) {
+        float *row = image + ((b * C + c) * at->height + y) * at->width;
+        for (int64_t x = 0; x < at->width; x++) row[x] = line[(x + at->padding) * C + c];
+      }
+    }
 }

@@ -12,7 +12,7 @@ from torch.nn.grad import conv2d_input
 from ebmkit_fastconv.activations import Activation
 from ebmkit_fastconv.maps import DirectConvolution, LinearMap, ShuffledTranspose, StridedTranspose
 from ebmkit_fastconv.native import transforms
-from ebmkit_fastconv.native_map import NativeWinograd
+from ebmkit_fastconv.native_map import FoldedTranspose, NativeWinograd
 from ebmkit_fastconv.winograd import OUT, TorchWinograd, cook_toom, plan_kernel
 
 LEAKY = Activation("leaky", 0.2)
@@ -130,6 +130,16 @@ def test_the_shuffled_phases_are_the_transpose(case: tuple[int, int, int, int]) 
     it = Case(*case)
     transpose = ShuffledTranspose(it.weight, stride=it.stride, padding=it.padding, size=it.source, rows=3)
     assert _error(transpose(it.above), it.below) < 1e-6
+
+
+@pytest.mark.parametrize("case", [*STRIDED, (3, 1, 1, 16), (3, 1, 0, 9), (5, 1, 2, 15)], ids=str)
+def test_the_folded_product_is_the_transpose(case: tuple[int, int, int, int]) -> None:
+    compiled = transforms()
+    if compiled is None:
+        pytest.skip("no C compiler")
+    it = Case(*case)
+    at = {"stride": it.stride, "padding": it.padding, "size": it.source}
+    assert _error(FoldedTranspose(it.weight, compiled, **at)(it.above), it.below) < 1e-6
 
 
 @pytest.mark.parametrize("kernel", [(2, 1, 0), (4, 1, 1), (3, 2, 1), (4, 2, 2), (3, 1, 0), (5, 2, 0)])
