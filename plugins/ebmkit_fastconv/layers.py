@@ -50,6 +50,8 @@ class WideConvolutions(TorchFunctionMode):
     ) -> Any:
         """What ``func`` gives, to rounding."""
         kwargs = kwargs or {}
+        if torch.compiler.is_compiling():  # first: the compiler follows what comes after
+            return func(*args, **kwargs)
         answer = _ANSWERS.get(func)
         result = None if answer is None else answer(*args, learning=self._learning, **kwargs)
         return func(*args, **kwargs) if result is None else result
@@ -118,7 +120,6 @@ def _plain(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         and not is_in_torch_dispatch_mode()
         and torch._C._functorch.peek_interpreter_stack() is None  # noqa: SLF001
         and torch.autograd.forward_ad._current_level < 0  # noqa: SLF001
-        and not torch.compiler.is_compiling()
     )
 
 

@@ -165,6 +165,15 @@ def test_what_looks_inside_sees_torchs_operations() -> None:
     assert torch.allclose(mapped, layer(x), atol=1e-4)
 
 
+def test_a_compiled_layer_is_the_compilers(taken: list[str]) -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=False)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    with fast_layers(layer):
+        found = compiled(x)
+    assert taken == []
+    assert torch.equal(found, layer(x))
+
+
 def test_layers_that_are_computed_again_in_the_backward_pass() -> None:
     layer, x = _layer((3, 1, 1, 16), transposed=False)
     with fast_layers(layer):
