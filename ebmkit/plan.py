@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin
 import attrs
 
 from ebmkit.config import (
+    UNSUPPORTED,
     ChainKeys,
     ConfigProblemsError,
     DataKeys,
@@ -19,7 +20,9 @@ from ebmkit.config import (
     RunTable,
     Signature,
     WeightKeys,
+    describe,
     header,
+    is_supported,
     signature_of,
 )
 from ebmkit.errors import PluginError
@@ -351,6 +354,10 @@ def _tables_of(found: Iterable[_Found]) -> dict[str, tuple[Parameter, ...]]:
 def _read_part(reader: Reader, found: _Found) -> Part:
     """The values of a table, and of those inside it."""
     component, signature = found.component, found.component.signature
+    for each in signature.parameters:
+        if not is_supported(each.hint):
+            wrong = f"its parameter {each.name!r} has the type {describe(each.hint)}, {UNSUPPORTED}"
+            raise PluginError(f"{component.owner} cannot be used: {wrong}")
     learns = found.key[0] in _LEARNERS and not found.key[1:]
     values = reader.values(
         found.key,

@@ -136,7 +136,7 @@ class RunFolder:
             RunDirectoryError: the folder cannot be written.
         """
         try:
-            replace_file(self.config, tomli_w.dumps(tables).encode())
+            replace_file(self.config, tomli_w.dumps(_set(tables)).encode())
         except OSError as error:
             raise RunDirectoryError(f"cannot write {self.config}: {error.strerror}") from None
 
@@ -181,6 +181,15 @@ class RunFolder:
             if not lockless or _runs_here(holder):
                 file.close()
                 raise RunDirectoryInUseError(f"{self.path} is in use by process {holder}") from None
+
+
+def _set(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table without the keys that are None: TOML has no word for it, and None is their default."""
+    return {
+        key: _set(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if value is not None
+    }
 
 
 def _runs_here(holder: str) -> bool:

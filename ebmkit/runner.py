@@ -40,6 +40,7 @@ from ebmkit.training import Experiment, Report
 
 __all__ = ["describe", "resume_run", "start_run"]
 
+_MANY = 100_000
 _MOST_THREADS = 4096
 
 
@@ -193,7 +194,7 @@ def describe(plan: Plan, experiment: Experiment) -> list[tuple[str, str]]:
         details = ", ".join(f"{key}={value}" for key, value in part.shared.items() if value is not False)
         if name in experiment.learners:
             weights = sum(each.numel() for each in experiment.learners[name].module.parameters())
-            details = f"{weights / 1e6:.2f} M parameters"
+            details = f"{weights / 1e6:.2f} M parameters" if weights >= _MANY else f"{weights} parameters"
         if name == "data":
             source = experiment.batches.source
             details = f"{len(source)} examples {'x'.join(map(str, source.shape))}, {details}"

@@ -11,7 +11,7 @@ import importlib
 import re
 from typing import Any
 
-from ebmkit.config import REQUIRED, describe, signature_of
+from ebmkit.config import REQUIRED, as_toml, describe, signature_of
 from ebmkit.config.pages import pages
 from ebmkit.registry import Registry
 
@@ -47,7 +47,7 @@ def _table(found: re.Match[str]) -> str:
     factory = getattr(importlib.import_module(found[1]), found[2])
     rows = ["| key | type | default | what it is |", "|---|---|---|---|"]
     for each in signature_of(factory).parameters:
-        default = "required" if each.default is REQUIRED else f"`{each.default!r}`"
+        default = "required" if each.default is REQUIRED else f"`{as_toml(each.default)}`"
         rows.append(
             f"| `{each.name}` | {_cell(describe(each.hint))} | {_cell(default)} | {_cell(each.doc)} |"
         )

@@ -139,8 +139,8 @@ def _fill(text: str, *, indent: str = "") -> str:
 
 
 def _parameter_lines(parameter: Parameter) -> str:
-    from ebmkit.config import REQUIRED, describe
+    from ebmkit.config import REQUIRED, as_toml, describe
 
-    default = "required" if parameter.default is REQUIRED else f"default {parameter.default!r}"
+    default = "required" if parameter.default is REQUIRED else f"default {as_toml(parameter.default)}"
     lines = f"  {parameter.name}: {describe(parameter.hint)}; {default}"
     return f"{lines}\n{_fill(parameter.doc, indent='      ')}" if parameter.doc else lines

@@ -1,6 +1,6 @@
 """Run files: TOML with positions, typed against the constructors of the parts, all errors at once."""
 
-from ebmkit.config.convert import as_toml, describe
+from ebmkit.config.convert import UNSUPPORTED, as_toml, describe, is_supported
 from ebmkit.config.document import ConfigProblemsError, Document, Key, header, override_value, read_document
 from ebmkit.config.reader import Reader
 from ebmkit.config.tables import ChainKeys, DataKeys, GuardTable, RunTable, WeightKeys
@@ -8,6 +8,7 @@ from ebmkit.signature import REQUIRED, Parameter, PartSlot, Signature, signature
 
 __all__ = [
     "REQUIRED",
+    "UNSUPPORTED",
     "ChainKeys",
     "ConfigProblemsError",
     "DataKeys",
@@ -23,6 +24,7 @@ __all__ = [
     "as_toml",
     "describe",
     "header",
+    "is_supported",
     "override_value",
     "read_document",
     "signature_of",

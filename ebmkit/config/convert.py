@@ -14,9 +14,24 @@ import tomli_w
 from ebmkit.parameters import broken_bound, describe_bounds
 from ebmkit.quoting import quoted
 
-__all__ = ["ConversionError", "OutOfRangeError", "as_toml", "convert", "describe"]
+__all__ = [
+    "UNSUPPORTED",
+    "ConversionError",
+    "OutOfRangeError",
+    "as_toml",
+    "convert",
+    "describe",
+    "is_supported",
+]
 
 _YES = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
+
+_SCALARS = (bool, int, float, str)
+
+UNSUPPORTED = (
+    "which a run file cannot hold: bool, int, float, str, Literal[…], tuple[…] of these and … | None can be"
+)
+"""What to say of a parameter of another type."""
 
 _NAMES: Mapping[type, str] = {
     bool: "true or false",
@@ -67,6 +82,25 @@ def convert(value: Any, hint: Any) -> Any:
     return converted
 
 
+def is_supported(hint: Any) -> bool:
+    """Whether a run file can hold values of a type.
+
+    Examples:
+        >>> is_supported(tuple[float, ...] | None), is_supported(list[float])
+        (True, False)
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return is_supported(arguments[0])
+    if origin is Literal:
+        return all(type(each) in _SCALARS for each in arguments)
+    if origin in (Union, types.UnionType):
+        return all(each is types.NoneType or is_supported(each) for each in arguments)
+    if origin is tuple:
+        return all(each is Ellipsis or is_supported(each) for each in arguments)
+    return hint in _SCALARS
+
+
 def describe(hint: Any) -> str:
     """The type and range of a parameter for people.
 
@@ -85,7 +119,7 @@ def describe(hint: Any) -> str:
     if get_origin(hint) is tuple:
         items = [describe(each) for each in get_args(hint) if each is not Ellipsis]
         return f"list of ({items[0]})" if Ellipsis in get_args(hint) else f"[{'; '.join(items)}]"
-    return getattr(hint, "__name__", str(hint))
+    return hint.__name__ if type(hint) is type else str(hint)
 
 
 def _convert(value: Any, hint: Any) -> Any:
@@ -151,12 +185,14 @@ def _items(value: Any, hints: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def as_toml(value: Any) -> str:
-    """A value as it stands in a run file.
+    """A value as it stands in a run file, which cannot say None: there such a key does not stand.
 
     Examples:
-        >>> as_toml((32, 64)), as_toml("adam"), as_toml(True), as_toml(1e-08)
-        ('[32, 64]', '"adam"', 'true', '1e-08')
+        >>> as_toml((32, 64)), as_toml("adam"), as_toml(True), as_toml(1e-08), as_toml(None)
+        ('[32, 64]', '"adam"', 'true', '1e-08', 'not set')
     """
+    if value is None:
+        return "not set"
     if isinstance(value, list | tuple):
         return f"[{', '.join(as_toml(each) for each in value)}]"
     return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")

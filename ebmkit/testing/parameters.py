@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ebmkit.config import REQUIRED, signature_of
+from ebmkit.config import REQUIRED, UNSUPPORTED, describe, is_supported, signature_of
 from ebmkit.parameters import broken_bound
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import demand
@@ -13,7 +13,7 @@ __all__ = ["check_parameters"]
 
 
 def check_parameters(subject: Subject[Any]) -> str:
-    """Every keyword parameter has a type, a line under ``Args:``, and a default inside its range.
+    """Every keyword parameter is documented, of a type that a run file can hold, its default in range.
 
     Returns:
         their names.
@@ -21,7 +21,8 @@ def check_parameters(subject: Subject[Any]) -> str:
     parameters = signature_of(subject.component).parameters
     for each in parameters:
         demand(bool(each.doc), f"{each.name} has no line under Args: in the class's docstring")
-        if each.default is not REQUIRED:
+        demand(is_supported(each.hint), f"{each.name} has the type {describe(each.hint)}, {UNSUPPORTED}")
+        if each.default not in (REQUIRED, None):
             bound = broken_bound(each.hint, each.default)
             demand(bound is None, f"{each.name} must be {bound}, but its default is {each.default!r}")
     return ", ".join(each.name for each in parameters)
