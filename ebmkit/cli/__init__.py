@@ -20,6 +20,7 @@ from ebmkit.cli.recover import recover
 from ebmkit.cli.resume import resume
 from ebmkit.cli.run import run
 from ebmkit.cli.sample import sample
+from ebmkit.cli.status import status
 from ebmkit.errors import (
     CheckpointError,
     ConfigError,
@@ -37,7 +38,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, resume, check, sample, recover, complete, interpolate, diagnose, doctor, explain):
+for command in (
+    *(run, resume, status, check, sample, recover, complete, interpolate, diagnose),
+    *(doctor, explain),
+):
     app.command()(command)
 app.add_typer(plugins, name="plugins")
 

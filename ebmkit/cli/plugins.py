@@ -8,6 +8,7 @@ import attrs
 import typer
 
 from ebmkit.cli.completion import components
+from ebmkit.cli.formulas import readable
 from ebmkit.cli.options import split_component
 from ebmkit.cli.output import Json, answering
 from ebmkit.cli.plugins_check import check_plugin
@@ -120,13 +121,13 @@ def _heading(component: Component) -> str:
 
 def _description(component: Component) -> str:
     """The docstring without the sections that are shown in another way, as wide as the terminal."""
-    text = (component.doc or "no documentation").partition("\nArgs:")[0].rstrip()
+    text = readable((component.doc or "no documentation").partition("\nArgs:")[0].rstrip())
     return "\n\n".join(map(_filled, text.split("\n\n")))
 
 
 def _filled(paragraph: str) -> str:
-    """Prose broken anew; formulas and what is indented or listed stay as they are."""
-    kept = paragraph.startswith(("$$", " ", "- ")) or "\n " in paragraph
+    """Prose broken anew; what is indented or listed stays as it is."""
+    kept = paragraph.startswith((" ", "- ")) or "\n " in paragraph
     return paragraph if kept else _fill(paragraph)
 
 
@@ -143,4 +144,4 @@ def _parameter_lines(parameter: Parameter) -> str:
 
     default = "required" if parameter.default is REQUIRED else f"default {as_toml(parameter.default)}"
     lines = f"  {parameter.name}: {describe(parameter.hint)}; {default}"
-    return f"{lines}\n{_fill(parameter.doc, indent='      ')}" if parameter.doc else lines
+    return f"{lines}\n{_fill(readable(parameter.doc), indent='      ')}" if parameter.doc else lines

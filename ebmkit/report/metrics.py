@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import final
 
 from ebmkit.durable import replace_file
 
-__all__ = ["MetricsLog"]
+__all__ = ["MetricsLog", "read_metrics"]
 
 
 @final
@@ -35,6 +36,12 @@ class MetricsLog:
         """Write one line, complete when this returns; only a crash of the machine may take it."""
         with self.path.open("a") as file:
             file.write(json.dumps({"iteration": iteration, **metrics}) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The lines of a metrics file as they are now, without one that is being written."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if math.isfinite(_iteration_of(line))]
 
 
 def _iteration_of(line: bytes) -> float:

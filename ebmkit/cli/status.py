@@ -1,0 +1,84 @@
+"""``ebmkit status``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ebmkit.cli.completion import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from ebmkit.rundir import RunFolder
+
+__all__ = ["status"]
+
+_FIGURES = 53
+"""Columns of the names and numbers, which leave the others to the curves."""
+
+
+def status(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Run under runs/, or the path of one; by default the last one.",
+            autocompletion=runs,
+        ),
+    ] = None,
+) -> None:
+    """Show how far a run is, and the curve of every figure.
+
+    Also while it trains. The figures are those of metrics.jsonl; what they tell stands in the documentation,
+    under "When it goes wrong".
+    """
+    from rich.console import Console
+
+    from ebmkit.report.console import say
+    from ebmkit.report.metrics import read_metrics
+    from ebmkit.rundir import find_run
+
+    folder = find_run(name)
+    console = Console()
+    lines = read_metrics(folder.metrics)
+    say(console, _progress(folder, int(lines[-1]["iteration"]) if lines else 0))
+    if lines:
+        _show(console, lines)
+
+
+def _progress(folder: RunFolder, done: int) -> str:
+    """``faces: iteration 731 of 2600; checkpoints 600, 700; 1 rollback``."""
+    from ebmkit.config import read_document
+
+    run = read_document(folder.config).data.get("run", {})
+    saved = sorted(int(path.name.partition("-")[2]) for path in folder.checkpoints.glob("iteration-[0-9]*"))
+    rollbacks = len(folder.rollbacks.read_bytes().splitlines()) if folder.rollbacks.exists() else 0
+    said = [f"iteration {done} of {run.get('iterations', '?')}"]
+    said += [f"checkpoints {', '.join(map(str, saved))}" if saved else "no checkpoint yet"]
+    said += [f"{rollbacks} rollback{'s' if rollbacks > 1 else ''}"] if rollbacks else []
+    return f"{folder.name}: {'; '.join(said)}"
+
+
+def _show(console: Console, lines: Sequence[dict[str, float]]) -> None:
+    """A row for each figure: where it began, where it is, and the curve between."""
+    import math
+
+    from rich.table import Table
+
+    from ebmkit.report.sparkline import sparkline
+
+    width = max(8, min(console.width - _FIGURES, 60))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("figure")
+    table.add_column("first", justify="right")
+    table.add_column("last", justify="right")
+    table.add_column(f"{len(lines)} logged iterations")
+    for name in dict.fromkeys(name for line in lines for name in line):
+        values = [value for line in lines if math.isfinite(value := line.get(name, math.nan))]
+        if name != "iteration" and values:
+            table.add_row(name, f"{values[0]:.4g}", f"{values[-1]:.4g}", sparkline(values, width=width))
+    console.print(table, highlight=False)
