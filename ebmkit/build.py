@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,8 @@ def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
         raise
     except (CheckpointError, ConfigError, DataError, RunDirectoryError) as error:
         place = [name for name in ("path", "run") if name in part.values]
-        problem = plan.document.problem("E111", shortened(str(error), _LONGEST), (*key, *place))
+        message, helps = shortened(str(error), _LONGEST), _where_it_is(plan, part.values.get("path"))
+        problem = plan.document.problem("E111", message, (*key, *place), value=bool(place), helps=helps)
         raise ConfigProblemsError([problem], file=plan.document.file) from error
     except ValueError as error:
         owner = f"{part.component.kind} {part.component.name!r} of {part.component.distribution}"
@@ -183,6 +185,15 @@ def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
         raise PluginError(
             f"{part.component.owner} cannot be built: {type(error).__name__}: {error}"
         ) from error
+
+
+def _where_it_is(plan: Plan, path: Any) -> list[str]:
+    """A help for data that lie beside the run file, where the command is not called."""
+    with suppress(OSError, ValueError, TypeError):
+        there = Path(plan.document.file).parent / path
+        if there.exists() and not Path(path).exists():
+            return [f"a relative path starts where the command is called; there is {there}"]
+    return []
 
 
 def _construct_nested(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> dict[str, Any]:

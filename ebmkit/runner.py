@@ -190,6 +190,7 @@ def _restore_newest(
 def describe(plan: Plan, experiment: Experiment) -> list[tuple[str, str]]:
     """A few facts about what is going to run, each with its name: parts, sizes, data, device."""
     facts = []
+    width = max(len(part.component.name) for part in plan.parts.values())
     for name, part in plan.parts.items():
         details = ", ".join(f"{key}={value}" for key, value in part.shared.items() if value is not False)
         if name in experiment.learners:
@@ -197,8 +198,9 @@ def describe(plan: Plan, experiment: Experiment) -> list[tuple[str, str]]:
             details = f"{weights / 1e6:.2f} M parameters" if weights >= _MANY else f"{weights} parameters"
         if name == "data":
             source = experiment.batches.source
-            details = f"{len(source)} examples {'x'.join(map(str, source.shape))}, {details}"
-        facts.append((name, f"{part.component.name:<16} {details}".rstrip()))
+            count = "1 example" if len(source) == 1 else f"{len(source)} examples"
+            details = f"{count} {'x'.join(map(str, source.shape))}, {details}"
+        facts.append((name, f"{part.component.name:<{width}}  {details}".rstrip()))
     facts += [("note", note) for note in experiment.batches.source.notes]
     return [*facts, ("device", str(experiment.batches.device)), *_of_precision(experiment)]
 

@@ -100,6 +100,18 @@ def test_parts_that_do_not_fit_the_schedule(
     assert message in outcome.err
 
 
+def test_data_beside_the_run_file_are_pointed_at(run_file: RunFile, ebmkit: Ebmkit, images: Path) -> None:
+    Path("below").mkdir()
+    file = run_file("coopnets").rename("below/it.toml")
+    images.rename("below/images")
+    file = Path("below/it.toml")
+    file.write_text(file.read_text().replace(str(images), "images"))
+    outcome = ebmkit("check", file)
+    assert outcome.code == 2
+    assert "path = 'images' does not exist" in outcome.err
+    assert "a relative path starts where the command is called; there is below/images" in outcome.err
+
+
 def test_an_unknown_part_alone_is_a_plugin_error(run_file: RunFile, ebmkit: Ebmkit) -> None:
     outcome = ebmkit("run", run_file("coopnets"), "--set", "revision.use=malla")
     assert outcome.code == 4

@@ -132,8 +132,9 @@ def _plugins(registry: Registry) -> list[Finding]:
 
     parts = [part for kind in KINDS for part in registry.components(kind)]
     providers = dict.fromkeys((part.distribution, part.version) for part in parts)
+    counts = {name: sum(part.distribution == name for part in parts) for name, _ in providers}
     findings = [
-        Finding("plugin", f"{name} {version}: {sum(part.distribution == name for part in parts)} parts")
+        Finding("plugin", f"{name} {version}: {counts[name]} part{'s' if counts[name] > 1 else ''}")
         for name, version in providers
     ]
     findings += [Finding("plugin", str(broken), healthy=False) for broken in registry.broken]
