@@ -193,6 +193,13 @@ def test_plugins_list_and_show(ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch) 
     assert ebmkit("plugins", "show", "samplr/langevin").code == 2
 
 
+def test_a_kind_alone_lists_its_parts(ebmkit: Ebmkit) -> None:
+    for kind in ("generator", "generators"):
+        outcome = ebmkit("plugins", "show", kind)
+        assert outcome.code == 2
+        assert f"{kind} is a kind of parts; there are generator/generator, generator/spatial" in outcome.err
+
+
 def test_unknown_runs_and_files_are_named(ebmkit: Ebmkit, run_file: RunFile) -> None:
     ebmkit("run", run_file("coopnets"))
     for command in ("resume", "sample"):

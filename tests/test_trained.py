@@ -107,6 +107,13 @@ def test_keys_on_which_no_weight_depends_may_be_edited(
     assert ebmkit("sample", "it", "--count", "2").code == 0
 
 
+def test_without_a_name_the_last_run_is_meant(edit: Callable[[str, str], int], ebmkit: Ebmkit) -> None:
+    edit(r"iterations = 1\b", "iterations = 7")
+    assert "2 samples of it after iteration 1" in ebmkit("sample", "--count", "2").out
+    shutil.rmtree("runs")
+    assert "no run under runs/ yet" in ebmkit("sample").err
+
+
 def test_a_table_put_in_is_an_edit(edit: Callable[[str, str], int], ebmkit: Ebmkit) -> None:
     line = edit(r"\[schedule\]", '[inference]\nuse = "langevin"\n\n[schedule]')
     outcome = ebmkit("sample", "it")

@@ -14,7 +14,7 @@ __all__ = ["complete"]
 
 
 def complete(
-    name: RunName,
+    name: RunName = None,
     *,
     image: Annotated[Path, typer.Option(help="The picture to complete.", show_default=False)],
     mask: Annotated[

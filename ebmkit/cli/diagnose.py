@@ -20,7 +20,7 @@ _CURVE = 72
 
 
 def diagnose(
-    name: RunName,
+    name: RunName = None,
     *,
     chains: Annotated[int, typer.Option(min=2, help="How many chains.")] = 16,
     steps: Annotated[int, typer.Option(min=8, help="Steps of each, after the warm-up.")] = 400,

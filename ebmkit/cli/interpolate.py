@@ -13,7 +13,7 @@ __all__ = ["interpolate"]
 
 
 def interpolate(
-    name: RunName,
+    name: RunName = None,
     *,
     rows: Annotated[int, typer.Option(min=1, help="Straight lines.")] = 8,
     points: Annotated[int, typer.Option(min=2, help="Images a line, and a side of the sphere's grid.")] = 8,

@@ -13,7 +13,12 @@ __all__ = ["Data", "Output", "RunFile", "RunName", "Sets", "split_component"]
 
 RunFile = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (TOML).", show_default=False)]
 RunName = Annotated[
-    str, typer.Argument(metavar="NAME", help="Run under runs/, or the path of one.", autocompletion=runs)
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        help="Run under runs/, or the path of one; by default the last one.",
+        autocompletion=runs,
+    ),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -38,19 +43,20 @@ def split_component(component: str) -> tuple[str, str]:
     """Kind and name of ``sampler/langevin``; plural kinds are understood."""
     from ebmkit.errors import ConfigError
     from ebmkit.quoting import quoted
-    from ebmkit.registry import KINDS
+    from ebmkit.registry import KINDS, Registry
     from ebmkit.spelling import did_you_mean
 
     kind, slash, name = component.partition("/")
     kind = {"schedule": "scheduler", "energies": "energy"}.get(kind, kind)
     kind = kind if kind in KINDS else kind.removesuffix("s")
-    if kind not in KINDS or not slash:
-        hint = did_you_mean(kind, KINDS) if slash else _of_a_kind(component)
-        kinds = ", ".join(KINDS)
-        raise ConfigError(
-            f"{quoted(component)} is not KIND/NAME; kinds are {kinds}" + (f"; {hint}" if hint else "")
-        )
-    return kind, name
+    if kind in KINDS and slash:
+        return kind, name
+    if kind in KINDS:
+        names = sorted({f"{kind}/{each.name}" for each in Registry.discover().components(kind)})
+        raise ConfigError(f"{component} is a kind of parts; there are {', '.join(names)}")
+    hint = did_you_mean(kind, KINDS) if slash else _of_a_kind(component)
+    message = f"{quoted(component)} is not KIND/NAME; kinds are {', '.join(KINDS)}"
+    raise ConfigError(message + (f"; {hint}" if hint else ""))
 
 
 def _of_a_kind(name: str) -> str:

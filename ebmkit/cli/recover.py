@@ -18,7 +18,7 @@ _PICTURED = 8
 
 
 def recover(
-    name: RunName,
+    name: RunName = None,
     *,
     data: Data = None,
     mask_size: Annotated[str, typer.Option(help="Sides of the hidden squares, pixels.")] = "20,30,40",

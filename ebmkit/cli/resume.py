@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit.cli.completion import runs
-from ebmkit.cli.options import Sets
+from ebmkit.cli.options import RunName, Sets
 from ebmkit.signals import StopFlag, catch_signals
 
 if TYPE_CHECKING:
@@ -17,14 +16,7 @@ __all__ = ["resume"]
 
 
 def resume(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="NAME",
-            help="Run under runs/, or the path of one; by default the last one.",
-            autocompletion=runs,
-        ),
-    ] = None,
+    name: RunName = None,
     set_: Sets = None,
     allow_change: Annotated[
         list[str] | None,

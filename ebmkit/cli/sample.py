@@ -13,7 +13,7 @@ __all__ = ["sample"]
 
 
 def sample(
-    name: RunName,
+    name: RunName = None,
     *,
     count: Annotated[int, typer.Option(min=1, help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(help="Another seed gives other samples.")] = 0,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ebmkit.cli.completion import runs
+from ebmkit.cli.options import RunName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,16 +19,7 @@ _FIGURES = 53
 """Columns of the names and numbers, which leave the others to the curves."""
 
 
-def status(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="NAME",
-            help="Run under runs/, or the path of one; by default the last one.",
-            autocompletion=runs,
-        ),
-    ] = None,
-) -> None:
+def status(name: RunName = None) -> None:
     """Show how far a run is, and the curve of every figure.
 
     Also while it trains. The figures are those of metrics.jsonl; what they tell stands in the documentation,
