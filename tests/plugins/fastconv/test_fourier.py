@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ebmkit.core import prepare, value_and_gradient
 from ebmkit_convnets.descriptor import ConvDescriptor
-from ebmkit_fastconv import choice
+from ebmkit_fastconv import choice, fourier
 from ebmkit_fastconv.fourier import fourier_map
 
 # outputs, inputs, kernel, stride, padding, side: the layers of texture networks, and odd ones.
@@ -27,7 +27,10 @@ LAYERS = [
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
-def test_it_is_the_convolution_and_its_transpose(layer: tuple[int, ...]) -> None:
+def test_it_is_the_convolution_and_its_transpose(
+    layer: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fourier, "_WORTH", math.inf)
     outputs, inputs, kernel, stride, padding, side = layer
     generator = torch.Generator().manual_seed(0)
 
@@ -57,7 +60,8 @@ def test_it_is_the_convolution_and_its_transpose(layer: tuple[int, ...]) -> None
 
 
 @pytest.mark.parametrize(
-    ("outputs", "inputs", "kernel", "side"), [(64, 64, 5, 64), (4, 1, 7, 16), (64, 64, 15, 20)]
+    ("outputs", "inputs", "kernel", "side"),
+    [(64, 64, 5, 64), (4, 1, 7, 16), (64, 64, 15, 20), (48, 1, 15, 224)],
 )
 def test_where_the_direct_sum_is_cheaper_there_is_none(
     outputs: int, inputs: int, kernel: int, side: int
@@ -68,9 +72,19 @@ def test_where_the_direct_sum_is_cheaper_there_is_none(
     assert fourier_map(weight, stride=1, padding=0, source=source, target=target, transposed=False) is None
 
 
+def test_more_threads_help_the_direct_sum_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Measured on 38x38 images: 0.70 of the direct sum's time with one thread, 1.22 with two.
+    weight, at = torch.zeros(48, 48, 7, 7), {"source": (48, 38, 38), "target": (48, 38, 38)}
+    ways = []
+    for threads in (1, 2):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        ways.append(fourier_map(weight, stride=1, padding=3, transposed=False, **at))
+    assert [way is not None for way in ways] == [True, False]
+
+
 def test_a_texture_descriptor_goes_fouriers_way_to_the_same_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    layers = {"channels": [24, 24, 24], "kernels": [15, 9, 7], "strides": [3, 1, 1]}
+    layers = {"channels": [24, 48, 48], "kernels": [15, 9, 7], "strides": [3, 1, 1]}
     energy = ConvDescriptor((3, 96, 96), head="sum", reference_std=math.inf, **layers)
     x = torch.randn(2, 3, 96, 96)
     taken: list[bool] = []
