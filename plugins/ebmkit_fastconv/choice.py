@@ -37,7 +37,7 @@ _LEAST_CHANNELS_TORCH = 96
 _LEAST_SHARE_OF_TILES = 0.75
 _FEW_CHANNELS = 8
 _MOST_SENT = 256
-_ROWS = 32
+_ROWS, _ROWS_TORCH = 32, 16
 
 
 @final
@@ -164,9 +164,10 @@ def chunk_rows(blocks: list[Block], rows: int, device: torch.device) -> int:
     """Examples at a time: few enough for the caches of a processor, in chunks of nearly equal size."""
     if device.type != "cpu" or all(isinstance(block.layer, Dense) for block in blocks):
         return rows
-    if rows <= _ROWS:
+    limit = _ROWS_TORCH if transforms() is None and any(map(is_winograd, blocks)) else _ROWS
+    if rows <= limit:
         return rows
-    sizes = range(_ROWS // 2, _ROWS + 1)
+    sizes = range(limit // 2, limit + 1)
     # Least padding first, then the largest chunks.
     return min(sizes, key=lambda size: (-rows % size, -size))
 
