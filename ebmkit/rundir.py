@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import time
@@ -66,6 +67,12 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """One folder a checkpoint."""
         return self.path / "checkpoints"
+
+    def saved(self) -> list[int]:
+        """The iterations that there are checkpoints of, by their names alone."""
+        names = (path.name for path in self.checkpoints.glob("iteration-*"))
+        found = (re.fullmatch(r"iteration-(\d+)(?:\.new)?", name) for name in names)
+        return sorted({int(each[1]) for each in found if each is not None})
 
     def grid(self, name: str, iteration: int) -> Path:
         """Where the grid of one set after one iteration goes."""

@@ -389,6 +389,10 @@ def test_status_shows_progress_and_curves(
     metrics = Path("runs/coopnets/metrics.jsonl")
     with metrics.open("a") as file:
         file.write('{"iteration": 7, "energy_gap": ')  # being written
+    Path("runs/coopnets/checkpoints/iteration-0000006").rename(
+        "runs/coopnets/checkpoints/iteration-0000006.new"
+    )
+    Path("runs/coopnets/checkpoints/.iteration-0000007-123").mkdir()
     lines = ebmkit("status").out.splitlines()
     assert lines[0] == "coopnets: iteration 6 of 6; checkpoints 2, 4, 6"
     assert lines[1].split()[-3:] == ["6", "logged", "iterations"]
@@ -404,3 +408,8 @@ def test_status_shows_progress_and_curves(
     assert len(curve) == 6
     assert curve[gaps.index(max(gaps))] == "█"
     assert curve[gaps.index(min(gaps))] == "▁"
+    metrics.write_text('{"iteration": 4, "a": NaN, "b": "x", "c": 2}\n[]\n')
+    Path("runs/coopnets/config.toml").write_text("run = 3\n")
+    lines = ebmkit("status").out.splitlines()
+    assert lines[0] == "coopnets: iteration 6 of ?; checkpoints 2, 4, 6"
+    assert [line.split()[0] for line in lines[1:]] == ["figure", "c"]

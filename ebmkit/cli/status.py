@@ -34,19 +34,19 @@ def status(name: RunName = None) -> None:
     folder = find_run(name)
     console = Console()
     lines = read_metrics(folder.metrics)
-    say(console, _progress(folder, int(lines[-1]["iteration"]) if lines else 0))
+    say(console, _progress(folder, max((int(line["iteration"]) for line in lines), default=0)))
     if lines:
         _show(console, lines)
 
 
-def _progress(folder: RunFolder, done: int) -> str:
+def _progress(folder: RunFolder, logged: int) -> str:
     """``faces: iteration 731 of 2600; checkpoints 600, 700; 1 rollback``."""
     from ebmkit.config import read_document
 
-    run = read_document(folder.config).data.get("run", {})
-    saved = sorted(int(path.name.partition("-")[2]) for path in folder.checkpoints.glob("iteration-[0-9]*"))
+    run, saved = read_document(folder.config).data.get("run"), folder.saved()
+    total = run.get("iterations", "?") if isinstance(run, dict) else "?"
     rollbacks = len(folder.rollbacks.read_bytes().splitlines()) if folder.rollbacks.exists() else 0
-    said = [f"iteration {done} of {run.get('iterations', '?')}"]
+    said = [f"iteration {max(logged, *saved, 0)} of {total}"]
     said += [f"checkpoints {', '.join(map(str, saved))}" if saved else "no checkpoint yet"]
     said += [f"{rollbacks} rollback{'s' if rollbacks > 1 else ''}"] if rollbacks else []
     return f"{folder.name}: {'; '.join(said)}"
@@ -54,8 +54,6 @@ def _progress(folder: RunFolder, done: int) -> str:
 
 def _show(console: Console, lines: Sequence[dict[str, float]]) -> None:
     """A row for each figure: where it began, where it is, and the curve between."""
-    import math
-
     from rich.table import Table
 
     from ebmkit.report.sparkline import sparkline
@@ -67,7 +65,13 @@ def _show(console: Console, lines: Sequence[dict[str, float]]) -> None:
     table.add_column("last", justify="right")
     table.add_column(f"{len(lines)} logged iterations")
     for name in dict.fromkeys(name for line in lines for name in line):
-        values = [value for line in lines if math.isfinite(value := line.get(name, math.nan))]
+        values = [line[name] for line in lines if _is_number(line.get(name))]
         if name != "iteration" and values:
             table.add_row(name, f"{values[0]:.4g}", f"{values[-1]:.4g}", sparkline(values, width=width))
     console.print(table, highlight=False)
+
+
+def _is_number(value: object) -> bool:
+    import math
+
+    return isinstance(value, int | float) and math.isfinite(value)
