@@ -36,7 +36,7 @@ _TRANSFORM_COST = 40.0
 _LOAD_COST = 12.0
 """The time in which one entry of the spectrum is read from memory, in multiplications."""
 
-_WORTH = 0.3
+_WORTH = 0.36
 """Share of the direct sum's multiplications up to which this way is taken: its own take twice as long."""
 
 
