@@ -6,6 +6,7 @@ Where it cannot, and while something learns, single layers are still faster.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, final
 from weakref import WeakKeyDictionary
@@ -22,6 +23,7 @@ from ebmkit_fastconv.structure import UnknownOperationError, read_stack, trace
 __all__ = ["prepare"]
 
 _TOLERANCE = 1e-3
+_TOLERANCES: Mapping[Precision, float] = {"fp32": _TOLERANCE, "mixed": _TOLERANCE, "bf16": 0.1}
 _ROUNDING = 1e-6
 _ROWS = 8
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
@@ -43,8 +45,8 @@ class ClosedForms:
     """Value and gradient in closed form, for energies that are a stack of layers: a ``Preparer``.
 
     The forward pass is traced once for each module. What was read is compared with autograd at the first
-    state before it is trusted, and its value at one state with the module's own at every call, where the
-    weights are read anew: a forward pass may depend on what this package cannot see.
+    state before it is trusted. The weights are read anew at every call, and the first energy that comes
+    of it is compared with the module's own: a forward pass may depend on what this package cannot see.
     """
 
     def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
@@ -68,16 +70,49 @@ def _prepare(energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | N
     if x.dtype != torch.float32 or not len(x) or not _is_candidate(energy):
         return None
     reading = _readings.get(energy)
-    if (
-        reading is None
-        or reading.description != _describe(energy)
-        or not _still_holds(energy, reading, x[:1])
-    ):
-        reading = _readings[energy] = _read(energy, x)
-    if reading.graph is None:
-        return None
+    if reading is None or reading.description != _describe(energy):
+        reading = _read(energy, x)
     gradient = _build(energy, reading.graph, x, precision)
-    return None if gradient is None else _with_dtype(gradient, reading.dtype)
+    return None if gradient is None else _Watched(energy, gradient, reading.dtype, precision)
+
+
+@final
+class _Watched:
+    """A closed form that is held against the module's own energy of one state where it is first asked.
+
+    If they differ the forward pass is read again; what cannot be read then is left to autograd.
+    """
+
+    def __init__(
+        self, energy: nn.Module, gradient: ClosedForm, dtype: torch.dtype, precision: Precision
+    ) -> None:
+        self._energy, self._precision = energy, precision
+        self._gradient: ClosedForm | None = gradient
+        self._dtype, self._trusted = dtype, False
+
+    def __call__(self, x: Tensor) -> ValueAndGradient:
+        """``(B, *S) -> (B,), (B, *S)``; energies in the dtype in which the module gives them."""
+        if self._gradient is None:
+            return value_and_gradient(self._energy, x)
+        result = self._gradient(x)
+        if not self._trusted:
+            self._trusted = True
+            if not self._holds(self._gradient, x[:1], result.value[:1]):
+                return self._read_again(x)
+        return ValueAndGradient(result.value.to(self._dtype), result.gradient)
+
+    def _holds(self, gradient: ClosedForm, x: Tensor, value: Tensor) -> bool:
+        with torch.no_grad():
+            exact = self._energy(x)
+        reference = gradient.quadratic * x.double().square().sum()
+        error, network = (value - exact).abs().double(), (exact - reference).abs()
+        return bool(error <= _TOLERANCES[self._precision] * network + _ROUNDING * (reference.abs() + 1.0))
+
+    def _read_again(self, x: Tensor) -> ValueAndGradient:
+        reading = _read(self._energy, x)
+        self._gradient = _build(self._energy, reading.graph, x, self._precision)
+        self._dtype = reading.dtype
+        return self(x)
 
 
 def _is_candidate(energy: nn.Module) -> bool:
@@ -90,20 +125,6 @@ def _is_candidate(energy: nn.Module) -> bool:
 
 def _hooks(module: nn.Module) -> bool:
     return any(vars(module)[name] for name in _HOOKS)
-
-
-def _still_holds(energy: nn.Module, reading: _Reading, x: Tensor) -> bool:
-    """Whether the module still gives the value at one state that was read off it."""
-    if reading.graph is None:
-        return True
-    fast = _build(energy, reading.graph, x, "fp32")
-    if fast is None:
-        return False
-    with torch.no_grad():
-        exact = energy(x)
-    reference = fast.quadratic * x.double().square().sum()
-    error = (fast(x).value - exact).abs().double()
-    return bool(error <= _TOLERANCE * (exact - reference).abs() + _ROUNDING * (reference.abs() + 1.0))
 
 
 def _describe(energy: nn.Module) -> tuple[object, ...]:
@@ -119,7 +140,9 @@ def _describe(energy: nn.Module) -> tuple[object, ...]:
     )
 
 
-def _build(energy: nn.Module, graph: fx.Graph, x: Tensor, precision: Precision) -> ClosedForm | None:
+def _build(energy: nn.Module, graph: fx.Graph | None, x: Tensor, precision: Precision) -> ClosedForm | None:
+    if graph is None:
+        return None
     try:
         with torch.no_grad():
             return closed_form(read_stack(energy, graph, x), x, precision)
@@ -128,21 +151,25 @@ def _build(energy: nn.Module, graph: fx.Graph, x: Tensor, precision: Precision) 
 
 
 def _read(energy: nn.Module, x: Tensor) -> _Reading:
-    """Trace the module and see whether the closed form agrees with it."""
-    description, x = _describe(energy), x[:_ROWS]
+    """Trace the module, see whether the closed form agrees with it, and remember what came of it."""
+    reading = _readings[energy] = _Reading(_describe(energy), *_graph_and_dtype(energy, x[:_ROWS]))
+    return reading
+
+
+def _graph_and_dtype(energy: nn.Module, x: Tensor) -> tuple[fx.Graph | None, torch.dtype]:
     graph = trace(energy)
-    fast = None if graph is None else _build(energy, graph, x, "fp32")
+    fast = _build(energy, graph, x, "fp32")
     if fast is None:
-        return _Reading(description, None, torch.float32)
+        return None, torch.float32
     exact = value_and_gradient(energy, x)
     if _agree(fast(x), exact, of_reference=2 * fast.quadratic * x):
-        return _Reading(description, graph, exact.value.dtype)
+        return graph, exact.value.dtype
     if torch.isfinite(exact.value).all():
         message = (
             f"the closed form of {type(energy).__name__} differs from autograd's gradient and is not used"
         )
         warnings.warn(message, RuntimeWarning, stacklevel=2)
-    return _Reading(description, None, torch.float32)
+    return None, torch.float32
 
 
 def _agree(fast: ValueAndGradient, exact: ValueAndGradient, *, of_reference: Tensor) -> bool:
@@ -158,15 +185,3 @@ def _agree(fast: ValueAndGradient, exact: ValueAndGradient, *, of_reference: Ten
     same_gradient = error <= _TOLERANCE * network + _ROUNDING * reference
     same_value = (fast.value - exact.value).abs() <= _TOLERANCE * (exact.value.abs().double() + 1.0)
     return bool((same_gradient & same_value).double().mean() >= 0.5)  # noqa: PLR2004
-
-
-def _with_dtype(gradient: ClosedForm, dtype: torch.dtype) -> Gradient:
-    """Energies in the dtype in which the module itself gives them."""
-    if dtype == gradient.dtype:
-        return gradient
-
-    def cast(x: Tensor) -> ValueAndGradient:
-        value, slope = gradient(x)
-        return ValueAndGradient(value.to(dtype), slope)
-
-    return cast

@@ -200,6 +200,12 @@ HIDDEN: dict[str, tuple[Forward, Callable[[Net], object]]] = {
         lambda net, x: net.features(x).sum((1, 2, 3)) * net.settings["scale"],
         lambda net: net.settings.update(scale=3.0),
     ),
+    "a dictionary, for something that cannot be read": (
+        lambda net, x: getattr(
+            net.features(x).sum((1, 2, 3)), "exp" if net.settings["scale"] == 3 else "neg"
+        )(),
+        lambda net: net.settings.update(scale=3.0),
+    ),
     "the class": (
         lambda net, x: net.features(x).sum((1, 2, 3)) * net.factor,
         lambda net: setattr(Net, "factor", 3.0),
