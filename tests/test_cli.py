@@ -60,6 +60,7 @@ def test_help_is_whole_in_80_columns(
 def test_a_command_interrupted_while_it_starts_ends_without_a_traceback() -> None:
     code = (
         "import builtins, os, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in jobs that a shell put aside
         "from ebmkit.__main__ import main\n"
         "original = builtins.__import__\n"
         "def interrupted(name, *rest):\n"
