@@ -20,8 +20,6 @@ class ClosedForm(Protocol):
     """Value and gradient of a stack with the weights that it was made with."""
 
     quadratic: float
-    dtype: torch.dtype
-    """Of the values."""
 
     def __call__(self, x: Tensor) -> ValueAndGradient:
         """``(B, *S) -> (B,), (B, *S)``."""
@@ -60,7 +58,7 @@ class _StackGradient:
 
     def __init__(self, stack: Stack, blocks: list[Block], x: Tensor, precision: Precision) -> None:
         assert stack.weight is not None  # noqa: S101 - a stack with layers has one
-        self.quadratic, self.offset, self.dtype = stack.quadratic, stack.offset, torch.float64
+        self.quadratic, self.offset = stack.quadratic, stack.offset
         self.up = torch.bfloat16 if precision == "bf16" else torch.float32
         self.down = torch.float32 if precision == "fp32" else torch.bfloat16
         self.rows = chunk_rows(blocks, len(x), x.device)
@@ -117,7 +115,7 @@ class _DenseGradient:
 
     def __init__(self, stack: Stack, blocks: list[Block], rows: int) -> None:
         assert stack.weight is not None  # noqa: S101 - a stack with layers has one
-        self.quadratic, self.offset, self.dtype = stack.quadratic, stack.offset, stack.weight.dtype
+        self.quadratic, self.offset = stack.quadratic, stack.offset
         self.layers = [_dense_layer(block) for block in blocks]
         self.weight = stack.weight
         self.weight_rows = stack.weight.expand(rows, -1).contiguous()

@@ -73,9 +73,7 @@ def _conv2d(  # noqa: PLR0917 - the signatures here are torch's
         return None
     size = [(side + 2 * sides[1] - weight.shape[2]) // sides[0] + 1 for side in input.shape[2:]]
     at = Place(*sides, _maps(input.shape[1:]), _maps((weight.shape[0], *size)))
-    if not pays(len(input), weight, at):
-        return None
-    return convolve(input, *_parameters(weight, bias, learning=learning), at)
+    return _taken(convolve, input, weight, bias, at, learning=learning)
 
 
 def _conv_transpose2d(  # noqa: PLR0917
@@ -96,9 +94,7 @@ def _conv_transpose2d(  # noqa: PLR0917
     step, pad = sides
     size = [(side - 1) * step - 2 * pad + weight.shape[2] + extra for side in input.shape[2:]]
     at = Place(*sides, _maps((weight.shape[1], *size)), _maps(input.shape[1:]))
-    if not pays(len(input), weight, at):
-        return None
-    return convolve_transposed(input, *_parameters(weight, bias, learning=learning), at)
+    return _taken(convolve_transposed, input, weight, bias, at, learning=learning)
 
 
 _ANSWERS: Mapping[Callable[..., Any], Callable[..., Tensor | None]] = {
@@ -123,8 +119,21 @@ def _plain(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     )
 
 
-def _parameters(weight: Tensor, bias: Tensor | None, *, learning: bool) -> tuple[Tensor, Tensor | None]:
-    return (weight, bias) if learning else (weight.detach(), None if bias is None else bias.detach())
+def _taken(
+    way: Callable[[Tensor, Tensor, Tensor | None, Place], Tensor],
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    at: Place,
+    *,
+    learning: bool,
+) -> Tensor | None:
+    """What this way gives, if it pays."""
+    if not pays(len(x), weight, at):
+        return None
+    if not learning:
+        weight, bias = weight.detach(), None if bias is None else bias.detach()
+    return way(x, weight, bias, at)
 
 
 def _square(stride: Pair, padding: Pair, dilation: Pair, groups: int) -> tuple[int, int] | None:

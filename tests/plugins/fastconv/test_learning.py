@@ -16,19 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from ebmkit.core import Rng, fast_layers, run_chain
 from ebmkit_fastconv import layers, learning, native
 from ebmkit_langevin.langevin import Langevin
+from tests.plugins.fastconv.test_maps import WINOGRAD
 
 pytestmark = pytest.mark.skipif(native.transforms() is None, reason="no C compiler")
-
-CASES = [
-    (3, 1, 1, 16),
-    (3, 1, 1, 15),
-    (5, 1, 2, 16),
-    (5, 2, 2, 32),
-    (5, 2, 1, 32),
-    (5, 2, 1, 31),
-    (4, 2, 1, 32),
-]
-"""Kernel, stride, padding, side of the image."""
 
 
 def _errors(found: tuple[Tensor, ...], exact: tuple[Tensor, ...]) -> list[float]:
@@ -56,7 +46,7 @@ def _everything(layer: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", WINOGRAD, ids=str)
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
 def test_a_wide_layer_and_its_three_gradients_are_torchs(
     case: tuple[int, int, int, int], *, transposed: bool, memory: torch.memory_format
