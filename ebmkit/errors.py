@@ -13,6 +13,7 @@ __all__ = [
     "RunDirectoryError",
     "RunDirectoryInUseError",
     "TrainingError",
+    "WrongGradientError",
 ]
 
 
@@ -78,3 +79,7 @@ class RunDirectoryInUseError(EbmkitError):
     """Another process is training in this run folder."""
 
     exit_code = 7
+
+
+class WrongGradientError(EbmkitError):
+    """A gradient that a fast path computed is not autograd's: found where verification is on."""

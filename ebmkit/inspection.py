@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import Chain, EnergyFn, Rng, value_and_gradient
-from ebmkit.core.chain import evaluating, walk
+from ebmkit.core.chain import walk
+from ebmkit.core.evaluating import evaluating
 from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.plan import Plan
 from ebmkit.registry import Component

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     import torch
 
-    from ebmkit.core.gradient import InstalledPreparer
+    from ebmkit.core.backends import InstalledPreparer
     from ebmkit.registry import Component, Registry
 
 __all__ = ["doctor"]
@@ -58,7 +58,7 @@ def _examine() -> list[Finding]:
 
     from ebmkit import __version__
     from ebmkit.build import choose_device
-    from ebmkit.core.gradient import installed_preparers
+    from ebmkit.core.backends import installed_preparers
     from ebmkit.registry import Registry
 
     device = choose_device("auto")

@@ -5,6 +5,8 @@ This is the public surface for component authors. It imports torch and names no 
 
 from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
 from ebmkit.core.alignment import align_channels
+from ebmkit.core.autograd import Gradient, ValueAndGradient
+from ebmkit.core.backends import Offer, Preparer, fast_layers, layers_are_plain
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
 from ebmkit.core.convergence import bulk_ess, r_hat, tail_ess
@@ -18,15 +20,7 @@ from ebmkit.core.diagnostics import (
 )
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.generator import LatentGenerator, Posterior
-from ebmkit.core.gradient import (
-    Gradient,
-    Prepared,
-    Preparer,
-    ValueAndGradient,
-    fast_layers,
-    prepare,
-    value_and_gradient,
-)
+from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.precision import Precision, computing_in, current_precision
@@ -35,6 +29,7 @@ from ebmkit.core.sampler import Info, Position, Sampler, State
 from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposal, Update, Updates
 from ebmkit.core.stages import stage
 from ebmkit.core.stopping import check_stop
+from ebmkit.core.verification import Verification, verifying
 from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
 from ebmkit.parameters import Ge, Gt, Le, Lt, MinLen
 
@@ -56,6 +51,7 @@ __all__ = [
     "MinLen",
     "Mixture",
     "Negated",
+    "Offer",
     "Position",
     "Posterior",
     "Precision",
@@ -71,6 +67,7 @@ __all__ = [
     "Update",
     "Updates",
     "ValueAndGradient",
+    "Verification",
     "Weighted",
     "World",
     "align_channels",
@@ -82,6 +79,7 @@ __all__ = [
     "examine",
     "fast_layers",
     "gather",
+    "layers_are_plain",
     "mean_energies",
     "prepare",
     "r_hat",
@@ -100,6 +98,7 @@ __all__ = [
     "tail_ess",
     "texture_signs",
     "value_and_gradient",
+    "verifying",
     "walk",
     "world",
 ]

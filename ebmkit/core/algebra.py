@@ -12,8 +12,9 @@ from typing import Annotated, Any, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
+from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.energy import Energy, EnergyFn
-from ebmkit.core.gradient import Gradient, ValueAndGradient, prepare
+from ebmkit.core.gradient import prepare
 from ebmkit.parameters import Gt
 
 __all__ = ["Mixture", "Negated", "Sum", "Tempered", "Weighted"]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple, final
 
 import attrs
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ebmkit.core.backends import fast_layers
 from ebmkit.core.energy import EnergyFn
-from ebmkit.core.gradient import fast_layers, prepare
+from ebmkit.core.evaluating import evaluating
+from ebmkit.core.gradient import Prepared, prepare
 from ebmkit.core.graph import Stride, strides
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Sampler, State
@@ -36,36 +37,25 @@ class Samples(NamedTuple):
     start_energy: Tensor | None = None
 
 
-@contextmanager
-def evaluating(energy: EnergyFn) -> Iterator[None]:
-    """Put a module into eval mode and give every submodule its own mode back.
-
-    A chain needs rows that do not depend on each other and a kernel that does not change
-    under it: dropout and batch statistics would break both.
-    """
-    modules = list(energy.modules()) if isinstance(energy, nn.Module) else []
-    modes = [module.training for module in modules]
-    for module in modules:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
-
-
 def walk(sampler: Sampler, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Iterator[tuple[State, Info]]:
     """The chain as an endless iterator of (state, info), one item a step; take what you need.
 
-    Step t draws from ``rng.fold("step", t)``, so a trajectory is the same however it is cut. The energy
-    is prepared once, at the first step: its weights stay as they are while the chain walks.
+    Step t draws from ``rng.fold("step", t)``, so a trajectory is the same however it is cut. The caller may
+    change the energy between two steps: each step follows the energy as it is then.
 
     Examples:
         >>> from itertools import islice
         >>> states = [state for state, _ in islice(walk(sampler, energy, x, rng=rng), 10)]  # doctest: +SKIP
     """
     x = x.detach() if x.requires_grad else x
-    energy = prepare(energy, x)
+    prepared = energy if isinstance(energy, Prepared) else Prepared(energy, x, watched=True)
+    for moved in _steps(sampler, prepared, x, rng=rng):
+        yield moved
+        prepared.renew()
+
+
+def _steps(sampler: Sampler, energy: Prepared, x: Tensor, *, rng: Rng) -> Iterator[tuple[State, Info]]:
+    """The chain, where nothing but the sampler runs between two steps."""
     state = sampler.init(energy, x)
     for of_step in rng.steps("step"):
         check_stop()
@@ -105,9 +95,9 @@ def run_chain(
     with torch.no_grad(), evaluating(energy), torch.autocast(x.device.type, enabled=False):
         if graph and steps and (leaps := strides(sampler, energy, x, steps=steps, rng=rng)) is not None:
             return _striding(x, leaps)
-        with fast_layers(energy, learning=False):
-            prepared = prepare(energy, x)
-            for state, info in islice(walk(sampler, prepared, x, rng=rng), steps):
+        prepared = prepare(energy, x)
+        with fast_layers(energy):
+            for state, info in islice(_steps(sampler, prepared, x, rng=rng), steps):
                 x = state.x
                 average.add(info)
     return Samples(x.detach(), average.result(), prepared.start_energy)

@@ -7,8 +7,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.energy import Energy, EnergyFn
-from ebmkit.core.gradient import Gradient, ValueAndGradient, prepare
+from ebmkit.core.gradient import prepare
 
 __all__ = ["Clamped"]
 

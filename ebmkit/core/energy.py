@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from ebmkit.core.gradient import Gradient
+    from ebmkit.core.autograd import Gradient
 
 __all__ = ["Energy", "EnergyFn"]
 

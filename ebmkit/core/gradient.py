@@ -3,68 +3,29 @@ r"""E(x) and its gradient, by autograd or by something faster that is known for 
 A chain evaluates one energy, whose weights do not change, at many states of one shape. So before it
 starts the energy is *prepared* for it: turned into a callable that gives value and gradient at such
 states. Samplers do not see this: they call ``value_and_gradient`` as always.
+
+Nothing faster is used before it was found equal to autograd, and whatever it raises means autograd.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cache
-from importlib.metadata import entry_points
 from itertools import chain
-from typing import NamedTuple, Protocol, TypeAlias, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.energy import Energy, EnergyFn
-from ebmkit.core.precision import Precision, current_precision
+from ebmkit.core.agreement import described, difference, energies_agree
+from ebmkit.core.autograd import ValueAndGradient, by_autograd
+from ebmkit.core.backends import plain_layers
+from ebmkit.core.energy import EnergyFn
+from ebmkit.core.offers import Fast, find_fast, first_line, leave_out
+from ebmkit.core.precision import current_precision
+from ebmkit.core.snapshot import Snapshot
+from ebmkit.core.verification import current_verification
+from ebmkit.errors import WrongGradientError
 
-__all__ = [
-    "Gradient",
-    "Prepared",
-    "Preparer",
-    "ValueAndGradient",
-    "fast_layers",
-    "prepare",
-    "value_and_gradient",
-]
-
-PREPARERS = "ebmkit.preparers"
-"""Entry-point group of the plugins that know a faster gradient; each entry names a ``Preparer``."""
-
-
-class ValueAndGradient(NamedTuple):
-    """E(x) in nats, ``(B,)``, and its gradient with respect to x, ``(B, *S)``; both detached."""
-
-    value: Tensor
-    gradient: Tensor
-
-
-Gradient: TypeAlias = Callable[[Tensor], ValueAndGradient]
-"""Value and gradient of one energy with the weights it had when it was prepared."""
-
-
-class Preparer(Protocol):
-    """Knows a faster way to the gradient of some energies.
-
-    One that has a method ``status() -> str`` is asked by ``ebmkit doctor`` for a line about itself: what it
-    compiled, or why not. One that has a method ``layers(module, learning) -> AbstractContextManager`` is
-    asked for a block in which single layers of the module are faster; see ``fast_layers``.
-    """
-
-    def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
-        """Value and gradient of ``energy`` at states of the shape, dtype and device of ``x``.
-
-        Args:
-            energy: in the mode in which the chain evaluates it.
-            x: a state of the chain, ``(B, *S)``.
-            precision: in which it may compute.
-
-        Returns:
-            None where it knows nothing better than autograd.
-        """
+__all__ = ["Prepared", "prepare", "value_and_gradient"]
 
 
 @final
@@ -79,17 +40,20 @@ class Prepared:
     Args:
         energy: any callable ``(B, *S) -> (B,)``.
         x: a state of the chain: its start.
+        watched: whether the energy may change in other ways while it is used; see ``renew``.
 
     Attributes:
         start_energy: E(x) of that very tensor, ``(B,)`` nats, once a gradient was taken there.
     """
 
-    def __init__(self, energy: EnergyFn, x: Tensor) -> None:
+    def __init__(self, energy: EnergyFn, x: Tensor, *, watched: bool = False) -> None:
         self.energy = energy
         self.start_energy: Tensor | None = None
         self._start: Tensor | None = x
+        self._at: Tensor | None = x
+        self._snapshot: Snapshot | None = None
         self.precision = current_precision()
-        self._tensors = _tensors_of(energy)
+        self._watched, self._verified = watched, current_verification()
         self._prepare(x)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -103,44 +67,89 @@ class Prepared:
             self.start_energy, self._start = result.value, None
         return result
 
+    def renew(self) -> None:
+        """Expect that other code has changed the energy, in whatever way: look before the next use."""
+        if self._watched and self._fast is not None:
+            self._stale = self._snapshot is None or not self._snapshot.holds()
+            self._doubted = True
+
     def _evaluate(self, x: Tensor) -> ValueAndGradient:
         if self._fast is None or _kind(x) != self._for:
-            return _by_autograd(self.energy, x, self.precision)
-        if self._versions != _versions(self._tensors):
+            return by_autograd(self.energy, x, self.precision)
+        if self._stale or self._versions != _versions(self._tensors):
             self._prepare(x)
             return self._evaluate(x)
+        try:
+            result = self._by(self._fast, x)
+            holds = not self._doubted or self._holds(self._fast, x, result)
+        except WrongGradientError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fast path costs nobody an answer
+            return self._without(self._fast, x, f"raised {first_line(error)}")
+        return result if holds else self._again(x)
+
+    def _by(self, fast: Fast, x: Tensor) -> ValueAndGradient:
         if torch.is_grad_enabled():  # not in a chain
             with torch.no_grad():
-                return self._fast(x)
-        return self._fast(x)
+                result = fast.offer.gradient(x)
+        else:
+            result = fast.offer.gradient(x)
+        if self._verified != "off":
+            self._verify(fast, x, result)
+        return result
 
     @torch.no_grad()
     def _prepare(self, x: Tensor) -> None:
-        self._for = _kind(x)
+        self._for, self._at = _kind(x), x
+        self._fast = find_fast(self.energy, x, self.precision)
+        offer = None if self._fast is None else self._fast.offer
+        self._stale, self._doubted = False, offer is not None and offer.energies is not None
+        self._tensors = [*_tensors_of(self.energy), *(() if offer is None else offer.depends_on)]
         self._versions = _versions(self._tensors)
-        self._fast = _fastest(self.energy, x, self.precision)
+        self._snapshot = Snapshot(self.energy) if self._watched and offer is not None else None
 
+    def _holds(self, fast: Fast, x: Tensor, result: ValueAndGradient) -> bool:
+        """Whether the energies of some rows are those of the energy itself."""
+        self._doubted = False
+        known, at, self._at = fast.offer.energies, self._at, None
+        rows = len(x) if known is None else len(known)
+        if known is None or x is not at:
+            with torch.no_grad(), plain_layers():
+                known = self.energy(x[:rows])
+        return energies_agree(result.value[:rows], known, x[:rows], fast.offer.quadratic, self.precision)
 
-@contextmanager
-def fast_layers(module: object, *, learning: bool = True) -> Iterator[None]:
-    """Compute layers of a module faster inside this block, where a plugin knows how: the same to rounding.
+    def _again(self, x: Tensor) -> ValueAndGradient:
+        """The energy is not what was understood of it: read it once more, and then no more."""
+        self._prepare(x)
+        if self._fast is None:
+            return self._evaluate(x)
+        result = self._by(self._fast, x)
+        if self._holds(self._fast, x, result):
+            return result
+        return self._without(self._fast, x, "gives other energies than the energy itself")
 
-    Trainings and chains do this by themselves. Backward passes follow the forward pass they belong to.
+    def _without(self, fast: Fast, x: Tensor, why: str) -> ValueAndGradient:
+        """Autograd from now on. What it raises is the energy's own fault, so it comes before the blame."""
+        self._fast = None
+        result = by_autograd(self.energy, x, self.precision)
+        leave_out(fast.owner, fast.about, self.energy, why)
+        return result
 
-    Args:
-        module: whose layers are evaluated in the block; what is no ``nn.Module`` has none.
-        learning: whether gradients of weights may be asked for; a chain asks for none.
+    def _verify(self, fast: Fast, x: Tensor, result: ValueAndGradient) -> None:
+        """Compare with autograd.
 
-    Examples:
-        >>> with fast_layers(net):  # doctest: +SKIP
-        ...     loss = net(x).mean()
-    """
-    with ExitStack() as stack:
-        for preparer in _preparers() if isinstance(module, nn.Module) else ():
-            layers: Callable[[nn.Module, bool], AbstractContextManager[object]] | None
-            if (layers := getattr(preparer, "layers", None)) is not None:
-                stack.enter_context(layers(module, learning))
-        yield
+        Raises:
+            WrongGradientError: they differ.
+        """
+        if self._verified == "first":
+            self._verified = "off"
+        with plain_layers():
+            exact = by_autograd(self.energy, x)
+        if fault := difference(result, exact, x, fast.offer.quadratic, self.precision):
+            raise WrongGradientError(
+                f"the gradient that {fast.owner} computes for {described(self.energy)} at states of shape "
+                f"{tuple(x.shape)} is not autograd's: {fault}"
+            )
 
 
 def prepare(energy: EnergyFn, x: Tensor) -> Prepared:
@@ -173,75 +182,7 @@ def value_and_gradient(energy: EnergyFn, x: Tensor) -> ValueAndGradient:
     """
     if isinstance(energy, Prepared):
         return energy.value_and_gradient(x)
-    return _by_autograd(energy, x, "fp32")
-
-
-def _by_autograd(energy: EnergyFn, x: Tensor, precision: Precision) -> ValueAndGradient:
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        if precision == "bf16":
-            with torch.autocast(x.device.type, torch.bfloat16):
-                value = energy(x)
-        else:
-            value = energy(x)
-        if value.shape != x.shape[:1]:
-            raise ValueError(
-                f"an energy maps (B, *S) to (B,), but this one turned {tuple(x.shape)} "
-                f"into {tuple(value.shape)}: sum over everything but the first dimension"
-            )
-        (gradient,) = torch.autograd.grad(value.sum(), x)
-    return ValueAndGradient(value.detach(), gradient)
-
-
-def _fastest(energy: EnergyFn, x: Tensor, precision: Precision) -> Gradient | None:
-    """What the energy knows about itself, or else the first plugin that knows something about it."""
-    if isinstance(energy, Energy) and (own := energy.prepare(x)) is not None:
-        return own
-    if not isinstance(energy, nn.Module):
-        return None
-    offers = (preparer(energy, x, precision) for preparer in _preparers())
-    return next((offer for offer in offers if offer is not None), None)
-
-
-@cache
-def _preparers() -> tuple[Preparer, ...]:
-    """Those of all installed plugins; one that cannot be imported is left out with a warning."""
-    found = list(installed_preparers())
-    for each in found:
-        if each.preparer is None:
-            warnings.warn(each.complaint(each.fault), RuntimeWarning, stacklevel=2)
-    return tuple(each.preparer for each in found if each.preparer is not None)
-
-
-class InstalledPreparer(NamedTuple):
-    """What an entry point of the group ``ebmkit.preparers`` led to.
-
-    Attributes:
-        name: of the plugin.
-        distribution: that brought it.
-        preparer: None where it cannot be imported, which costs speed alone.
-        fault: why it cannot.
-    """
-
-    name: str
-    distribution: str
-    preparer: Preparer | None
-    fault: str = ""
-
-    def complaint(self, fault: str) -> str:
-        """What a fault of it means, with everybody who answers for it."""
-        return f"plugin {self.name!r} of {self.distribution} makes no chain faster: {fault}"
-
-
-def installed_preparers() -> Iterator[InstalledPreparer]:
-    """Those of every plugin, by name."""
-    for point in sorted(entry_points(group=PREPARERS), key=lambda point: point.name):
-        distribution = point.dist.name if point.dist is not None else "(unknown distribution)"
-        try:
-            preparer, fault = point.load(), ""
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin must harm nobody else
-            preparer, fault = None, str(error) or type(error).__name__
-        yield InstalledPreparer(point.name, distribution, preparer, fault)
+    return by_autograd(energy, x)
 
 
 def _tensors_of(energy: EnergyFn) -> list[Tensor]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import final
 
 import attrs
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["ACTIVATION_MODULES", "IDENTITY", "Activation", "activation_named"]
+__all__ = ["IDENTITY", "Activation", "activation_named"]
 
 _aten = torch.ops.aten
 
@@ -61,39 +60,13 @@ class Activation:
 
 IDENTITY = Activation("leaky", 1.0)
 
-_DEFAULT_SLOPE = 0.01
-"""Of torch's leaky ReLU; what functions without a slope show."""
 
-
-def activation_named(
-    name: str, negative_slope: float = _DEFAULT_SLOPE, *, inplace: bool = False
-) -> Activation:
-    """The activation that a function of torch of this name computes.
+def activation_named(name: str, slope: float = 0.0) -> Activation:
+    """The activation that torch's operation of this name computes.
 
     Raises:
-        TypeError: arguments for which the closed forms here do not hold.
+        ValueError: a slope for which the closed form here does not hold: φ' must be read off φ(a).
     """
-    del inplace
-    if name in ("relu", "relu_"):
-        return Activation("leaky", 0.0)
-    if name == "leaky_relu" and negative_slope >= 0:
-        return Activation("leaky", negative_slope)
-    if name in ("tanh", "silu", "softplus") and negative_slope == _DEFAULT_SLOPE:
-        return Activation(name)
-    raise TypeError(f"{name} with an argument of {negative_slope}")
-
-
-def _softplus(module: nn.Softplus) -> Activation:
-    if (module.beta, module.threshold) != (1, 20):
-        raise TypeError("softplus with other than the default parameters")
-    return Activation("softplus")
-
-
-ACTIVATION_MODULES: Mapping[type[nn.Module], Callable[[Any], Activation]] = {
-    nn.ReLU: lambda _: Activation("leaky", 0.0),
-    nn.LeakyReLU: lambda module: activation_named("leaky_relu", module.negative_slope),
-    nn.Tanh: lambda _: Activation("tanh"),
-    nn.SiLU: lambda _: Activation("silu"),
-    nn.Softplus: _softplus,
-}
-"""How each module of torch reads."""
+    if slope < 0:
+        raise ValueError(f"{name} with the slope {slope} below zero")
+    return Activation("leaky", 0.0 if name == "relu" else slope) if "relu" in name else Activation(name)

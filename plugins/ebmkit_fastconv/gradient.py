@@ -31,6 +31,8 @@ def closed_form(stack: Stack, x: Tensor, precision: Precision) -> ClosedForm:
     Raises:
         UnknownOperationError: the stack has no layers.
     """
+    if x.ndim not in _IN_ORDER:
+        return _Flattened(closed_form(stack, x.reshape(len(x), -1), precision))
     if precision != "fp32" and x.device.type == "cuda":
         stack = aligned(stack)
     blocks = blocks_of(stack, tuple(x.shape[1:]))
@@ -40,6 +42,28 @@ def closed_form(stack: Stack, x: Tensor, precision: Precision) -> ClosedForm:
     if rows and precision == "fp32" and all(isinstance(block.layer, Dense) for block in blocks):
         return _DenseGradient(stack, blocks, len(x))
     return _StackGradient(stack, blocks, x, precision)
+
+
+_IN_ORDER = (2, 4)
+"""Rows of numbers, and images, whose channels come last in memory."""
+
+
+@final
+class _Flattened:
+    """The gradient at states of any shape of a stack that reads them as rows of numbers.
+
+    Args:
+        of_rows: of the rows.
+    """
+
+    def __init__(self, of_rows: ClosedForm) -> None:
+        self._of_rows = of_rows
+        self.quadratic = of_rows.quadratic
+
+    def __call__(self, x: Tensor) -> ValueAndGradient:
+        """``(B, *S) -> (B,), (B, *S)``."""
+        value, gradient = self._of_rows(x.reshape(len(x), -1))
+        return ValueAndGradient(value, gradient.view(x.shape))
 
 
 @final

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from ebmkit.core import layers_are_plain
 from ebmkit_fastconv.choice import is_wide
 from ebmkit_fastconv.learning import Place, convolve, convolve_transposed, pays
 from ebmkit_fastconv.maps import has_mkldnn
@@ -32,14 +33,9 @@ def has_wide_convolutions(module: nn.Module) -> bool:
 class WideConvolutions(TorchFunctionMode):
     """Answers calls of torch's convolutions inside the block.
 
-    Args:
-        learning: whether gradients of kernels may be asked for. Where not, kernels are constants: a function
-            of autograd in Python is not told that nobody asks, and would compute them in vain.
+    A call is answered only where torch would give the same: the arguments are such that torch takes them, and
+    lie in memory in one of the two orders for which the order of torch's result is known.
     """
-
-    def __init__(self, *, learning: bool) -> None:
-        super().__init__()
-        self._learning = learning
 
     def __torch_function__(
         self,
@@ -53,7 +49,7 @@ class WideConvolutions(TorchFunctionMode):
         if torch.compiler.is_compiling():  # first: the compiler follows what comes after
             return func(*args, **kwargs)
         answer = _ANSWERS.get(func)
-        result = None if answer is None else answer(*args, learning=self._learning, **kwargs)
+        result = None if answer is None or layers_are_plain() else answer(*args, **kwargs)
         return func(*args, **kwargs) if result is None else result
 
 
@@ -65,15 +61,13 @@ def _conv2d(  # noqa: PLR0917 - the signatures here are torch's
     padding: Pair = 0,
     dilation: Pair = 1,
     groups: int = 1,
-    *,
-    learning: bool,
 ) -> Tensor | None:
     sides = _square(stride, padding, dilation, groups)
-    if sides is None or not _plain(input, weight, bias):
+    if sides is None or not _plain(input, weight, bias) or not _fit(input, weight, bias, read=1):
         return None
     size = [(side + 2 * sides[1] - weight.shape[2]) // sides[0] + 1 for side in input.shape[2:]]
     at = Place(*sides, _maps(input.shape[1:]), _maps((weight.shape[0], *size)))
-    return _taken(convolve, input, weight, bias, at, learning=learning)
+    return convolve(input, weight, bias, at) if pays(len(input), weight, at) else None
 
 
 def _conv_transpose2d(  # noqa: PLR0917
@@ -85,16 +79,25 @@ def _conv_transpose2d(  # noqa: PLR0917
     output_padding: Pair = 0,
     groups: int = 1,
     dilation: Pair = 1,
-    *,
-    learning: bool,
 ) -> Tensor | None:
     sides, extra = _square(stride, padding, dilation, groups), _one(output_padding)
-    if sides is None or extra is None or not _plain(input, weight, bias):
+    if (
+        sides is None
+        or extra is None
+        or not _plain(input, weight, bias)
+        or not _fit(input, weight, bias, read=0)
+    ):
         return None
     step, pad = sides
+    if not 0 <= extra < step:
+        return None
     size = [(side - 1) * step - 2 * pad + weight.shape[2] + extra for side in input.shape[2:]]
     at = Place(*sides, _maps((weight.shape[1], *size)), _maps(input.shape[1:]))
-    return _taken(convolve_transposed, input, weight, bias, at, learning=learning)
+    return (
+        convolve_transposed(input, weight, bias, at)
+        if min(size) > 0 and pays(len(input), weight, at)
+        else None
+    )
 
 
 _ANSWERS: Mapping[Callable[..., Any], Callable[..., Tensor | None]] = {
@@ -104,42 +107,42 @@ _ANSWERS: Mapping[Callable[..., Any], Callable[..., Tensor | None]] = {
 
 
 def _plain(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Tensors of float32 on a processor, under nothing that would have to see inside."""
+    """Tensors of float32 on a processor, in plain memory, under nothing that would have to see inside."""
     tensors = (x, weight) if bias is None else (x, weight, bias)
     return (
-        x.ndim == weight.ndim == 4  # noqa: PLR2004
-        and weight.shape[2] == weight.shape[3]
-        and all(type(each) in (Tensor, nn.Parameter) and each.dtype == torch.float32 for each in tensors)
-        and all(each.device.type == "cpu" for each in tensors)
+        all(type(each) in (Tensor, nn.Parameter) and each.dtype == torch.float32 for each in tensors)
+        and all(each.device.type == "cpu" and each.layout == torch.strided for each in tensors)
+        and _is_in_order(x)
+        and _is_in_order(weight)
         and has_mkldnn(x)
         and not torch.is_autocast_enabled("cpu")
         and not is_in_torch_dispatch_mode()
+        and torch._C._get_tracing_state() is None  # noqa: SLF001
         and torch._C._functorch.peek_interpreter_stack() is None  # noqa: SLF001
         and torch.autograd.forward_ad._current_level < 0  # noqa: SLF001
     )
 
 
-def _taken(
-    way: Callable[[Tensor, Tensor, Tensor | None, Place], Tensor],
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    at: Place,
-    *,
-    learning: bool,
-) -> Tensor | None:
-    """What this way gives, if it pays."""
-    if not pays(len(x), weight, at):
-        return None
-    if not learning:
-        weight, bias = weight.detach(), None if bias is None else bias.detach()
-    return way(x, weight, bias, at)
+def _is_in_order(x: Tensor) -> bool:
+    """Images or kernels, one after the other in memory, channels first or last."""
+    return x.ndim == 4 and (x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last))  # noqa: PLR2004
+
+
+def _fit(x: Tensor, weight: Tensor, bias: Tensor | None, *, read: int) -> bool:
+    """Whether torch takes these shapes: a square kernel that reads, along its side ``read``, what x has."""
+    written = weight.shape[1 - read]
+    return (
+        len(x) > 0
+        and weight.shape[2] == weight.shape[3]
+        and x.shape[1] == weight.shape[read]
+        and (bias is None or bias.shape == (written,))
+    )
 
 
 def _square(stride: Pair, padding: Pair, dilation: Pair, groups: int) -> tuple[int, int] | None:
     """Stride and padding, if they are the same both ways and nothing else is asked for."""
     step, pad = _one(stride), _one(padding)
-    if step is None or pad is None or _one(dilation) != 1 or groups != 1:
+    if step is None or pad is None or step < 1 or pad < 0 or _one(dilation) != 1 or groups != 1:
         return None
     return step, pad
 
@@ -147,8 +150,8 @@ def _square(stride: Pair, padding: Pair, dilation: Pair, groups: int) -> tuple[i
 def _one(pair: Pair) -> int | None:
     """The number that a pair repeats."""
     numbers = {pair} if isinstance(pair, (int, str)) else set(pair)
-    number = numbers.pop()
-    return number if isinstance(number, int) and not numbers else None
+    number = numbers.pop() if len(numbers) == 1 else None
+    return number if isinstance(number, int) else None
 
 
 def _maps(shape: Sequence[int]) -> tuple[int, int, int]:

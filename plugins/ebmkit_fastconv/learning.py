@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 from torch import Tensor
+from torch._prims_common import suggest_memory_format
 
 from ebmkit_fastconv.choice import fills_tiles, is_wide
 from ebmkit_fastconv.native import Layout, transforms
@@ -61,7 +62,8 @@ class Place(NamedTuple):
 def pays(rows: int, weight: Tensor, at: Place) -> bool:
     """Whether Winograd's way is faster for a layer's update: a wide kernel, many whole tiles."""
     form = form_of(weight.shape[2], stride=at.stride, padding=at.padding)
-    wide = form is not None and is_wide(weight) and fills_tiles(at.target)
+    there = min(*at.source, *at.target) > 0
+    wide = there and form is not None and is_wide(weight) and fills_tiles(at.target)
     return wide and at.count(rows) >= _LEAST_TILES and transforms() is not None
 
 
@@ -151,23 +153,47 @@ class _Layer(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.at, ctx.transposed = at, transposed
-        return (transpose if transposed else product)(x, weight, bias, at)
+        result = (transpose if transposed else product)(x, weight, bias, at)
+        return _laid_out_as_torchs(result, x, weight)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (x, weight), at = gradients, ctx.saved_tensors, ctx.at
         if torch.is_grad_enabled():
             return _twice_differentiable(ctx, gradient, x, weight)
-        for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
+        for_x, for_weight, for_bias = _asked_for(ctx)
         back = product if ctx.transposed else transpose
         image, result = (gradient, x) if ctx.transposed else (x, gradient)
         return (
-            back(gradient, weight, None, at) if for_x else None,
+            _laid_out_as_torchs(back(gradient, weight, None, at), gradient, weight) if for_x else None,
             kernel_gradient(image, result, weight, at) if for_weight else None,
             gradient.sum((0, 2, 3)) if for_bias else None,
             None,
             None,
         )
+
+
+def _asked_for(ctx: Any) -> list[bool]:
+    """Which gradients somebody waits for: a chain asks for that of x alone, whatever could be learned."""
+    following = [node for node, _ in ctx.next_functions]
+    following += [None] * (3 - len(following))  # without a bias
+    return [
+        needed and _is_awaited(node) for needed, node in zip(ctx.needs_input_grad[:3], following, strict=True)
+    ]
+
+
+def _is_awaited(node: Any) -> bool:
+    """Whether this backward pass goes on to a node; True where torch does not say."""
+    try:
+        return bool(torch._C._will_engine_execute_node(node))  # noqa: SLF001
+    except (AttributeError, RuntimeError, TypeError):  # another torch; a leaf whose gradient is the result
+        return True
+
+
+def _laid_out_as_torchs(result: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Channels last in memory if torch's would be: what comes next may see an image as rows of numbers."""
+    last = any(suggest_memory_format(each) == torch.channels_last for each in (x, weight))
+    return result.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
 def _twice_differentiable(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor | None, ...]:

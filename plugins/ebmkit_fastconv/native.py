@@ -78,11 +78,11 @@ class Transforms:
 
     def read(self, size: int, image: Tensor, layout: Layout, points: Tensor) -> None:
         """Every tile of ``image`` in Winograd's space."""
-        self._read(size, image.data_ptr(), layout, points.data_ptr())
+        self._read(size, _at(image), layout, _at(points))
 
     def spread(self, size: int, results: Tensor, layout: Layout, points: Tensor) -> None:
         """The transpose of ``write``: what every point of a tile gets from the tile's results."""
-        self._spread(size, results.data_ptr(), layout, points.data_ptr())
+        self._spread(size, _at(results), layout, _at(points))
 
     def write(
         self,
@@ -98,16 +98,24 @@ class Transforms:
         values: Tensor | None = None,
     ) -> None:
         """Products back to an image, in one of the modes of the C text."""
-        bias_at, other_at, values_at = (
-            None if each is None else each.data_ptr() for each in (bias, other, values)
-        )
-        self._write(
-            size, points.data_ptr(), layout, mode, slope, bias_at, other_at, values_at, image.data_ptr()
-        )
+        given = (None if each is None else _at(each) for each in (bias, other))
+        sums = None if values is None else _at(values, torch.float64)
+        self._write(size, _at(points), layout, mode, slope, *given, sums, _at(image))
 
     def fold(self, sent: Tensor, at: Fold, image: Tensor) -> None:
         """What each feature sends to the pixels of its kernel, summed into the image."""
-        self._fold(sent.data_ptr(), at, image.data_ptr())
+        self._fold(_at(sent), at, _at(image))
+
+
+def _at(tensor: Tensor, dtype: torch.dtype = torch.float32) -> int:
+    """Where the numbers of a tensor are, for code that reads them one after the other.
+
+    Raises:
+        ValueError: they are not there one after the other.
+    """
+    if not tensor.is_contiguous() or tensor.dtype != dtype or tensor.device.type != "cpu":
+        raise ValueError(f"native code cannot read a {tensor.dtype} tensor with strides {tensor.stride()}")
+    return tensor.data_ptr()
 
 
 def transforms() -> Transforms | None:

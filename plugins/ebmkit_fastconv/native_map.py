@@ -66,13 +66,16 @@ class NativeWinograd(WinogradMap):
         return self._run(gradient, _MASKED, slope=activation.slope, other=self._filled(memory))
 
     def whole(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """W * x + b of any number of rows, ``(B, C, H, W)``, part after part."""
-        rows = self.geometry.rows
-        images = x.new_empty(-(-len(x) // rows) * rows, *self.geometry.target, self.geometry.outputs)
-        mode = _PLAIN if bias is None else _ACTIVATED
-        for part, image in zip(torch.split(x, rows), torch.split(images, rows), strict=True):
-            self._transform(self._filled(part), image, mode, bias=bias)
-        return images.permute(0, 3, 1, 2)[: len(x)]
+        """W * x + b of any number of rows, ``(B, C, H, W)``, part after part, in memory of its own."""
+        rows, mode = self.geometry.rows, _PLAIN if bias is None else _ACTIVATED
+        size = (len(x), self.geometry.outputs, *self.geometry.target)
+        whole = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        for part, out in zip(torch.split(x, rows), torch.split(whole, rows), strict=True):
+            if len(part) == rows:
+                self._transform(self._filled(part), out.permute(0, 2, 3, 1), mode, bias=bias)
+            else:
+                out.copy_(self._run(part, mode, slope=1.0, bias=bias))
+        return whole
 
     def _convolve(self, x: Tensor) -> Tensor:
         return self._transform(x, self._image(x), _PLAIN)
@@ -106,7 +109,7 @@ class NativeWinograd(WinogradMap):
         at = self.geometry
         self.transforms.read(at.size, x, self.reads, self.gathered)
         products = self.products(self.gathered)
-        flat = None if bias is None else bias.flatten()
+        flat = None if bias is None else bias.flatten().contiguous()
         self.transforms.write(
             at.size,
             products,

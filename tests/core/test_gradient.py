@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
+from itertools import count
+from typing import ClassVar
 
 import pytest
 import torch
@@ -19,11 +21,12 @@ from ebmkit.core import (
     Rng,
     Sampler,
     ValueAndGradient,
+    backends,
     computing_in,
-    gradient,
     prepare,
     run_chain,
     value_and_gradient,
+    walk,
 )
 from ebmkit.data import Batches
 from ebmkit.optimizers import SGD
@@ -34,9 +37,14 @@ from tests.core.test_world import Ones
 
 DESCENT: Sampler = Langevin(step_size=2**0.5, noise=False)
 
+DESCENT_BY_HALF: Sampler = Langevin(step_size=1.0, noise=False)
+
+MARK = 1 + 2**-12
+"""By which a fast gradient shows in these tests: less than the check takes for rounding, exact in float32."""
+
 
 class Bowl(Energy):
-    """|x|^2 / 2, with a parameter, and a gradient of its own that leaves a mark of 10."""
+    """|x|^2 / 2, with a parameter, and a gradient of its own that leaves its mark."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +57,7 @@ class Bowl(Energy):
     def prepare(self, x: Tensor) -> Gradient:
         self.prepared_at.append(tuple(x.shape))
         scale = float(self.scale)
-        return lambda x: ValueAndGradient(self(x).detach(), scale * x + 10)
+        return lambda x: ValueAndGradient(self(x).detach(), scale * x * MARK)
 
 
 class Plain(nn.Module):
@@ -62,28 +70,28 @@ class Plain(nn.Module):
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Entry points that the test may replace; what was found is forgotten before and after."""
-    gradient._preparers.cache_clear()
+    backends.preparers.cache_clear()
     yield monkeypatch
-    gradient._preparers.cache_clear()
+    backends.preparers.cache_clear()
 
 
-def shifting(energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
-    """Knows plain modules, and leaves a mark of 5."""
+def marking(energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
+    """Knows plain modules, and leaves its mark."""
     if not isinstance(energy, Plain):
         return None
-    return lambda x: ValueAndGradient(energy(x), x + 5)
+    return lambda x: ValueAndGradient(energy(x), x * MARK)
 
 
 def _offer(installed: pytest.MonkeyPatch, *points: str) -> None:
-    found = [EntryPoint(f"point{i}", value, gradient.PREPARERS) for i, value in enumerate(points)]
-    installed.setattr(gradient, "entry_points", lambda *, group: found)
+    found = [EntryPoint(f"point{i}", value, backends.PREPARERS) for i, value in enumerate(points)]
+    installed.setattr(backends, "entry_points", lambda *, group: found)
 
 
 def test_a_chain_asks_the_energy_once_and_walks_on_its_answer() -> None:
     energy = Bowl()
     moved = run_chain(DESCENT, energy, torch.ones(4, 2), steps=3, rng=Rng(0)).x
     assert energy.prepared_at == [(4, 2)]
-    assert torch.equal(moved, torch.full((4, 2), -10.0))
+    assert torch.equal(moved, torch.full((4, 2), (1 - MARK) ** 3))
 
 
 def test_outside_a_chain_the_gradient_is_autograds() -> None:
@@ -101,7 +109,7 @@ def test_parameters_and_buffers_changed_in_place_are_noticed() -> None:
     ready = prepare(energy, torch.ones(4, 2))
     with torch.no_grad():
         energy.scale.mul_(3)
-    assert torch.equal(ready.value_and_gradient(torch.ones(4, 2)).gradient, torch.full((4, 2), 13.0))
+    assert torch.equal(ready.value_and_gradient(torch.ones(4, 2)).gradient, torch.full((4, 2), 3 * MARK))
     assert len(energy.prepared_at) == 2
 
 
@@ -113,20 +121,20 @@ def test_what_is_prepared_stays_as_it_is_and_can_be_called() -> None:
 
 
 def test_a_plugin_speeds_up_the_energies_it_knows_and_no_others(installed: pytest.MonkeyPatch) -> None:
-    _offer(installed, f"{__name__}:shifting")
+    _offer(installed, f"{__name__}:marking")
     x = torch.ones(2, 2)
-    assert torch.equal(prepare(Plain(), x).value_and_gradient(x).gradient, x + 5)
-    assert torch.equal(prepare(Bowl(), x).value_and_gradient(x).gradient, x + 10)
+    assert torch.equal(prepare(Plain(), x).value_and_gradient(x).gradient, x * MARK)
+    assert torch.equal(prepare(Bowl(), x).value_and_gradient(x).gradient, x * MARK)
     assert torch.equal(prepare(nn.Sequential(Plain()), x).value_and_gradient(x).gradient, x)
     assert torch.equal(prepare(Plain().forward, x).value_and_gradient(x).gradient, x)
 
 
 def test_a_broken_plugin_costs_speed_alone(installed: pytest.MonkeyPatch) -> None:
-    _offer(installed, "no_such_package:prepare", f"{__name__}:shifting")
+    _offer(installed, "no_such_package:prepare", f"{__name__}:marking")
     x = torch.ones(2, 2)
     with pytest.warns(RuntimeWarning, match=r"'point0' of .* makes no chain faster: No module"):
         ready = prepare(Plain(), x)
-    assert torch.equal(ready.value_and_gradient(x).gradient, x + 5)
+    assert torch.equal(ready.value_and_gradient(x).gradient, x * MARK)
 
 
 def test_the_precision_of_a_chain_is_that_of_its_start() -> None:
@@ -147,15 +155,15 @@ class Watchful:
     """Makes nothing faster; remembers whose layers it was asked for, and whether a block of its is open."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[type[nn.Module], bool]] = []
+        self.asked: list[type[nn.Module]] = []
         self.open = 0
 
     def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
         return None
 
     @contextmanager
-    def layers(self, module: nn.Module, learning: bool) -> Iterator[None]:
-        self.asked.append((type(module), learning))
+    def layers(self, module: nn.Module) -> Iterator[None]:
+        self.asked.append(type(module))
         self.open += 1
         try:
             yield
@@ -177,10 +185,10 @@ class Guarded(Plain):
 def test_chains_evaluate_inside_the_blocks_of_plugins_that_make_layers_faster(
     installed: pytest.MonkeyPatch,
 ) -> None:
-    _offer(installed, f"{__name__}:watchful", f"{__name__}:shifting")
+    _offer(installed, f"{__name__}:watchful", f"{__name__}:marking")
     watchful.asked.clear()
     run_chain(DESCENT, Guarded(), torch.ones(2, 2), steps=2, rng=Rng(0))
-    assert watchful.asked == [(Guarded, False)]
+    assert watchful.asked == [Guarded]
     assert not watchful.open
     run_chain(DESCENT, lambda x: x.square().sum(1), torch.ones(2, 2), steps=1, rng=Rng(0))
     assert len(watchful.asked) == 1
@@ -207,9 +215,122 @@ def test_trainings_compute_their_losses_and_gradients_inside_them(installed: pyt
     batches = Batches(Ones(), size=3, rng=Rng(1), device=torch.device("cpu"))
     assert len(list(train(Experiment(schedule, learners, batches, Rng(0)), iterations=1))) == 1
     assert watchful.asked == [
-        (DescriptorOnly, True),
-        (Learning, False),
-        (Learning, True),
-        (DescriptorOnly, True),
+        DescriptorOnly,
+        Learning,
+        Learning,
+        DescriptorOnly,
     ]
     assert not watchful.open
+
+
+class Faulty:
+    """A backend for plain modules that fails where the test says, and otherwise leaves its mark."""
+
+    def __init__(self) -> None:
+        self.fails, self.asked = "", 0
+
+    def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
+        self.asked += 1
+        if self.fails == "asked":
+            raise KeyError("no such operation")
+        if not isinstance(energy, Plain):
+            return None
+        calls = count()
+
+        def gradient(x: Tensor) -> ValueAndGradient:
+            call = next(calls)
+            if self.fails == "computing" or (self.fails == "later" and call == 4):
+                raise RuntimeError("shape mismatch")
+            wrong = self.fails == "wrong" or (
+                self.fails == "wrong away from the start" and not (x == 1).all()
+            )
+            return ValueAndGradient(energy(x), x * (2 if wrong else MARK))
+
+        return gradient
+
+
+faulty = Faulty()
+
+
+@pytest.mark.parametrize(
+    ("fails", "said"),
+    [
+        (
+            "asked",
+            r"plugin 'point0' of .* raised KeyError: 'no such operation': chains of Plain take",
+        ),
+        ("computing", r"plugin 'point0' of .* raised RuntimeError: shape mismatch"),
+        ("later", r"plugin 'point0' of .* raised RuntimeError: shape mismatch"),
+        ("wrong", r"that plugin 'point0' of .* knows for Plain differs from autograd's"),
+        ("wrong away from the start", "differs from autograd's and is not used: its gradient is off by"),
+    ],
+)
+def test_whatever_a_backend_does_the_chain_is_autograds_and_one_warning_names_it(
+    installed: pytest.MonkeyPatch, fails: str, said: str
+) -> None:
+    _offer(installed, f"{__name__}:faulty")
+    faulty.fails = fails
+    energy, x = Plain(), torch.ones(3, 2)
+    with pytest.warns(RuntimeWarning, match=said) as warned:
+        found = run_chain(DESCENT_BY_HALF, energy, x, steps=6, rng=Rng(0)).x
+    assert len(warned) == 1
+    assert torch.allclose(found, torch.full((3, 2), 0.5**6), rtol=1e-2)
+    again = run_chain(DESCENT_BY_HALF, energy, x, steps=6, rng=Rng(0)).x  # without a second warning
+    assert torch.equal(again, torch.full((3, 2), 0.5**6))
+
+
+def test_an_energy_that_fails_is_to_blame_itself(installed: pytest.MonkeyPatch) -> None:
+    """No backend is blamed for it: a warning would be an error here."""
+    _offer(installed, f"{__name__}:faulty")
+    faulty.fails = ""
+
+    class Broken(Plain):
+        def forward(self, x: Tensor) -> Tensor:
+            raise ArithmeticError("the energy's own")
+
+    with pytest.raises(ArithmeticError, match="the energy's own"):
+        run_chain(DESCENT, Broken(), torch.ones(2, 2), steps=1, rng=Rng(0))
+
+
+def test_an_offer_is_compared_once_for_each_shape_and_energy(installed: pytest.MonkeyPatch) -> None:
+    _offer(installed, f"{__name__}:marking")
+    evaluated = []
+
+    class Counting(Plain):
+        def forward(self, x: Tensor) -> Tensor:
+            evaluated.append(len(x))
+            return super().forward(x)
+
+    energy = Counting()
+    for rows, more in ((3, 7), (3, 3), (4, 7)):
+        evaluated.clear()
+        run_chain(DESCENT, energy, torch.ones(rows, 2), steps=3, rng=Rng(0))
+        assert len(evaluated) == more  # one a step; the first time two states as well, by both
+
+
+def test_between_the_steps_of_a_walk_the_energy_may_change() -> None:
+    class Scaled(Bowl):
+        beta = 1.0
+        shared: ClassVar[dict[str, float]] = {"gamma": 1.0}
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.beta * self.shared["gamma"] * super().forward(x)
+
+        def prepare(self, x: Tensor) -> Gradient:
+            factor = self.beta * self.shared["gamma"] * float(self.scale)
+            return lambda x: ValueAndGradient(self(x).detach(), factor * x * MARK)
+
+    energy, x = Scaled(), torch.full((2, 2), 64.0)
+    moves = walk(DESCENT_BY_HALF, energy, x, rng=Rng(0))
+    changes: list[Callable[[], object]] = [
+        lambda: setattr(energy, "beta", 0.5),
+        lambda: energy.shared.update(gamma=0.25),
+        lambda: setattr(energy, "scale", nn.Parameter(torch.tensor(3.0))),
+        lambda: None,
+    ]
+    factor = 1.0
+    for change, after in zip(changes, (0.5, 0.125, 0.375, 0.375), strict=True):
+        before, x = x, next(moves)[0].x
+        assert torch.equal(x, before - 0.5 * (factor * before * MARK))
+        change()
+        factor = after

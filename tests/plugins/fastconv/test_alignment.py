@@ -9,16 +9,15 @@ from torch import nn
 from ebmkit.core import Precision
 from ebmkit_fastconv.alignment import aligned
 from ebmkit_fastconv.gradient import closed_form
-from ebmkit_fastconv.structure import Convolution, Stack, read_stack, trace
+from ebmkit_fastconv.reading import read
+from ebmkit_fastconv.structure import Convolution, Stack
 from tests.core.test_alignment import images, stack
 
 
-def read(activation: nn.Module) -> Stack:
-    energy = stack(activation)
-    graph = trace(energy)
-    assert graph is not None
-    with torch.no_grad():
-        return read_stack(energy, graph, images())
+def stack_of(activation: nn.Module) -> Stack:
+    reading = read(stack(activation), images())
+    assert reading is not None
+    return reading.stack
 
 
 def shapes(stack: Stack) -> list[tuple[int, ...]]:
@@ -31,7 +30,7 @@ def shapes(stack: Stack) -> list[tuple[int, ...]]:
 def test_a_stack_with_aligned_channels_is_the_same_energy(
     activation: nn.Module, precision: Precision
 ) -> None:
-    x, bare = images(), read(activation)
+    x, bare = images(), stack_of(activation)
     wide = aligned(bare)
     assert shapes(bare) == [(100, 3, 5, 5), (50, 100, 3, 3), (9, 50, 3, 3)]
     assert shapes(wide) == [(104, 3, 5, 5), (56, 104, 3, 3), (9, 56, 3, 3)]

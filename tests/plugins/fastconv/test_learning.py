@@ -103,7 +103,7 @@ def test_each_direction_goes_winograds_way(taken: list[str]) -> None:
 )
 def test_other_layers_keep_torchs_bits(layer: nn.Conv2d, taken: list[str]) -> None:
     x = torch.randn(8, layer.in_channels, 16, 16, dtype=layer.weight.dtype)
-    with layers.WideConvolutions(learning=True):
+    with layers.WideConvolutions():
         found = _everything(layer, x)
     assert taken == []
     assert all(torch.equal(a, b) for a, b in zip(found, _everything(layer, x), strict=True))
@@ -115,6 +115,126 @@ def test_few_tiles_keep_torchs_bits(taken: list[str]) -> None:
         found = layer(x[:3])  # 48 tiles
     assert taken == []
     assert torch.equal(found, layer(x[:3]))
+
+
+def _styled(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A kernel and a bias that depend on x."""
+    style = x.mean((0, 2, 3))
+    return functional.conv2d(x, weight * style.view(1, -1, 1, 1), bias * style[:1], 1, 1)
+
+
+def test_kernels_and_biases_that_depend_on_x_have_gradients_of_their_own(taken: list[str]) -> None:
+    torch.manual_seed(0)
+    weight, bias, x = torch.randn(64, 64, 3, 3) / 24, torch.randn(64), torch.randn(8, 64, 16, 16)
+
+    def slope(*at: Tensor) -> tuple[Tensor, ...]:
+        x = at[0].clone().requires_grad_()
+        return torch.autograd.grad(_styled(x, *at[1:]).tanh().sum(), x)
+
+    with fast_layers(nn.Conv2d(64, 64, 3)):
+        found = slope(x, weight, bias)
+    assert taken == ["product", "transpose", "kernel_gradient"]
+    assert _errors(found, slope(x.double(), weight.double(), bias.double()))[0] < 1e-4
+
+
+@pytest.mark.parametrize("name", ["column", "repeated", "reversed", "parameter"])
+def test_biases_that_are_views_are_read_as_they_are(name: str, taken: list[str]) -> None:
+    torch.manual_seed(0)
+    layer, x = _layer((3, 1, 1, 16), transposed=False)
+    table = torch.randn(80, 7)
+    bias = {
+        "column": table[:, 3],
+        "repeated": table[0, :1].expand(80),
+        "reversed": table[:, 0].flip(0)[::1],
+        "parameter": nn.Parameter(table[:, 2]),
+    }[name]
+    with fast_layers(layer):
+        found = functional.conv2d(x, layer.weight, bias, 1, 1)
+    exact = functional.conv2d(x.double(), layer.weight.double(), bias.double(), 1, 1)
+    assert taken == ["product"]
+    assert _errors((found.detach(),), (exact.detach(),))[0] < 1e-4
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("kernels", [torch.contiguous_format, torch.channels_last])
+def test_results_lie_in_memory_as_torchs_and_are_their_own(
+    *, transposed: bool, memory: torch.memory_format, kernels: torch.memory_format, taken: list[str]
+) -> None:
+    layer, x = _layer((4, 2, 1, 16), transposed=transposed)
+    layer, x = layer.to(memory_format=kernels), x.contiguous(memory_format=memory).requires_grad_()
+    with fast_layers(layer):
+        found = layer(x)
+    exact = layer(x)
+    assert taken
+    assert (found.stride(), found.is_contiguous()) == (exact.stride(), exact.is_contiguous())
+    assert not found._is_view()
+    found.relu_()  # may be changed in place, as torch's
+    slopes = [torch.autograd.grad(each.sum(), x)[0] for each in (found, exact.relu_())]
+    assert torch.allclose(*slopes, atol=1e-4)
+    assert slopes[0].stride() == slopes[1].stride()
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "bias"),
+    [
+        ((16, 32, 16, 16), (64, 64, 3, 3), None),
+        ((16, 128, 16, 16), (64, 64, 3, 3), None),
+        ((16, 64, 16, 16), (64, 64, 3, 3), (32,)),
+        ((16, 64, 16, 16), (64, 64, 3, 3), (64, 1)),
+        ((64, 16, 16), (32, 32, 3, 3), None),
+        ((16, 64, 16, 16, 1), (64, 64, 3, 3), None),
+    ],
+)
+@pytest.mark.parametrize("function", [functional.conv2d, functional.conv_transpose2d])
+def test_torch_refuses_what_it_refuses(
+    function: Callable[..., Tensor], x: tuple[int, ...], weight: tuple[int, ...], bias: tuple[int, ...] | None
+) -> None:
+    given = [torch.ones(x), torch.ones(weight), None if bias is None else torch.ones(bias)]
+    with pytest.raises(RuntimeError) as refused:
+        function(*given, padding=1)
+    with fast_layers(nn.Conv2d(64, 64, 3)), pytest.raises(RuntimeError) as again:
+        function(*given, padding=1)
+    assert str(again.value) == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.randn(8, 64, 16, 32)[..., ::2],
+        torch.randn(1, 64, 16, 16).expand(8, -1, -1, -1),
+        torch.randn(8, 16, 64, 16).transpose(1, 2),
+    ],
+    ids=["sliced", "expanded", "transposed"],
+)
+def test_images_in_another_order_keep_torchs_bits(x: Tensor, taken: list[str]) -> None:
+    layer = nn.Conv2d(64, 64, 3, padding=1)
+    with fast_layers(layer):
+        found = layer(x)
+    assert taken == []
+    assert torch.equal(found, layer(x))
+
+
+def test_native_code_is_handed_nothing_that_is_spread_in_memory() -> None:
+    made = native.transforms()
+    assert made is not None
+    image, points = torch.ones(1, 4, 4, 32)[..., ::2], torch.empty(1, 36, 16)
+    with pytest.raises(ValueError, match="strides"):
+        made.read(6, image, native.Layout(1, 4, 4, 16, 1, 1, 1, 1), points)
+    with pytest.raises(ValueError, match="float64"):
+        made.read(6, image.contiguous().double(), native.Layout(1, 4, 4, 16, 1, 1, 1, 1), points)
+
+
+def test_an_update_asks_for_kernels_a_chain_does_not(taken: list[str]) -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=False)
+    x.requires_grad_()
+    with fast_layers(layer):
+        torch.autograd.grad(layer(x).sum(), x)
+        assert taken == ["product", "transpose"]
+        torch.autograd.grad(layer(x).sum(), layer.weight)
+        assert taken[2:] == ["product", "kernel_gradient"]
+        layer(x).sum().backward()
+        assert taken[4:] == ["product", "transpose", "kernel_gradient"]
 
 
 def test_autocast_keeps_its_bfloat16(taken: list[str]) -> None:

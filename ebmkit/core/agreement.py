@@ -1,0 +1,121 @@
+r"""Whether a faster gradient is the energy's own: held against autograd with every fast path off.
+
+The two are compared at two states, where the chain starts and at a random one, which the chain has not
+seen. For each row the error must be rounding,
+
+$$\|\nabla - \nabla_\text{exact}\| \le \tau \|\nabla_\text{exact} - 2 a x\| + 10^{-6} (\|2 a x\| + 1),$$
+
+where $2 a x$ is the share of a quadratic term: it may be a million times the network's, which is judged by
+its own size. A unit of a ReLU whose input is nearly 0 may fall on either side, so half of the rows are held
+to $\tau$ and all of them to 100 $\tau$.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from ebmkit.core.autograd import ValueAndGradient, by_autograd
+from ebmkit.core.backends import Offer, plain_layers
+from ebmkit.core.energy import EnergyFn
+from ebmkit.core.precision import Precision
+
+__all__ = ["described", "difference", "difference_from_autograd", "energies_agree"]
+
+TOLERANCE: Mapping[Precision, float] = {"fp32": 1e-3, "mixed": 5e-2, "bf16": 0.1}
+_ROUNDING = 1e-6
+_OF_ALL = 100
+_SEED = 5489
+
+
+def difference_from_autograd(offer: Offer, energy: EnergyFn, x: Tensor) -> str:
+    """What sets a gradient made for states like ``x`` apart from autograd's; empty if nothing does.
+
+    Args:
+        offer: in float32.
+        energy: in the mode in which the chain evaluates it.
+        x: where the chain starts, or some rows of it, ``(B, *S)``.
+    """
+    if found := _difference_at(offer, energy, x):
+        return found
+    for other in _other_states(x):
+        exact = _exactly(energy, other)
+        if exact.value.isfinite().all() and exact.gradient.isfinite().all():
+            return difference(offer.gradient(other), exact, other, offer.quadratic)
+    return "the energy is finite at no other state than the chain's start"
+
+
+def _difference_at(offer: Offer, energy: EnergyFn, x: Tensor) -> str:
+    return difference(offer.gradient(x), _exactly(energy, x), x, offer.quadratic)
+
+
+def _exactly(energy: EnergyFn, x: Tensor) -> ValueAndGradient:
+    with plain_layers():
+        return by_autograd(energy, x)
+
+
+def difference(
+    found: ValueAndGradient,
+    exact: ValueAndGradient,
+    x: Tensor,
+    quadratic: float = 0.0,
+    precision: Precision = "fp32",
+) -> str:
+    """What sets two results at ``x`` apart beyond rounding; empty if nothing does."""
+    if found.value.shape != exact.value.shape or found.gradient.shape != exact.gradient.shape:
+        return f"it has the shapes {tuple(found.value.shape)} and {tuple(found.gradient.shape)}"
+    if not energies_agree(found.value, exact.value, x, quadratic, precision):
+        return f"its energies differ by {float((found.value - exact.value).abs().max()):.3g}"
+    of_reference = 2 * quadratic * x
+    error, network, reference = (
+        torch.linalg.vector_norm(each.flatten(1) if each.ndim > 1 else each.unsqueeze(1), dim=1).double()
+        for each in (found.gradient - exact.gradient, exact.gradient - of_reference, of_reference)
+    )
+    allowed = TOLERANCE[precision] * network
+    rounding = _ROUNDING * (reference + 1)
+    most = (error <= allowed + rounding).double().mean() >= 0.5  # noqa: PLR2004 - half of the rows
+    if most and bool((error <= _OF_ALL * allowed + rounding).all()):
+        return ""
+    return f"its gradient is off by {float(error.norm() / exact.gradient.double().norm()):.2g} of its size"
+
+
+def energies_agree(
+    found: Tensor, exact: Tensor, x: Tensor, quadratic: float = 0.0, precision: Precision = "fp32"
+) -> bool:
+    """Whether energies ``(B,)`` at ``x`` are the same to rounding, or are not finite together."""
+    # Numbers, not tensors: a chain compares two rows, and each call of torch would take longer than both.
+    squares = x.reshape(len(x), -1).double().square().sum(1).tolist() if quadratic else [0.0] * len(x)
+    return all(
+        _near(one, other, quadratic * square, TOLERANCE[precision])
+        for one, other, square in zip(found.tolist(), exact.tolist(), squares, strict=True)
+    )
+
+
+def _near(found: float, exact: float, reference: float, tolerance: float) -> bool:
+    if not math.isfinite(found) and not math.isfinite(exact):
+        return True
+    return abs(found - exact) <= tolerance * abs(exact - reference) + _ROUNDING * (abs(reference) + 1.0)
+
+
+def _other_states(x: Tensor) -> Iterator[Tensor]:
+    """Random ones of the size of ``x``; then, for energies of a bounded region, blends of its rows."""
+    generator = torch.Generator().manual_seed(_SEED)  # nobody else's numbers move
+    noise = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+    spread = float(x.double().std(correction=0))
+    yield x.mean() + noise * (spread if 0 < spread < float("inf") else 1.0)
+    share = torch.rand((len(x), *[1] * (x.ndim - 1)), generator=generator, dtype=torch.float64).to(x)
+    yield share * x + (1 - share) * x.roll(1, 0)
+
+
+def described(energy: EnergyFn) -> str:
+    """An energy with the place of its class, or of the function that it is."""
+    kind = energy if inspect.isroutine(energy) else type(energy)
+    name = getattr(kind, "__qualname__", repr(kind))
+    try:
+        return f"{name} ({inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]})"
+    except (OSError, TypeError):  # made in a console, or in C
+        return name

@@ -1,0 +1,52 @@
+"""E(x) and its gradient as torch's autograd gives them: what every faster way is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ebmkit.core.energy import EnergyFn
+from ebmkit.core.precision import Precision
+
+__all__ = ["Gradient", "ValueAndGradient", "by_autograd"]
+
+
+class ValueAndGradient(NamedTuple):
+    """E(x) in nats, ``(B,)``, and its gradient with respect to x, ``(B, *S)``; both detached."""
+
+    value: Tensor
+    gradient: Tensor
+
+
+Gradient: TypeAlias = Callable[[Tensor], ValueAndGradient]
+"""Value and gradient of one energy with the weights it had when it was prepared."""
+
+
+def by_autograd(energy: EnergyFn, x: Tensor, precision: Precision = "fp32") -> ValueAndGradient:
+    r"""E(x) and $\nabla_x E(x)$, forming no other gradient.
+
+    Args:
+        energy: any callable ``(B, *S) -> (B,)``.
+        x: where to evaluate, ``(B, *S)``.
+        precision: ``bf16`` evaluates the energy under autocast.
+
+    Raises:
+        ValueError: the energy returned another shape than ``(B,)``.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        if precision == "bf16":
+            with torch.autocast(x.device.type, torch.bfloat16):
+                value = energy(x)
+        else:
+            value = energy(x)
+        if value.shape != x.shape[:1]:
+            raise ValueError(
+                f"an energy maps (B, *S) to (B,), but this one turned {tuple(x.shape)} "
+                f"into {tuple(value.shape)}: sum over everything but the first dimension"
+            )
+        (gradient,) = torch.autograd.grad(value.sum(), x)
+    return ValueAndGradient(value.detach(), gradient)

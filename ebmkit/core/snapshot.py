@@ -1,0 +1,154 @@
+"""Whether anything that an energy's forward pass may depend on has changed since."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Snapshot"]
+
+_MOST = 5_000
+"""Containers looked at; beyond, nothing is known."""
+
+_MOST_NUMBERS = 10_000
+"""Of an array, whose numbers nothing counts the changes of."""
+
+Compare: TypeAlias = Callable[[], bool]
+
+_PLAIN: tuple[type, ...] = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
+_PLAIN += (type, FunctionType, BuiltinFunctionType, ModuleType)
+
+_GLOBAL_HOOKS = tuple(
+    name for name in vars(torch.nn.modules.module) if name.startswith("_global_") and "hooks" in name
+)
+
+
+@final
+class Snapshot:
+    """What an energy was made of at one moment.
+
+    Compared are: attributes of its modules and of the objects in them, however deeply (parameters, buffers,
+    hooks, layers and their order among them), items of lists and dictionaries, numbers in small arrays, the
+    attributes of its classes, hooks for all modules, and how often each tensor was changed in place. Not seen
+    are globals that ``forward`` reads, and changes that torch does not count (through ``.data``, by fused
+    optimizers).
+
+    Args:
+        energy: any object.
+    """
+
+    def __init__(self, energy: object) -> None:
+        self._seen: dict[int, object] = {}  # keeps them alive: an id may not be used again
+        self._compared: list[Compare] | None = []
+        self._empty: list[Mapping[Any, Any]] = []  # most are: tables of hooks
+        self._tensors: list[tuple[Tensor, int]] = []
+        try:
+            self._take(energy)
+        except _UnknownError:
+            self._compared = None
+
+    def holds(self) -> bool:
+        """Whether all of it is as it was; False where it could not be described."""
+        return (
+            self._compared is not None
+            and not any(self._empty)
+            and all(tensor._version == version for tensor, version in self._tensors)  # noqa: SLF001
+            and all(unchanged() for unchanged in self._compared)
+        )
+
+    def _take(self, energy: object) -> None:
+        for name in _GLOBAL_HOOKS:
+            self._items(vars(torch.nn.modules.module)[name])
+        waiting = [energy]
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, _PLAIN) or id(each) in self._seen:
+                continue
+            self._seen[id(each)] = each
+            if len(self._seen) > _MOST:
+                raise _UnknownError
+            waiting += self._describe(each)
+
+    def _describe(self, each: Any) -> list[object]:
+        """Note what there is to compare, and return what it leads to."""
+        if isinstance(each, Tensor):
+            self._tensors.append((each, each._version))  # noqa: SLF001
+            return []
+        if isinstance(each, np.ndarray):
+            return self._array(each)
+        if isinstance(each, dict):
+            return self._items(each)
+        if isinstance(each, (list, tuple, set, frozenset)):
+            return self._keep(_members_of(each))
+        found = self._class(type(each)) if isinstance(each, nn.Module) else []
+        if hasattr(each, "__dict__"):
+            found += self._items(vars(each))
+        slots = [name for base in type(each).__mro__ for name in _names(vars(base).get("__slots__", ()))]
+        return found + (self._keep(lambda: [getattr(each, name, None) for name in slots]) if slots else [])
+
+    def _items(self, mapping: Mapping[Any, Any]) -> list[object]:
+        keys, values = list(mapping), list(mapping.values())
+        if not keys:
+            self._empty.append(mapping)
+        else:
+            self._compared_list().append(
+                lambda: (
+                    len(mapping) == len(keys)
+                    and all(map(operator.is_, mapping.values(), values))
+                    and list(mapping) == keys
+                )
+            )
+        return [*keys, *values]
+
+    def _keep(self, values: _Values) -> list[object]:
+        kept = values()
+        # Kept alive by the closure, so that equal identities mean equal objects.
+        self._compared_list().append(lambda: _same(values(), kept))
+        return kept
+
+    def _class(self, kind: type) -> list[object]:
+        found: list[object] = []
+        for base in kind.__mro__:
+            if base.__module__.partition(".")[0] not in ("torch", "builtins", "abc", "typing"):
+                if id(base) in self._seen:
+                    continue
+                self._seen[id(base)] = base
+                found += self._items(vars(base))
+        return found
+
+    def _array(self, array: np.ndarray[Any, Any]) -> list[object]:
+        if array.size > _MOST_NUMBERS or array.dtype.hasobject:
+            raise _UnknownError
+        kept = array.copy()
+        self._compared_list().append(lambda: array.shape == kept.shape and array.tobytes() == kept.tobytes())
+        return []
+
+    def _compared_list(self) -> list[Compare]:
+        assert self._compared is not None  # noqa: S101 - while the snapshot is taken
+        return self._compared
+
+
+class _UnknownError(Exception):
+    """There is something whose changes cannot be seen."""
+
+
+_Values: TypeAlias = Callable[[], list[object]]
+
+
+def _members_of(members: Any) -> _Values:
+    return lambda: list(members)
+
+
+def _names(slots: object) -> list[str]:
+    names = [slots] if isinstance(slots, str) else [str(name) for name in slots]  # type: ignore[attr-defined]
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
+
+
+def _same(now: list[object], then: list[object]) -> bool:
+    return len(now) == len(then) and all(map(operator.is_, now, then))

@@ -1,0 +1,291 @@
+r"""Reading an energy by watching it: one true evaluation, every operation of torch followed as it happens.
+
+The energy is evaluated at some rows of the chain's own state, as autograd would be: with a graph, its hooks,
+its branches, its side effects. A dispatch mode, which only this thread is in, sees each operation below
+autograd, with in-place writes and views told by its schema, and follows what depends on x by the rules of
+``rules``. An operation without a rule, a tensor of unknown origin, a value that is looked at: then nothing is
+known. Nothing is patched and nothing symbolic reaches the energy's code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ebmkit_fastconv.rules import RULES
+from ebmkit_fastconv.structure import Features, Stack, Symbol, UnknownOperationError
+
+__all__ = ["Reading", "read"]
+
+
+@final
+class Reading(NamedTuple):
+    """What was understood of an energy, with its weights as they are now.
+
+    Attributes:
+        stack: the energy.
+        energies: its own results, ``(rows,)``.
+        operations: what it did, by which two readings are told apart: everything but numbers.
+        constants: the tensors that went into it.
+    """
+
+    stack: Stack
+    energies: Tensor
+    operations: Hashable
+    constants: tuple[Tensor, ...]
+
+
+def read(energy: nn.Module, x: Tensor) -> Reading | None:
+    """Evaluate the energy at ``x`` and understand it; None where it is of another form, or raises.
+
+    Args:
+        energy: in the mode in which the chain evaluates it.
+        x: rows of a state, ``(rows, *S)``; neither it nor the energy is changed.
+    """
+    with torch.enable_grad():
+        x = x.detach().clone().requires_grad_()
+        observer = (_BesideCompiler if _compiler_is_loaded() else _Observer)(x)
+        try:
+            with _observed_by(observer):
+                energies = energy(x)
+        except Exception:  # noqa: BLE001 - its own fault; the chain meets it by itself
+            return None
+    if observer.unknown or not isinstance(energies, Tensor):
+        return None
+    try:
+        stack = observer.result(energies)
+        return Reading(
+            stack, energies.detach(), (stack.form, tuple(observer.operations)), observer.constants()
+        )
+    except UnknownOperationError:
+        return None
+
+
+def _compiler_is_loaded() -> bool:
+    return "torch._dynamo" in sys.modules
+
+
+_flags = Lock()
+_PATIENCE = 1.0
+
+
+@contextmanager
+def _observed_by(observer: TorchDispatchMode) -> Iterator[None]:
+    """Enter the mode in this thread.
+
+    Entering it the usual way sets flags that all threads share. They tell torch's compiler to leave alone
+    what runs in the mode, so they are set, by one thread at a time, where the compiler is loaded.
+
+    Raises:
+        UnknownOperationError: another thread has been setting them for a second.
+    """
+    if not _compiler_is_loaded():
+        torch._C._push_on_torch_dispatch_stack(observer)  # noqa: SLF001
+        try:
+            yield
+        finally:
+            torch._C._pop_torch_dispatch_stack(None)  # noqa: SLF001
+    elif _flags.acquire(timeout=_PATIENCE):
+        try:
+            with observer:
+                yield
+        finally:
+            _flags.release()
+    else:
+        raise UnknownOperationError("another thread is reading an energy")
+
+
+class _Known(NamedTuple):
+    """A tensor that depends on x, kept alive so that its identity stays its own."""
+
+    tensor: Tensor
+    symbol: Symbol
+
+
+class _Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows x through an evaluation.
+
+    Attributes:
+        unknown: why the energy cannot be read, or nothing.
+        operations: the names of what was done, with what did not depend on x.
+    """
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.unknown = ""
+        self.operations: list[Hashable] = []
+        self._x, self._rows = x, len(x)
+        self._by_memory: dict[int, list[_Known]] = {}
+        self._constants: dict[int, tuple[Tensor, int]] = {}
+        self._made: dict[int, Tensor] = {}  # by memory: autograd may hand on views as tensors of their own
+        self._note(x, Features((), tuple(x.shape[1:])))
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch asks, and would import its compiler for no use here."""
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """What the operation gives, unchanged; noted on the side."""
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if not self.unknown:
+            try:
+                self._follow(func, args, kwargs, result)
+            except Exception as error:  # noqa: BLE001 - no fault of a rule may reach the energy's code
+                self.unknown = f"{func}: {error}"
+        return result
+
+    def result(self, energies: Tensor) -> Stack:
+        """The whole energy.
+
+        Raises:
+            UnknownOperationError: it is no sum over one network's features, or something moved meanwhile.
+        """
+        symbol = self._symbol_of(energies)
+        if not isinstance(symbol, Stack) or energies.shape != (self._rows,):
+            raise UnknownOperationError("the result is not one number for each example")
+        if any(tensor._version != version for tensor, version in self._constants.values()):  # noqa: SLF001
+            raise UnknownOperationError("a tensor that the evaluation changes")
+        return symbol.collapsed()
+
+    def constants(self) -> tuple[Tensor, ...]:
+        """What did not depend on x and was not made by the evaluation itself."""
+        return tuple(tensor for tensor, _ in self._constants.values())
+
+    def _follow(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+        tensors = _tensors((*args, *kwargs.values()))
+        symbols = {id(each): symbol for each in tensors if (symbol := self._symbol_of(each)) is not None}
+        self.operations.append((func.name(), tuple(id(each) in symbols for each in tensors)))
+        written = list(_written(func, args, kwargs))
+        if not symbols:
+            self._follow_constant(func, tensors, written, result)
+            return
+        for each in tensors:
+            if type(each) not in (Tensor, nn.Parameter) or each.layout != torch.strided:
+                raise UnknownOperationError(f"a {type(each).__name__}")
+            if id(each) not in symbols:
+                self._note_constant(each)
+        name = _rule_name(func)
+        if name == "detach":  # by the energy, or by autograd for itself: cut off, as its use will show
+            return
+        if name not in RULES or not isinstance(result, Tensor):
+            raise UnknownOperationError(name)
+        given = [symbols.get(id(each), each) for each in args]
+        symbol = RULES[name](*given, **{key: symbols.get(id(each), each) for key, each in kwargs.items()})
+        if tuple(result.shape) != (self._rows, *symbol.shape):
+            raise UnknownOperationError("a result of another shape")
+        for each in written:
+            self._overwrite(each)
+        self._note(result, symbol)
+
+    def _follow_constant(
+        self, func: Any, tensors: Sequence[Tensor], written: Sequence[Tensor], result: Any
+    ) -> None:
+        """What has nothing to do with x: the result is what it is, if it is that every time."""
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            raise UnknownOperationError("random numbers")
+        for each in tensors:
+            self._note_constant(each)
+        self._made |= {_memory(each): each for each in (*_tensors([result]), *written)}
+
+    def _note_constant(self, tensor: Tensor) -> None:
+        """Remember how it was; whether it was made here, or has always been there, must be known."""
+        if _memory(tensor) in self._made or id(tensor) in self._constants:
+            return
+        if tensor.grad_fn is not None:
+            raise UnknownOperationError("a tensor of unknown origin")
+        self._constants[id(tensor)] = (tensor, tensor._version)  # noqa: SLF001
+
+    def _symbol_of(self, tensor: Tensor) -> Symbol | None:
+        """What is known of a tensor that depends on x; None for one that does not.
+
+        Raises:
+            UnknownOperationError: it shares memory with one that does, in a way that was not followed, or
+                its gradient is not that of the operations that were seen.
+        """
+        sharing = self._by_memory.get(_memory(tensor))
+        if sharing is None:
+            return None
+        known = next((each for each in reversed(sharing) if _same_place(each.tensor, tensor)), None)
+        if known is None:
+            raise UnknownOperationError("a view that was not followed")
+        if tensor is not self._x and (tensor.grad_fn is None or _is_by_hand(tensor)):
+            raise UnknownOperationError("a gradient that is cut, or written by hand")
+        if tensor._backward_hooks:  # noqa: SLF001
+            raise UnknownOperationError("a gradient that a hook may change")
+        return known.symbol
+
+    def _note(self, tensor: Tensor, symbol: Symbol) -> None:
+        self._by_memory.setdefault(_memory(tensor), []).append(_Known(tensor, symbol))
+
+    def _overwrite(self, tensor: Tensor) -> None:
+        """What was known about the memory is so no more; views of it are not followed."""
+        self._by_memory[_memory(tensor)] = []
+
+
+@final
+class _BesideCompiler(_Observer):  # type: ignore[no-untyped-call]
+    """The same where torch's compiler may be at work: it would compile the observer, too."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return True
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+def _tensors(values: Iterable[Any]) -> list[Tensor]:
+    """Those among the arguments of an operation, and in its lists."""
+    found: list[Tensor] = []
+    for each in values:
+        if isinstance(each, Tensor):
+            found.append(each)
+        elif isinstance(each, (list, tuple)):
+            found += _tensors(each)
+    return found
+
+
+def _memory(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001
+
+
+def _same_place(one: Tensor, other: Tensor) -> bool:
+    return one is other or (
+        one.dtype == other.dtype
+        and one.shape == other.shape
+        and one.stride() == other.stride()
+        and one.storage_offset() == other.storage_offset()
+    )
+
+
+def _is_by_hand(tensor: Tensor) -> bool:
+    """Whether its gradient is written in Python."""
+    return isinstance(tensor.grad_fn, torch.autograd.function.BackwardCFunction)
+
+
+def _written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
+    """The arguments that the operation writes to."""
+    for at, argument in enumerate(func._schema.arguments):  # noqa: SLF001
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            value = args[at] if at < len(args) else kwargs.get(argument.name)
+            yield from _tensors([value])
+
+
+def _rule_name(func: Any) -> str:
+    """``relu`` for ``aten::relu`` and ``aten::relu_``; of other libraries nothing is known."""
+    library, _, name = func.name().partition("::")
+    name = name.partition(".")[0]
+    return (name if name.startswith("_") else name.removesuffix("_")) if library == "aten" else f"{library}::"
