@@ -141,7 +141,7 @@ def build_experiment(
     }
     noise = rng.fold("rollback", len(rollbacks)) if rollbacks else rng
     noise = noise.of_chain(batches.rows.start)
-    return Experiment(schedule, learners, batches, noise, plan.run.precision)
+    return Experiment(schedule, learners, batches, noise, plan.run.precision, plan.run.verify)
 
 
 class _weights_of:  # noqa: N801 - reads as a clause of `with`

@@ -15,6 +15,7 @@ _HARMLESS = frozenset(
     {
         "run.iterations",
         "run.device",
+        "run.verify",
         "run.output",
         "run.log_every",
         "run.samples_every",

@@ -17,18 +17,20 @@ from ebmkit.core import (
     Precision,
     Rng,
     Update,
+    Verification,
     examine,
     fast_layers,
     gather,
     reconstruct,
     stage,
+    verifying,
     world,
 )
 from ebmkit.core.stages import timed_stages
 from ebmkit.core.stopping import Stopped, check_stop, may_stop, unstoppable
 from ebmkit.core.world import average, average_in_place, largest
 from ebmkit.data import Batches
-from ebmkit.errors import ConfigError, DivergedError
+from ebmkit.errors import ConfigError, DivergedError, WrongGradientError
 from ebmkit.optimizers import OptimizerSettings
 
 __all__ = ["Experiment", "Learner", "Report", "train"]
@@ -62,6 +64,7 @@ class Experiment:
         batches: the data.
         rng: the stream all noise comes from, at the first chain of this process.
         precision: in which chains and updates are computed.
+        verify: which gradients of chains are compared with autograd's.
     """
 
     schedule: CooperativeScheduler
@@ -69,6 +72,7 @@ class Experiment:
     batches: Batches
     rng: Rng
     precision: Precision = "fp32"
+    verify: Verification = "off"
 
 
 @final
@@ -140,7 +144,7 @@ def _iterate(experiment: Experiment, iteration: int) -> Report:
         device = batch.x.device
         updates = experiment.schedule.updates(batch, rng=experiment.rng.fold("iteration", iteration))
         guard: AbstractContextManager[None] = _undone_if_stopped(experiment.schedule)
-        with tensor_cores(experiment.precision, device):
+        with tensor_cores(experiment.precision, device), _verified(experiment.verify, iteration):
             while True:
                 try:
                     with guard, arithmetic(experiment.precision, device), fast_layers(experiment.schedule):
@@ -150,6 +154,16 @@ def _iterate(experiment: Experiment, iteration: int) -> Report:
                     return Report(iteration + 1, finished.value, seconds, stats, experiment.schedule)
                 stats |= _learn(experiment, update, iteration)
                 guard = unstoppable()  # something was learned: half an iteration cannot be saved
+
+
+@contextmanager
+def _verified(how: Verification, iteration: int) -> Iterator[None]:
+    """Let gradients be compared, and say in which iteration one is wrong."""
+    try:
+        with verifying(how):
+            yield
+    except WrongGradientError as error:
+        raise WrongGradientError(f"iteration {iteration + 1}: {error}") from None
 
 
 @contextmanager

@@ -21,6 +21,8 @@ class RunTable:
         device: ``auto`` takes a GPU where there is one.
         precision: ``fp32`` is exact to rounding; ``mixed`` takes the gradients of chains through
             bfloat16; ``bf16`` everything that a processor or GPU is faster at.
+        verify: ``first`` compares the first gradient that a fast path computes in each chain with autograd's,
+            ``always`` every one; a difference ends the run. The variable ``EBMKIT_VERIFY`` does the same.
         output: the run folder; by default ``runs/`` and the name of the run file.
         log_every: iterations between two lines of metrics.
         samples_every: iterations between two sample grids.
@@ -34,6 +36,7 @@ class RunTable:
     iterations: Annotated[int, Ge(1)] = 1000
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "mixed", "bf16"] = "fp32"
+    verify: Literal["off", "first", "always"] = "off"
     output: str = ""
     log_every: Annotated[int, Ge(1)] = 10
     samples_every: Annotated[int, Ge(1)] = 50
