@@ -104,7 +104,8 @@ class Prepared:
         self._fast = find_fast(self.energy, x, self.precision)
         offer = None if self._fast is None else self._fast.offer
         self._stale, self._doubted = False, offer is not None and offer.energies is not None
-        self._tensors = [*_tensors_of(self.energy), *(() if offer is None else offer.depends_on)]
+        tensors = [*_tensors_of(self.energy), *(() if offer is None else offer.depends_on)]
+        self._tensors = list({id(each): each for each in tensors}.values())
         self._versions = _versions(self._tensors)
         self._snapshot = Snapshot(self.energy) if self._watched and offer is not None else None
 
