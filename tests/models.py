@@ -43,4 +43,4 @@ class LinearGenerator(LatentGenerator):
 
 def double(*shape: int, seed: int = 0) -> Tensor:
     """Reproducible N(0, 1) numbers in float64."""
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

@@ -25,6 +25,7 @@ from ebmkit.core.losses import contrastive, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.precision import Precision, computing_in, current_precision
 from ebmkit.core.rng import Rng
+from ebmkit.core.rows import as_rows, per_row
 from ebmkit.core.sampler import Info, Position, Sampler, State
 from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposal, Update, Updates
 from ebmkit.core.stages import stage
@@ -71,6 +72,7 @@ __all__ = [
     "Weighted",
     "World",
     "align_channels",
+    "as_rows",
     "bulk_ess",
     "check_stop",
     "computing_in",
@@ -81,6 +83,7 @@ __all__ = [
     "gather",
     "layers_are_plain",
     "mean_energies",
+    "per_row",
     "prepare",
     "r_hat",
     "reconstruct",

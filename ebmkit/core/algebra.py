@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.gradient import prepare
+from ebmkit.core.rows import per_row
 from ebmkit.parameters import Gt
 
 __all__ = ["Mixture", "Negated", "Sum", "Tempered", "Weighted"]
@@ -116,8 +117,9 @@ class Mixture(Energy):
         def mixed(x: Tensor) -> ValueAndGradient:
             values, gradients = zip(*(part(x) for part in parts), strict=True)
             scores = self._scores(list(values))
-            shares = scores.softmax(0).to(x.dtype).view(len(parts), -1, *[1] * (x.ndim - 1))
-            return ValueAndGradient(-torch.logsumexp(scores, 0), _weigh(shares.unbind(), gradients))
+            shares = scores.softmax(0).to(x.dtype)
+            weights = (per_row(share, x) for share in shares)
+            return ValueAndGradient(-torch.logsumexp(scores, 0), _weigh(weights, gradients))
 
         return mixed
 

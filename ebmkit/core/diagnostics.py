@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.generator import LatentGenerator
+from ebmkit.core.rows import as_rows
 from ebmkit.core.scheduler import Examples
 
 __all__ = ["examine", "mean_energies", "reconstruct", "roughness", "saturation", "texture_signs"]
@@ -52,7 +53,7 @@ def roughness(x: Tensor) -> Tensor | None:
         return None
     inner = x[..., 1:-1, 1:-1]
     around = x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]
-    return (inner - around / 4).square().flatten(1).mean(1).sqrt()
+    return as_rows(inner - around / 4).square().mean(1).sqrt()
 
 
 def saturation(revised: Tensor, observed: Tensor) -> Tensor:

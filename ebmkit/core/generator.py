@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ebmkit.core.energy import Energy
 from ebmkit.core.losses import squared_error
 from ebmkit.core.rng import Rng
+from ebmkit.core.rows import as_rows
 
 __all__ = ["LatentGenerator", "Posterior"]
 
@@ -72,4 +73,4 @@ class Posterior(Energy):
     def forward(self, z: Tensor) -> Tensor:
         """E(z | x) in nats, ``(B, *latent_shape) -> (B,)``."""
         error = squared_error(self.x, self.generator(z), mask=self.mask)
-        return error / (2 * self.generator.noise_std**2) + z.square().flatten(1).sum(1) / 2
+        return error / (2 * self.generator.noise_std**2) + as_rows(z).square().sum(1) / 2

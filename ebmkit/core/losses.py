@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ebmkit.core.rows import as_rows
 from ebmkit.core.world import shared_mean
 
 __all__ = ["contrastive", "reconstruction", "squared_error"]
@@ -42,7 +43,7 @@ def contrastive(observed: Tensor, samples: Tensor) -> Tensor:
 def squared_error(x: Tensor, y: Tensor, *, mask: Tensor | None = None) -> Tensor:
     r"""$\|m \odot (x - y)\|^2$ of each example, ``(B, *S), (B, *S) -> (B,)``, in units of x squared."""
     difference = x - y if mask is None else mask * (x - y)
-    return difference.square().flatten(1).sum(1)
+    return as_rows(difference).square().sum(1)
 
 
 def reconstruction(

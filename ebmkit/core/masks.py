@@ -20,9 +20,11 @@ def square_masks(count: int, shape: tuple[int, ...], *, size: int, rng: Rng) -> 
         rng: where the squares are.
 
     Raises:
-        ValueError: the square does not fit.
+        ValueError: the examples are no images, or the square does not fit.
     """
-    height, width = shape[-2:]
+    if len(shape) != 3:  # noqa: PLR2004
+        raise ValueError(f"a hidden square needs images (C, H, W), and examples have the shape {shape}")
+    height, width = shape[1:]
     if not 1 <= size <= min(height, width):
         raise ValueError(f"a hidden square of {size} pixels does not fit into {height}x{width}")
     room = torch.tensor([height - size + 1, width - size + 1])
@@ -34,5 +36,11 @@ def square_masks(count: int, shape: tuple[int, ...], *, size: int, rng: Rng) -> 
 
 
 def speckle_masks(count: int, shape: tuple[int, ...], *, hidden: float, rng: Rng) -> Tensor:
-    """Every pixel hidden by itself with probability ``hidden``, ``(count, 1, H, W)`` float32 of 0 and 1."""
-    return (rng.uniform(torch.empty(count, 1, *shape[-2:])) >= hidden).float()
+    """Every place hidden by itself with probability ``hidden``, float32 of 0 and 1.
+
+    A place is a pixel of an image, in all its channels: ``(count, 1, H, W)``. Of sequences ``(C, L)`` and
+    videos ``(C, T, H, W)`` it is ``(count, 1, L)`` and ``(count, 1, T, H, W)``; of vectors and numbers, which
+    have no channels, ``(count, L)`` and ``(count,)``.
+    """
+    places = (1, *shape[1:]) if len(shape) > 1 else shape
+    return (rng.uniform(torch.empty(count, *places)) >= hidden).float()

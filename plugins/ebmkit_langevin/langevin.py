@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Position, Rng, Sampler, State, value_and_gradient
+from ebmkit.core import EnergyFn, Ge, Gt, Info, Position, Rng, Sampler, State, as_rows, value_and_gradient
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
@@ -19,7 +19,7 @@ __all__ = ["Langevin"]
 
 def _row_norm(x: Tensor) -> Tensor:
     """The norm of each row, ``(B, *S) -> (B,)``."""
-    norm: Tensor = torch.linalg.vector_norm(x.flatten(1) if x.ndim > 2 else x, dim=1)  # noqa: PLR2004
+    norm: Tensor = torch.linalg.vector_norm(as_rows(x), dim=1)
     return norm
 
 

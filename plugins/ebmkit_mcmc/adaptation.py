@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit_mcmc.metropolis import rows
+from ebmkit.core import per_row
 
 __all__ = ["DualAveraging", "Tuned"]
 
@@ -62,7 +62,7 @@ class DualAveraging:
 
     def size(self, tuning: Tensor, like: Tensor) -> float | Tensor:
         """ε of the next step: a number, or ``(B, 1, …)`` in the precision of ``like``."""
-        return rows(tuning[:, 1].exp(), like).to(like.dtype) if self.steps else self.first
+        return per_row(tuning[:, 1].exp(), like).to(like.dtype) if self.steps else self.first
 
     def watch(self, tuning: Tensor, accepted: Tensor) -> dict[str, Tensor]:
         """What people watch: ``acceptance``, and the ``step_size`` of this step where it adapts, ``(B,)``."""

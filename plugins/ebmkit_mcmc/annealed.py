@@ -8,7 +8,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, value_and_gradient
+from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, per_row, value_and_gradient
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
@@ -62,7 +62,7 @@ class Annealed(Sampler):
         """One move at the temperature of this step: one gradient."""
         x, steps = state
         temperature = self._temperature(steps)
-        spread = (self.step_size * temperature.sqrt()).to(x.dtype).view(-1, *[1] * (x.ndim - 1))
+        spread = per_row(self.step_size * temperature.sqrt(), x).to(x.dtype)
         gradient = value_and_gradient(energy, x).gradient
         x = x - self.step_size**2 / 2 * gradient + spread * rng.normal(x)
         return AnnealedState(x, steps + 1), {"temperature": temperature}

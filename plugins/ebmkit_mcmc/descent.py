@@ -8,8 +8,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Gt, Info, Rng, Sampler
-from ebmkit_mcmc.metropolis import Evaluated, choose, evaluate, rows
+from ebmkit.core import EnergyFn, Gt, Info, Rng, Sampler, as_rows, per_row
+from ebmkit_mcmc.metropolis import Evaluated, choose, evaluate
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
@@ -66,11 +66,11 @@ class Descent(Sampler):
         """Descend, or stay and halve the step: one gradient."""
         del rng
         here = Evaluated(*state[:3])
-        there = evaluate(energy, here.x - rows(state.size, here.x) ** 2 / 2 * here.gradient)
+        there = evaluate(energy, here.x - per_row(state.size, here.x) ** 2 / 2 * here.gradient)
         # A place without an energy compares false.
         lower = there.energy <= here.energy
         moved = choose(lower, there, here)
-        slope = moved.gradient.flatten(1).square().mean(1).sqrt()
+        slope = as_rows(moved.gradient).square().mean(1).sqrt()
         size = torch.where(lower, state.size, state.size / 2)
         return DescentState(*moved, size), {"descended": lower.float(), "slope": slope}
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Rng, value_and_gradient
+from ebmkit.core import EnergyFn, Rng, as_rows, per_row, value_and_gradient
 
-__all__ = ["Evaluated", "accept", "adjusted_langevin", "choose", "evaluate", "inner", "rows"]
+__all__ = ["Evaluated", "accept", "adjusted_langevin", "choose", "evaluate", "inner"]
 
 T = TypeVar("T", bound=tuple[Any, ...])
 
@@ -28,14 +28,9 @@ def evaluate(energy: EnergyFn, x: Tensor) -> Evaluated:
     return Evaluated(x, *value_and_gradient(energy, x))
 
 
-def rows(per_row: Tensor, like: Tensor) -> Tensor:
-    """One number a row, shaped to be multiplied with ``like``: ``(B,) -> (B, 1, …)``."""
-    return per_row.view(-1, *[1] * (like.ndim - 1))
-
-
 def inner(a: Tensor, b: Tensor) -> Tensor:
     """The inner product of each row in float64, ``(B, *S), (B, *S) -> (B,)``: its terms may cancel."""
-    return (a.double() * b.double()).flatten(1).sum(1)
+    return as_rows(a.double() * b.double()).sum(1)
 
 
 def accept(log_ratio: Tensor, rng: Rng) -> Tensor:
@@ -46,7 +41,7 @@ def accept(log_ratio: Tensor, rng: Rng) -> Tensor:
 def choose(accepted: Tensor, new: T, old: T) -> T:
     """Row by row, the new state where it was accepted and the old one elsewhere."""
     pairs = zip(new, old, strict=True)
-    return type(old)(*(torch.where(rows(accepted, each), each, other) for each, other in pairs))
+    return type(old)(*(torch.where(per_row(accepted, each), each, other) for each, other in pairs))
 
 
 def adjusted_langevin(

@@ -8,9 +8,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Lt, Rng, Sampler
+from ebmkit.core import EnergyFn, Ge, Gt, Info, Lt, Rng, Sampler, as_rows, per_row
 from ebmkit_mcmc.adaptation import DualAveraging
-from ebmkit_mcmc.metropolis import Evaluated, adjusted_langevin, evaluate, rows
+from ebmkit_mcmc.metropolis import Evaluated, adjusted_langevin, evaluate
 
 if TYPE_CHECKING:
     from ebmkit.testing import SamplerClaims
@@ -82,16 +82,16 @@ class Preconditioned(Sampler):
         metric = self._metric(state.fisher)
         size = self._tuner.size(state.tuning, state.x) * metric.sqrt()
         moved, accepted, log_ratio = adjusted_langevin(energy, Evaluated(*state[:3]), rng, size=size)
-        condition = metric.flatten(1).amax(1) / metric.flatten(1).amin(1)
+        condition = as_rows(metric).amax(1) / as_rows(metric).amin(1)
         info = {**self._tuner.watch(state.tuning, accepted), "condition": condition}
         fisher = self._learn(state, moved.gradient)
         return PreconditionedState(*moved, fisher, self._tuner.update(state.tuning, log_ratio)), info
 
     def _metric(self, fisher: Tensor) -> Tensor:
         """M, ``(B, *S)``: one over F + λ mean F, scaled to a mean of 1 in each chain."""
-        damped = fisher + self.damping * rows(fisher.flatten(1).mean(1), fisher)
+        damped = fisher + self.damping * per_row(as_rows(fisher).mean(1), fisher)
         metric = damped.clamp(min=_FLAT).reciprocal()
-        return metric / rows(metric.flatten(1).mean(1), metric)
+        return metric / per_row(as_rows(metric).mean(1), metric)
 
     def _learn(self, state: PreconditionedState, gradient: Tensor) -> Tensor:
         """F after one more gradient, as it was once the adaptation is over."""
@@ -99,7 +99,7 @@ class Preconditioned(Sampler):
             return state.fisher
         count = state.tuning[:, 0]
         share = torch.where(count < self.adapt_steps, (count + 1) ** -_FORGETTING, 0.0).to(gradient.dtype)
-        return torch.lerp(state.fisher, gradient.square(), rows(share, gradient))
+        return torch.lerp(state.fisher, gradient.square(), per_row(share, gradient))
 
     @staticmethod
     def conformance() -> SamplerClaims:

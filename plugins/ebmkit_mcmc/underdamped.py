@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, value_and_gradient
+from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, as_rows, value_and_gradient
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
@@ -68,7 +68,7 @@ class Underdamped(Sampler):
         x = x + half * velocity
         gradient = value_and_gradient(energy, x).gradient
         velocity = velocity - half * gradient
-        speed = velocity.flatten(1).square().mean(1)
+        speed = as_rows(velocity).square().mean(1)
         return UnderdampedState(x, velocity, gradient), {"kinetic_temperature": speed}
 
     @staticmethod

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, final
 
 import attrs
 import torch
-from ebmkit.core import EnergyFn, Gt, Info, Rng, Sampler, value_and_gradient
+from ebmkit.core import EnergyFn, Gt, Info, Rng, Sampler, as_rows, per_row, value_and_gradient
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ class MyMala(Sampler):
     def _log_q(self, start: MyMalaState, end: MyMalaState) -> Tensor:
         """Log q(end | start) up to a constant, ``(B,)``, in float64: its terms are large and cancel."""
         drift = -(self.step_size**2) / 2 * start.gradient.double()
-        offset = (end.x.double() - start.x.double() - drift).flatten(1)
+        offset = as_rows(end.x.double() - start.x.double() - drift)
         return -offset.square().sum(1) / (2 * self.step_size**2)
 
 
 def _choose(accepted: Tensor, new: MyMalaState, old: MyMalaState) -> MyMalaState:
     """Row by row, the new state where it was accepted and the old one elsewhere."""
-    rows = accepted.view(-1, *[1] * (new.x.ndim - 1))
+    rows = per_row(accepted, new.x)
     return MyMalaState(
         torch.where(rows, new.x, old.x),
         torch.where(accepted, new.energy, old.energy),
