@@ -153,13 +153,14 @@ def _show(component: str, report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("check", "", "what was seen", "s", box=None, pad_edge=False)
-    for result in report.results:
-        seconds = f"{result.seconds:.1f}"
-        table.add_row(result.check, _MARKS[result.outcome], Text(result.detail), seconds)
+    table = Table("check", "", box=None, pad_edge=False)
+    table.add_column("what was seen", overflow="fold")  # a path is worth nothing when it is cut
+    table.add_column("s", justify="right")
+    for result, said in report.told():
+        table.add_row(result.check, _MARKS[result.outcome], Text(said), f"{result.seconds:.1f}")
     console = Console()
     console.print(table, highlight=False)
-    console.print(f"\n{component} {_verdict(report)}", highlight=False, markup=False)
+    console.print(f"\n{component} {_verdict(report)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _verdict(report: Report) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from ebmkit.core import Rng, Sampler, run_chain, walk
+from ebmkit.core import Rng, Sampler, as_rows, run_chain, walk
 from ebmkit.core.stopping import Stopped, stoppable
 from ebmkit.testing.claims import Exact
 from ebmkit.testing.euler import Euler
@@ -132,7 +132,7 @@ def nan_energy(subject: SamplerSubject) -> str:
     outside = torch.zeros(len(x), dtype=torch.long)
     finite = torch.ones(len(x), dtype=torch.bool)
     for here in states(build(subject), walled, x, 40):
-        finite = torch.isfinite(here.x).flatten(1).all(1)
+        finite = as_rows(here.x).isfinite().all(1)
         beyond = finite & ~torch.isfinite(walled(here.x))
         outside = torch.where(beyond, outside + 1, 0)
         hidden = int((outside > grace).sum())

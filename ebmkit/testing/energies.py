@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import attrs
 import torch
 from torch import Tensor
 
+from ebmkit.config import signature_of
 from ebmkit.core import Energy, Rng, value_and_gradient
 from ebmkit.core.gradient import prepare
 from ebmkit.testing.claims import EnergyClaims
@@ -19,7 +21,8 @@ from ebmkit.testing.modules import (
     check_state_dict,
 )
 from ebmkit.testing.parameters import check_parameters
-from ebmkit.testing.parts import build_part
+from ebmkit.testing.parts import OTHER_SHAPES, build_part
+from ebmkit.testing.report import CheckSkippedError, noted
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import demand, same_bits
 
@@ -52,6 +55,39 @@ def shape(subject: EnergySubject) -> str:
         demand(value.is_floating_point(), f"energies are {value.dtype}")
         demand(bool(torch.isfinite(value).all()), f"energies of ordinary examples are {value.tolist()}")
     return f"S = {subject.claims.shape}"
+
+
+def other_shapes(subject: EnergySubject) -> str:
+    """Examples of other shapes get energies and gradients too, or a ValueError refuses them at the start."""
+    if not signature_of(subject.component).parts:
+        raise CheckSkippedError("it is not told the shape of examples")
+    taken = [other for other in OTHER_SHAPES if _takes(subject, other)]
+    return f"takes {', '.join(map(str, taken)) or 'none'} of {len(OTHER_SHAPES)} others"
+
+
+def _takes(subject: EnergySubject, other: tuple[int, ...]) -> bool:
+    """Whether it lets itself be built for such examples; then it has to work on them."""
+    subject = attrs.evolve(subject, claims=attrs.evolve(subject.claims, shape=other))
+    x, built = _examples(subject), f"built for examples of shape {other}, it"
+    with noted(f"with examples of shape {other}, which no ValueError of its constructor refuses"):
+        try:
+            energy = _build(subject)
+        except ValueError:
+            return False
+        value = energy(x)
+        demand(
+            value.shape == (len(x),), f"{built} gave {len(x)} of them energies of shape {tuple(value.shape)}"
+        )
+        plain, fast = (
+            value_and_gradient(energy, x).gradient,
+            value_and_gradient(prepare(energy, x), x).gradient,
+        )
+        demand(bool(plain.isfinite().all()), f"{built} has gradients that are not finite")
+        demand(
+            torch.allclose(fast, plain, rtol=TOLERANCE, atol=1e-5),
+            f"{built} is prepared with another gradient",
+        )
+    return True
 
 
 def independent_rows(subject: EnergySubject) -> str:
@@ -133,6 +169,7 @@ def input_unchanged(subject: EnergySubject) -> str:
 CHECKS = {
     "parameters": parameters,
     "shape": shape,
+    "other-shapes": other_shapes,
     "input-unchanged": input_unchanged,
     "independent-rows": independent_rows,
     "deterministic": deterministic,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TypeAlias
 
+import attrs
 import torch
 from torch import Tensor
 
@@ -18,7 +19,8 @@ from ebmkit.testing.modules import (
     check_state_dict,
 )
 from ebmkit.testing.parameters import check_parameters
-from ebmkit.testing.parts import build_part
+from ebmkit.testing.parts import OTHER_SHAPES, build_part
+from ebmkit.testing.report import noted
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import demand
 
@@ -58,6 +60,26 @@ def shape(subject: GeneratorSubject) -> str:
         demand(x.shape == wanted, f"{count} latents became {tuple(x.shape)} instead of {wanted}")
         demand(bool(torch.isfinite(x).all()), "examples of ordinary latents are not finite")
     return f"{latent} to {subject.claims.shape}"
+
+
+def other_shapes(subject: GeneratorSubject) -> str:
+    """Examples of other shapes are made too, or a ValueError refuses them at the start."""
+    taken = [other for other in OTHER_SHAPES if _makes(subject, other)]
+    return f"makes {', '.join(map(str, taken)) or 'none'} of {len(OTHER_SHAPES)} others"
+
+
+def _makes(subject: GeneratorSubject, other: tuple[int, ...]) -> bool:
+    """Whether it lets itself be built for such examples; then it has to make them."""
+    subject = attrs.evolve(subject, claims=attrs.evolve(subject.claims, shape=other))
+    with noted(f"for examples of shape {other}, which no ValueError of its constructor refuses"):
+        try:
+            generator = _build(subject)
+        except ValueError:
+            return False
+        with torch.no_grad():
+            x = generator(_latents(generator))
+    demand(x.shape == (len(x), *other), f"built for examples of shape {other}, it makes {tuple(x.shape[1:])}")
+    return True
 
 
 def noise_std(subject: GeneratorSubject) -> str:
@@ -108,6 +130,7 @@ def state_dict(subject: GeneratorSubject) -> str:
 CHECKS = {
     "parameters": parameters,
     "shape": shape,
+    "other-shapes": other_shapes,
     "noise-std": noise_std,
     "independent-rows": independent_rows,
     "deterministic": deterministic,

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ebmkit.core import Rng, Sampler, run_chain, value_and_gradient, walk
+from ebmkit.core import Rng, Sampler, as_rows, run_chain, value_and_gradient, walk
 from ebmkit.testing.battery import FALSE_ALARM, Statistic, chi_squared, standard_normal, verdict, zero_mean
 from ebmkit.testing.claims import Exact, Linear, LinearLaw, SamplerClaims
 from ebmkit.testing.report import CheckSkippedError
@@ -50,6 +50,11 @@ def _correlated() -> Gaussian:
     return Gaussian(mean, covariance, (1, 2, 2), torch.float32)
 
 
+def _single() -> Gaussian:
+    """One number a chain: states without any dimension but the batch's."""
+    return Gaussian(torch.zeros(1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64), ())
+
+
 def _chains(subject: SamplerSubject) -> int:
     return _QUICK_CHAINS if subject.quick else _CHAINS
 
@@ -78,7 +83,7 @@ def _judge(statistics: Iterable[Statistic], alpha: float, what: str) -> None:
 
 def _whiten(x: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
     """N(mean, covariance) to N(0, I), ``(n, *S) -> (n, d)`` float64."""
-    offset = x.flatten(1).double() - mean
+    offset = as_rows(x).double() - mean
     root = torch.linalg.cholesky(covariance)
     whitened: Tensor = torch.linalg.solve_triangular(root, offset.T, upper=False)
     return whitened.T
@@ -157,7 +162,7 @@ def _recursion(law: LinearLaw, offset: Tensor) -> Iterator[tuple[Tensor, Tensor]
 
 
 def _deterministic(x: Tensor, expected: Tensor, when: str) -> None:
-    error = float((x.flatten(1).double() - expected).abs().max())
+    error = float((as_rows(x).double() - expected).abs().max())
     demand(error < _ROUNDING[x.dtype], f"{when}: a position is {error:.3g} from where the law puts it")
 
 
@@ -240,6 +245,11 @@ def law_correlated_gaussian(subject: SamplerSubject) -> str:
     return _gaussian_law(_correlated, subject)
 
 
+def law_scalar(subject: SamplerSubject) -> str:
+    """Of one number a chain, states ``(B,)``, under N(0, 1) the chains have the claimed law."""
+    return _gaussian_law(_single, subject)
+
+
 def law_log_exponential(subject: SamplerSubject) -> str:
     """The asymmetric log-exponential law: invariant, or the exact first step of an unadjusted sampler."""
     return _other_law(LogExponential(), subject)
@@ -305,6 +315,7 @@ CHECKS = {
     "law-independence": law_independence,
     "law-gaussian": law_gaussian,
     "law-correlated-gaussian": law_correlated_gaussian,
+    "law-scalar": law_scalar,
     "law-log-exponential": law_log_exponential,
     "law-mixture": law_mixture,
     "law-banana": law_banana,

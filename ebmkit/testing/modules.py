@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from ebmkit.core import as_rows
 from ebmkit.testing.tensors import demand, demand_same, same_bits
 
 __all__ = [
@@ -53,7 +54,7 @@ def check_derivative(function: Callable[[Tensor], Tensor], x: Tensor, gradient: 
     directions = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
     with torch.no_grad():
         measured = (function(x + _STEP * directions) - function(x - _STEP * directions)) / (2 * _STEP)
-    exact = (gradient * directions).flatten(1).sum(1)
+    exact = as_rows(gradient * directions).sum(1)
     error = float(((measured - exact).abs() / (1 + exact.abs())).max())
     demand(error < TOLERANCE, f"the gradient is {error:.2g} (relative) away from the finite difference")
     return f"within {error:.1g} of the finite difference"

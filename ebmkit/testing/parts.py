@@ -9,15 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.config import signature_of
-from ebmkit.core import Chain, Energy, LatentGenerator, Weighted
+from ebmkit.core import Chain, Energy, LatentGenerator, Weighted, as_rows
 from ebmkit.testing.euler import Euler
 from ebmkit.testing.report import CheckFailedError
 from ebmkit.testing.subject import Subject
 
-__all__ = ["EXAMPLES", "TinyEnergy", "TinyGenerator", "build_part"]
+__all__ = ["EXAMPLES", "OTHER_SHAPES", "TinyEnergy", "TinyGenerator", "build_part"]
 
 EXAMPLES = 12
 """How many examples there are in the data that schedules are checked with."""
+
+OTHER_SHAPES = ((), (6,), (2, 16), (3, 16, 16), (2, 3, 8, 8))
+"""Of an example: a number, a vector, a sequence, an image of colours, a video."""
 
 _HIDDEN = 4
 
@@ -31,8 +34,8 @@ class TinyEnergy(Energy):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, *S) -> (B,)``."""
-        flat = x.flatten(1)
-        energy: Tensor = flat.square().sum(1) / 2 - self.layer(flat).tanh().sum(1)
+        rows = as_rows(x)
+        energy: Tensor = rows.square().sum(1) / 2 - self.layer(rows).tanh().sum(1)
         return energy
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import Energy
+from ebmkit.core import Energy, as_rows
 
 __all__ = ["Probe", "bowl", "walled"]
 
 
 def bowl(x: Tensor) -> Tensor:
     """|x|²/2 + Σ cos(x)/2: a bare function, not Gaussian, ``(B, *S) -> (B,)``."""
-    return (x.square() + x.cos()).flatten(1).sum(1) / 2
+    return as_rows(x.square() + x.cos()).sum(1) / 2
 
 
 class Probe(Energy):
@@ -51,6 +51,6 @@ class Probe(Energy):
 
 def walled(x: Tensor) -> Tensor:
     """-|x|²/2 inside |x| < 1.5, where it pushes outwards; NaN with NaN gradients beyond."""
-    inside = x.flatten(1).abs().amax(1) < 1.5  # noqa: PLR2004 - the wall
-    energy = -x.square().flatten(1).sum(1) / 2
+    inside = as_rows(x).abs().amax(1) < 1.5  # noqa: PLR2004 - the wall
+    energy = -as_rows(x).square().sum(1) / 2
     return energy * torch.where(inside, 1.0, torch.nan).to(x.dtype)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 import attrs
 
-__all__ = ["CheckFailedError", "CheckSkippedError", "Outcome", "Report", "Result"]
+__all__ = ["CheckFailedError", "CheckSkippedError", "Outcome", "Report", "Result", "noted"]
 
 
 class CheckFailedError(AssertionError):
@@ -15,6 +17,18 @@ class CheckFailedError(AssertionError):
 
 class CheckSkippedError(Exception):
     """A check does not apply; the message says why."""
+
+
+@contextmanager
+def noted(note: str) -> Iterator[None]:
+    """What a part raises in this block is told with a note."""
+    try:
+        yield
+    except CheckFailedError:  # says what it has to say
+        raise
+    except Exception as error:
+        error.add_note(note)
+        raise
 
 
 class Outcome(StrEnum):
@@ -36,12 +50,14 @@ class Result:
         outcome: how it ended.
         detail: what was measured, or what is wrong, or why it was skipped.
         seconds: how long it took.
+        cause: of a failure by an exception, its type and its place: checks that share it share one mistake.
     """
 
     check: str
     outcome: Outcome
     detail: str
     seconds: float
+    cause: str = ""
 
     @property
     def bad(self) -> bool:
@@ -75,7 +91,15 @@ class Report:
         """The results that make the report fail."""
         return tuple(result for result in self.results if result.bad)
 
+    def told(self) -> Iterator[tuple[Result, str]]:
+        """Each result with its detail; an exception that an earlier one met at the same line is told once."""
+        first: dict[str, str] = {}
+        for result in self.results:
+            told = first.setdefault(result.cause, result.check) if result.cause else result.check
+            said = f"{result.cause.partition(' ')[0]}, the one of {told}"
+            yield result, result.detail if told == result.check else said
+
     def __repr__(self) -> str:
         verdict = "passes" if self.passed else f"fails {len(self.failures)} of {len(self.results)} checks"
-        lines = [f"{result.check}: {result.outcome}: {result.detail}" for result in self.failures]
+        lines = [f"{result.check}: {result.outcome}: {said}" for result, said in self.told() if result.bad]
         return "\n  ".join([f"{self.kind} {self.component} {verdict}", *lines])

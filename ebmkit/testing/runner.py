@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
 
+from ebmkit.blame import last_outside, place_in
 from ebmkit.errors import PluginError
-from ebmkit.testing import endurance, energies, generators, laws, samplers, schedulers, sources
+from ebmkit.testing import endurance, energies, generators, laws, samplers, schedulers, shapes, sources
 from ebmkit.testing.claims import (
     Claims,
     EnergyClaims,
@@ -33,7 +33,7 @@ CLAIMS: Mapping[str, type[Claims]] = {
 }
 
 CHECKS: Mapping[str, Mapping[str, Check]] = {
-    "sampler": {**samplers.CHECKS, **endurance.CHECKS, **laws.CHECKS},
+    "sampler": {**shapes.CHECKS, **samplers.CHECKS, **endurance.CHECKS, **laws.CHECKS},
     "energy": energies.CHECKS,
     "generator": generators.CHECKS,
     "scheduler": schedulers.CHECKS,
@@ -54,7 +54,7 @@ def claims_of(component: Callable[..., Any]) -> Claims:
     try:
         claims: object = getattr(component, "conformance", dict)()
     except Exception as error:
-        raise PluginError(f"{_name(component)}.conformance() {_raised(error)}") from error
+        raise PluginError(f"{_name(component)}.conformance() {_raised(error, component)}") from error
     if isinstance(claims, Mapping) and kind is not None:
         return CLAIMS[kind](settings=claims)
     if not isinstance(claims, Claims):
@@ -104,6 +104,7 @@ def check(
 def run_check(subject: Subject[Any], name: str) -> Result:
     """One check of one part; whatever the part raises is a failure, not an error."""
     begin = time.perf_counter()
+    cause = ""
     try:
         with _contained(), subject.furnished() as furnished:
             outcome, detail = Outcome.PASSED, CHECKS[subject.claims.kind][name](furnished)
@@ -112,14 +113,15 @@ def run_check(subject: Subject[Any], name: str) -> Result:
     except CheckFailedError as failed:
         outcome, detail = Outcome.FAILED, str(failed)
     except Exception as error:  # noqa: BLE001 - the part may raise anything
-        outcome, detail = Outcome.FAILED, _raised(error)
+        outcome, detail = Outcome.FAILED, _raised(error, subject.component)
+        cause = f"{type(error).__name__}{_place(error, subject.component)}"
     reason = subject.claims.expected_failures.get(name)
     if reason is not None and outcome is Outcome.FAILED:
         outcome, detail = Outcome.EXPECTED_FAILURE, f"{reason} ({detail})"
     elif reason is not None and outcome is Outcome.PASSED:
         outcome = Outcome.UNEXPECTED_PASS
         detail = f"expected to fail ({reason}), but it passes: remove it from expected_failures"
-    return Result(name, outcome, detail, time.perf_counter() - begin)
+    return Result(name, outcome, detail, time.perf_counter() - begin, cause)
 
 
 @contextmanager
@@ -140,12 +142,16 @@ def _refuse_unknown(kind: str, names: Collection[str]) -> None:
             raise PluginError(f"no check of a {kind} is named {name!r}; they are {', '.join(CHECKS[kind])}")
 
 
-def _raised(error: Exception) -> str:
-    """What was raised, and the innermost line outside ebmkit's own loop where there is one."""
-    frames = traceback.extract_tb(error.__traceback__)
-    outside = [frame for frame in frames if "/torch/" not in frame.filename]
-    place = f" at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""
-    return f"raised {type(error).__name__}: {error}{place}"
+def _raised(error: Exception, component: Callable[..., Any]) -> str:
+    """What was raised and where, with what was noted about it on the way."""
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    return f"raised {type(error).__name__}: {error}{_place(error, component)}{notes}"
+
+
+def _place(error: Exception, component: Callable[..., Any]) -> str:
+    """The last line of the part's own that it came through, or else the last one outside torch."""
+    place = place_in(error, component) or last_outside(error, "torch")
+    return f" at {place}" if place else ""
 
 
 def _name(component: Callable[..., Any]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Rng, Sampler, run_chain, value_and_gradient, walk
+from ebmkit.core import EnergyFn, Rng, Sampler, as_rows, run_chain, value_and_gradient, walk
 from ebmkit.testing.claims import SamplerClaims
 from ebmkit.testing.parameters import check_parameters
 from ebmkit.testing.probes import Probe, bowl
@@ -30,7 +30,6 @@ __all__ = ["CHECKS", "SamplerSubject", "build", "start", "states"]
 
 SamplerSubject: TypeAlias = Subject[SamplerClaims]
 
-_SHAPES = ((3,), (1, 4, 4), (2, 3, 5))
 _STEP_SIZE = 0.8
 
 
@@ -69,36 +68,6 @@ def states(
 def parameters(subject: SamplerSubject) -> str:
     """Every keyword parameter has a type, a line under ``Args:``, and a default inside its range."""
     return check_parameters(subject)
-
-
-def shape_and_dtype(subject: SamplerSubject) -> str:
-    """Positions keep shape, type, device and precision; infos are ``(B,)`` or 0-dim numbers."""
-    for shape in _SHAPES:
-        for dtype in (torch.float32, torch.float64):
-            for device in _devices():
-                _check_steps(build(subject), start(5, shape, dtype).to(device))
-    (here,) = states(build(subject), bowl, start(50), 1)
-    rounded = torch.equal(here.x, here.x.float().double())
-    demand(not rounded, "float64 positions come back with the digits of float32 only")
-    return f"{len(_SHAPES)} shapes, float32 and float64"
-
-
-def _devices() -> tuple[str, ...]:
-    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
-
-
-def _check_steps(sampler: Sampler, x: Tensor) -> None:
-    given = f"a position of shape {tuple(x.shape)} and type {x.dtype}"
-    with torch.no_grad():
-        for here, info in islice(walk(sampler, bowl, x, rng=Rng(2)), 3):
-            moved = fields(here)["x"]
-            demand(moved.shape == x.shape, f"{given} became one of shape {tuple(moved.shape)}")
-            demand(moved.dtype == x.dtype, f"{given} became {moved.dtype}")
-            demand(moved.device == x.device, f"{given} on {x.device} went to {moved.device}")
-            for name, value in info.items():
-                demand(isinstance(value, Tensor), f"info {name!r} is no tensor but {type(value).__name__}")
-                demand(value.shape in ((), x.shape[:1]), f"info {name!r} has shape {tuple(value.shape)}")
-                demand(value.is_floating_point(), f"info {name!r} is {value.dtype}, which has no mean")
 
 
 def input_unchanged(subject: SamplerSubject) -> str:
@@ -190,36 +159,8 @@ def other_seed(subject: SamplerSubject) -> str:
     if not subject.claims.random:
         demand(same_bits(*ends), "random=False is claimed, but another seed gives other positions")
         return "draws nothing"
-    alike = int((ends[0] == ends[1]).flatten(1).all(1).sum())
+    alike = int(as_rows(ends[0] == ends[1]).all(1).sum())
     demand(alike <= len(ends[0]) // 2, f"{alike} of {len(ends[0])} chains end the same under another seed")
-    return ""
-
-
-def independent_rows(subject: SamplerSubject) -> str:
-    """Moving one chain's start, even to NaN, changes no bit of the other chains."""
-    sampler, x, row = build(subject), start(), 3
-    rest = torch.arange(len(x)) != row
-    plain = run_chain(sampler, bowl, x, steps=5, rng=Rng(2)).x
-    for value in (2.5, torch.nan):
-        other = x.clone()
-        other[row] = value
-        moved = run_chain(sampler, bowl, other, steps=5, rng=Rng(2)).x
-        demand(same_bits(plain[rest], moved[rest]), f"a chain that starts at {value} changes other chains")
-    return ""
-
-
-def batch_split(subject: SamplerSubject) -> str:
-    """64 chains are two times 32 bit for bit, with ``Rng.first_chain``; image-shaped too."""
-    sampler = build(subject)
-    for shape in ((3,), (1, 4, 4)):
-        x = start(64, shape)
-        whole = run_chain(sampler, bowl, x, steps=5, rng=Rng(2)).x
-        halves = [
-            run_chain(sampler, bowl, x[first : first + 32], steps=5, rng=Rng(2, first_chain=first)).x
-            for first in (0, 32)
-        ]
-        differ = int((whole != torch.cat(halves)).flatten(1).any(1).sum())
-        demand(differ == 0, f"{differ} of 64 chains depend on which chains run beside them")
     return ""
 
 
@@ -289,15 +230,12 @@ def cached_values(subject: SamplerSubject) -> str:
 
 CHECKS = {
     "parameters": parameters,
-    "shape-and-dtype": shape_and_dtype,
     "input-unchanged": input_unchanged,
     "energy-untouched": energy_untouched,
     "no-graph": no_graph,
     "global-random": global_random,
     "same-seed": same_seed,
     "other-seed": other_seed,
-    "independent-rows": independent_rows,
-    "batch-split": batch_split,
     "callables": callables,
     "state": state,
     "resume": resume,

@@ -10,7 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import Rng
+from ebmkit.core import Rng, as_rows
 
 __all__ = ["Banana", "Funnel", "Gaussian", "LogExponential", "Mixture", "Target"]
 
@@ -56,7 +56,7 @@ class Gaussian:
 
     def energy(self, x: Tensor) -> Tensor:
         """E(x), ``(n, *shape) -> (n,)``."""
-        offset = x.flatten(1) - self.mean.to(x)
+        offset = as_rows(x) - self.mean.to(x)
         weighted = (offset @ self.precision.to(x)) * offset
         return weighted @ weighted.new_full((len(self.mean),), 0.5)  # a sum over few columns is slower
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Energy, Ge, Gt, MinLen
-from ebmkit_convnets.layers import convolutions, scale_gradients_by_area
+from ebmkit_convnets.layers import convolutions, image_shape, scale_gradients_by_area
 from ebmkit_convnets.weights import initialise_weights
 
 __all__ = ["ConvDescriptor"]
@@ -49,7 +49,8 @@ class ConvDescriptor(Energy):
             is applied at, as the authors' MATLAB code does; Adam does not feel it, SGD does.
 
     Raises:
-        ValueError: the lists differ in length, or the image is too small for the layers.
+        ValueError: the examples are no images, or too small ones for the layers, or the lists differ in
+            length.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, section 3 and the experiments; the defaults
     are those of the authors' 64x64 scene network (their published code).
@@ -82,7 +83,7 @@ class ConvDescriptor(Energy):
                 f"{len(channels)}, {len(kernels)} and {len(strides)} entries"
             )
         self.reference_std = reference_std
-        self.features = convolutions(shape[0], channels, kernels, strides, leak)
+        self.features = convolutions(image_shape(shape)[0], channels, kernels, strides, leak)
         size = _feature_count(self.features, shape)
         self.head = nn.Linear(size, outputs) if head == "linear" else None
         initialise_weights(self, weight_std)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Ge, Gt, LatentGenerator, MinLen
-from ebmkit_convnets.layers import Norm, up_convolution, up_convolutions
+from ebmkit_convnets.layers import Norm, image_shape, up_convolution, up_convolutions
 from ebmkit_convnets.weights import initialise_weights
 
 __all__ = ["ConvGenerator", "SpatialGenerator"]
@@ -46,7 +46,7 @@ class ConvGenerator(LatentGenerator):
             own initialisation.
 
     Raises:
-        ValueError: the image's sides are not divisible by 2 to the number of channels.
+        ValueError: the examples are no images, or their sides not divisible by 2 to the number of channels.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, experiments; the defaults are those of the
     authors' 64x64 scene network (their published code).
@@ -92,7 +92,7 @@ class ConvGenerator(LatentGenerator):
 def _base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, int]:
     """Height and width of the smallest maps."""
     factor = 2**doublings
-    height, width = shape[1:]
+    _, height, width = image_shape(shape)
     if height % factor or width % factor:
         raise ValueError(
             f"these channels double the size {doublings} times, so height and width must be "
@@ -122,7 +122,7 @@ class SpatialGenerator(LatentGenerator):
             own initialisation.
 
     Raises:
-        ValueError: the image's sides are not divisible by 2 to the number of layers.
+        ValueError: the examples are no images, or their sides not divisible by 2 to the number of layers.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, the texture experiment; the defaults are
     those of the authors' published code.

@@ -12,9 +12,28 @@ from torch.nn import functional
 
 from ebmkit.core import shared_sum, world
 
-__all__ = ["Norm", "convolutions", "scale_gradients_by_area", "up_convolution", "up_convolutions"]
+__all__ = [
+    "Norm",
+    "convolutions",
+    "image_shape",
+    "scale_gradients_by_area",
+    "up_convolution",
+    "up_convolutions",
+]
 
 Norm: TypeAlias = Literal["batch", "batch-always", "group", "none"]
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(C, H, W), if that is the shape of an image.
+
+    Raises:
+        ValueError: it is that of something else.
+    """
+    if len(shape) != 3:  # noqa: PLR2004
+        raise ValueError(f"it is a network for images (C, H, W), but examples have the shape {tuple(shape)}")
+    channels, height, width = shape
+    return channels, height, width
 
 
 class _BatchNorm(nn.BatchNorm2d):

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import EnergyFn, Position, Rng, Sampler, run_chain, value_and_gradient
+from ebmkit.core import EnergyFn, Position, Rng, Sampler, as_rows, run_chain, value_and_gradient
 from ebmkit.core.stopping import Stopped
 from ebmkit.testing import Exact, Linear, LinearLaw, SamplerClaims
 from ebmkit_mcmc.mala import MALA
@@ -66,7 +66,7 @@ class Euler(Sampler):
     def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[Any, Mapping[str, Tensor]]:
         gradient = self.gradient(energy, state.x)
         return Position(self.move(state.x, gradient, self.noise(state.x, rng))), {
-            "drift": gradient.flatten(1).mean(1)
+            "drift": as_rows(gradient).mean(1)
         }
 
     def gradient(self, energy: EnergyFn, x: Tensor) -> Tensor:
@@ -534,7 +534,10 @@ class Adjusted(Sampler):
 
     def log_q(self, start: Here, end: Here) -> Tensor:
         offset = end.x - start.x + self.step_size**2 / 2 * start.gradient
-        return -offset.square().flatten(1).sum(1) / (2 * self.step_size**2)
+        return -self.total(offset.square()) / (2 * self.step_size**2)
+
+    def total(self, squares: Tensor) -> Tensor:
+        return as_rows(squares).sum(1)
 
     def accept(self, ratio: Tensor, rng: Rng) -> Tensor:
         return rng.uniform(ratio).log() < ratio
@@ -664,6 +667,52 @@ class AcceptsByTheBatch(Adjusted):
         return rng.uniform(ratio).log() < ratio.mean()
 
 
+@_mutant(ADJUSTED, "shape-and-dtype")
+class KnowsNoPlainNumbers(Adjusted):
+    """``flatten(1)``, which states of one number a chain, ``(B,)``, do not have."""
+
+    def total(self, squares: Tensor) -> Tensor:
+        return squares.flatten(1).sum(1)
+
+
+@_mutant(ADJUSTED, "shape-and-dtype")
+class SumsTheLastDimension(Adjusted):
+    """``sum(-1)``: right for vectors alone."""
+
+    def total(self, squares: Tensor) -> Tensor:
+        return squares.sum(-1)
+
+
+@_mutant(ADJUSTED, "shape-and-dtype")
+class SumsLikeImages(Adjusted):
+    """Three dimensions at most are summed: right up to images, not for videos."""
+
+    def total(self, squares: Tensor) -> Tensor:
+        return squares.sum(tuple(range(1, min(squares.ndim, 4)))) if squares.ndim > 1 else squares
+
+
+@_mutant(ADJUSTED, "independent-rows")
+class SumsTheBatchOfNumbers(Adjusted):
+    """Where a chain is one number, ``(B,)`` is taken for one vector."""
+
+    def total(self, squares: Tensor) -> Tensor:
+        return (squares.flatten(1) if squares.ndim > 1 else squares).sum(-1)
+
+
+@_mutant(ADJUSTED, "batch-split")
+class StepByTheLastDimension(Adjusted):
+    """The step shrinks with ``x.shape[-1]``, which for ``(B,)`` is the number of chains."""
+
+    def propose(self, energy: EnergyFn, state: Here, rng: Rng) -> Here:
+        return Adjusted.propose(self.smaller(state.x), energy, state, rng)
+
+    def log_q(self, start: Here, end: Here) -> Tensor:
+        return Adjusted.log_q(self.smaller(start.x), start, end)
+
+    def smaller(self, x: Tensor) -> Adjusted:
+        return Adjusted(step_size=self.step_size * x.shape[-1] ** (-1 / 6))
+
+
 # --- Hamiltonian Monte Carlo -------------------------------------------------------------------
 
 
@@ -693,7 +742,7 @@ class Hamiltonian(Sampler):
         return rng.normal(state.x)
 
     def kinetic(self, momentum: Tensor) -> Tensor:
-        return momentum.square().flatten(1).sum(1) / 2
+        return as_rows(momentum).square().sum(1) / 2
 
     def trajectory(self, energy: EnergyFn, state: Here, momentum: Tensor) -> tuple[Here, Tensor]:
         momentum = momentum - self.step_size / 2 * state.gradient

@@ -8,7 +8,7 @@ from ebmkit.registry import Component, Registry
 from ebmkit.testing import CHECKS, check
 
 SAMPLERS = Registry.discover().components("sampler")
-LAWS = ("law-independence", "law-gaussian", "law-funnel")
+LAWS = ("law-independence", "law-gaussian", "law-scalar", "law-funnel")
 
 
 @pytest.mark.parametrize("component", SAMPLERS, ids=lambda each: each.name)

@@ -81,6 +81,20 @@ class Detaches(TinyEnergy):
         return super().forward(x) + x.detach().square().flatten(1).sum(1)
 
 
+class ForVectors(TinyEnergy):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + 0 * x.flatten(1).sum(1)
+
+
+class ForImages(TinyEnergy):
+    """Refuses in time what it does not take."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 3:
+            raise ValueError("images")
+        super().__init__(shape)
+
+
 class Random(TinyEnergy):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x + 0.01 * torch.randn_like(x))
@@ -121,6 +135,11 @@ class Noiseless(TinyGenerator):
 class WrongShape(TinyGenerator):
     def forward(self, z: Tensor) -> Tensor:
         return super().forward(z).flatten(1)
+
+
+class Unflattens(TinyGenerator):
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z).flatten(1).unflatten(1, self.shape)
 
 
 class BatchCentred(TinyGenerator):
@@ -218,6 +237,8 @@ ENERGY, GENERATOR = EnergyClaims(shape=SHAPE), GeneratorClaims(shape=SHAPE)
 WRONG = [
     (MixesRows, ENERGY, "independent-rows"),
     (SumsTheBatch, ENERGY, "shape"),
+    (ForVectors, ENERGY, "other-shapes"),
+    (SumsTheBatch, ENERGY, "other-shapes"),
     (Detaches, ENERGY, "gradient"),
     (Random, ENERGY, "deterministic"),
     (NeverLearns, ENERGY, "learns"),
@@ -226,6 +247,8 @@ WRONG = [
     (Cut, GENERATOR, "posterior-gradient"),
     (Noiseless, GENERATOR, "noise-std"),
     (WrongShape, GENERATOR, "shape"),
+    (WrongShape, GENERATOR, "other-shapes"),
+    (Unflattens, GENERATOR, "other-shapes"),
     (BatchCentred, GENERATOR, "independent-rows"),
     (WrongPart, SchedulerClaims(), "updates"),
     (GlobalNoise, SchedulerClaims(), "deterministic"),
@@ -239,7 +262,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("component", "claims", "killer"), WRONG, ids=[each[0].__name__ for each in WRONG])
+@pytest.mark.parametrize(
+    ("component", "claims", "killer"), WRONG, ids=[f"{each[0].__name__}-{each[2]}" for each in WRONG]
+)
 def test_a_wrong_part_is_refused(component: type, claims: Any, killer: str) -> None:
     (result,) = check(component, claims, only=[killer]).results
     assert result.outcome is Outcome.FAILED, result
@@ -249,6 +274,7 @@ def test_a_wrong_part_is_refused(component: type, claims: Any, killer: str) -> N
     ("component", "claims"),
     [
         (TinyEnergy, ENERGY),
+        (ForImages, ENERGY),
         (TinyGenerator, GENERATOR),
         (Schedule, SchedulerClaims()),
         (Numbers, SourceClaims()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -28,6 +29,14 @@ class Wrong(Sampler):
     @staticmethod
     def conformance():
         return SamplerClaims(random=False, expected_failures=%s)
+"""
+
+RETURNS = """
+from ebmkit.core import Position, Sampler
+
+class Returns(Sampler):
+    def step(self, energy, state, rng):
+        return RETURNED
 """
 
 NEEDY = """
@@ -74,6 +83,57 @@ def test_what_a_part_raises_is_a_failure_with_its_line() -> None:
     assert result.outcome is Outcome.FAILED
     assert "RuntimeError: no such luck" in result.detail
     assert f"{Path(__file__).name}:" in result.detail
+
+
+def test_a_sampler_that_knows_vectors_alone_is_told_which_states_it_fails_on() -> None:
+    mutant = MUTANTS["KnowsNoPlainNumbers"]
+    (result,) = check(mutant.component, mutant.claims, only=["shape-and-dtype"]).results
+    assert "raised IndexError: Dimension out of range" in result.detail
+    assert f"{Path(inspect.getfile(mutant.component))}:" in result.detail
+    assert (
+        "with states of shape (B,): a state may have any shape (B, *S), and ebmkit.core.as_rows"
+        in result.detail
+    )
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("Position(state.x)", "step returns (state, info), this one returns a Position"),
+        ("(Position(state.x), 0.5)", "step returns (state, info), and this info is a float"),
+        (
+            "(Position(state.x), {'a': state.x})",
+            "info 'a' has shape (5, 3) instead of (5,) for 5 chains, or ()",
+        ),
+    ],
+)
+def test_what_a_step_returns_is_held_against_what_it_should(
+    returned: str, message: str, tmp_path: Path, ebmkit: Ebmkit
+) -> None:
+    (tmp_path / "odd.py").write_text(RETURNS.replace("RETURNED", returned))
+    checks = json.loads(ebmkit("plugins", "check", "odd.py", "--quick", "--json").out)["checks"]
+    assert message in checks[0]["detail"]
+
+
+def test_an_exception_that_many_checks_meet_is_told_once_and_whole(
+    tmp_path: Path, ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    folder = (
+        tmp_path / "a-folder-with-a-name-that-is-longer-than-any-column" / "in-another-one-with-a-long-name"
+    )
+    folder.mkdir(parents=True)
+    file = folder / "nameless.py"
+    file.write_text(RETURNS.replace("RETURNED", "Position(stat.x), {}"))
+    outcome = ebmkit("plugins", "check", file, "--quick")
+    assert outcome.code == 4
+    assert max(map(len, outcome.out.splitlines()[:-1])) <= 80
+    table = "".join(line[34:75].strip() for line in outcome.out.splitlines())
+    assert table.count("NameError: name 'stat'") == 1
+    assert f"{file}:{RETURNS.splitlines().index('        return RETURNED') + 1}" in table
+    assert outcome.out.count("NameError, the one of shape-and-dtype") > 10
+    checks = json.loads(ebmkit("plugins", "check", file, "--quick", "--json").out)["checks"]
+    assert sum(f"{file}:" in each["detail"] for each in checks) > 10
 
 
 def test_a_check_that_does_not_exist_is_refused() -> None:

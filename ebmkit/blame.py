@@ -1,0 +1,72 @@
+"""Whose code raised: the file and line of a part's own code that an error came from.
+
+The innermost frame of a traceback is often inside torch or ebmkit. What the author of a part needs is the
+last line of their own that led there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+__all__ = ["Place", "defined_at", "last_outside", "place_in"]
+
+_FOREIGN = frozenset({"torch", "ebmkit", "builtins", "abc", "typing", "attr"})
+"""Packages whose classes parts inherit from without being their authors'."""
+
+
+class Place(NamedTuple):
+    """A line of code; as text ``file:line``."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def place_in(error: BaseException, part: Callable[..., Any]) -> Place | None:
+    """The last line of a part's own code that the error came through; None where it came through none.
+
+    Its own code is the module of its class and those of the classes it inherits from; or else its package.
+
+    Args:
+        error: as it was caught.
+        part: the class of the part, or whatever makes it.
+    """
+    modules = set(_modules(part))
+    packages = {module.partition(".")[0] for module in modules} - _FOREIGN
+    return _last(error, modules.__contains__) or _last(error, lambda name: name.partition(".")[0] in packages)
+
+
+def defined_at(part: Callable[..., Any]) -> Place | None:
+    """Where the class of a part begins; None where its source is not at hand."""
+    try:
+        file = inspect.getsourcefile(part)
+        return Place(file, inspect.getsourcelines(part)[1]) if file is not None else None
+    except (OSError, TypeError):
+        return None
+
+
+def last_outside(error: BaseException, *packages: str) -> Place | None:
+    """The last line that an error came through and that is in none of these packages."""
+    return _last(error, lambda name: name.partition(".")[0] not in packages)
+
+
+def _last(error: BaseException, counts: Callable[[str], bool]) -> Place | None:
+    """The last line in a module whose name counts."""
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if counts(frame.f_globals.get("__name__", "")):
+            found = Place(frame.f_code.co_filename, line)
+    return found
+
+
+def _modules(part: Callable[..., Any]) -> Iterator[str]:
+    """The modules of a class and of those it inherits from; of a function, its own."""
+    yield part.__module__
+    for each in part.__mro__ if isinstance(part, type) else ():
+        if each.__module__.partition(".")[0] not in _FOREIGN:
+            yield each.__module__
