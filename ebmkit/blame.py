@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-__all__ = ["Place", "defined_at", "last_outside", "place_in"]
+__all__ = ["Place", "defined_at", "last_outside", "nearest", "place_in"]
+
+T = TypeVar("T")
 
 _FOREIGN = frozenset({"torch", "ebmkit", "builtins", "abc", "typing", "attr"})
 """Packages whose classes parts inherit from without being their authors'."""
 
 
 class Place(NamedTuple):
-    """A line of code; as text ``file:line``."""
+    """A line of code; as text ``file:line``.
+
+    Attributes:
+        file: as Python compiled it.
+        line: from 1.
+        depth: how many calls below where the error was caught.
+    """
 
     file: str
     line: int
+    depth: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
@@ -41,6 +50,17 @@ def place_in(error: BaseException, part: Callable[..., Any]) -> Place | None:
     return _last(error, modules.__contains__) or _last(error, lambda name: name.partition(".")[0] in packages)
 
 
+def nearest(error: BaseException, parts: Mapping[T, Callable[..., Any]]) -> T | None:
+    """Which of several parts has the last line of its own that the error came through; None where none has.
+
+    Args:
+        error: as it was caught.
+        parts: the classes, by whatever stands for them.
+    """
+    places = {each: place for each, part in parts.items() if (place := place_in(error, part)) is not None}
+    return max(places, key=lambda each: places[each].depth, default=None)
+
+
 def defined_at(part: Callable[..., Any]) -> Place | None:
     """Where the class of a part begins; None where its source is not at hand."""
     try:
@@ -58,9 +78,9 @@ def last_outside(error: BaseException, *packages: str) -> Place | None:
 def _last(error: BaseException, counts: Callable[[str], bool]) -> Place | None:
     """The last line in a module whose name counts."""
     found = None
-    for frame, line in traceback.walk_tb(error.__traceback__):
+    for depth, (frame, line) in enumerate(traceback.walk_tb(error.__traceback__)):
         if counts(frame.f_globals.get("__name__", "")):
-            found = Place(frame.f_code.co_filename, line)
+            found = Place(frame.f_code.co_filename, line, depth)
     return found
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 
+from ebmkit.blame import place_in
 from ebmkit.config import ConfigProblemsError, Key, Signature
 from ebmkit.core import Chain, CooperativeScheduler, Energy, Rng, Weighted
 from ebmkit.data import Batches, Source
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
+from ebmkit.fit import DEBUG, check_shapes, refused
 from ebmkit.guard import Rollback, easing
 from ebmkit.plan import TABLES, Part, Plan
 from ebmkit.quoting import quoted, shortened
@@ -64,6 +66,10 @@ def open_source(plan: Plan) -> Source:
     source: Source = _construct(plan, ("data",), part, {})
     if len(source) == 0:
         raise DataError(f"[data] use = {part.component.name!r} holds no example")
+    if 0 in source.shape:
+        raise DataError(
+            f"[data] use = {part.component.name!r} holds examples without a number: {tuple(source.shape)}"
+        )
     _refuse_identical(source)
     return source
 
@@ -108,7 +114,7 @@ def build_schedule(
         built = _construct(plan, (table,), part, parts)
         parts[table] = Chain(built, **part.shared) if TABLES[table] == "sampler" else built
     schedule: CooperativeScheduler = parts["schedule"]
-    _check_shapes(plan, parts, shape)
+    check_shapes(plan, parts, shape)
     return schedule.to(device)
 
 
@@ -176,15 +182,15 @@ def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
         raise ConfigProblemsError([problem], file=plan.document.file) from error
     except ValueError as error:
         owner = f"{part.component.kind} {part.component.name!r} of {part.component.distribution}"
-        raise _refused(
+        raise refused(
             plan, key, f"{owner} refuses these settings: {shortened(str(error), _LONGEST)}"
         ) from error
     except EbmkitError:
         raise
     except Exception as error:
-        raise PluginError(
-            f"{part.component.owner} cannot be built: {type(error).__name__}: {error}"
-        ) from error
+        line = place_in(error, part.component.factory)
+        told = f"cannot be built: {type(error).__name__}: {error}" + (f"\n  at {line}" if line else "")
+        raise PluginError(f"{part.component.owner} {told}\n{DEBUG}") from error
 
 
 def _where_it_is(plan: Plan, path: Any) -> list[str]:
@@ -236,28 +242,3 @@ def _trained_energy(run: str, *, shape: tuple[int, ...], inside: tuple[Path, ...
             f"not for {tuple(shape)}"
         ) from None
     return energy
-
-
-def _refused(plan: Plan, key: Key, message: str) -> ConfigProblemsError:
-    document = plan.document
-    return ConfigProblemsError([document.problem("E109", message, key)], file=document.file)
-
-
-def _check_shapes(plan: Plan, parts: dict[str, Any], shape: tuple[int, ...]) -> None:
-    """A generator gives examples of the data's shape, an energy takes them."""
-    with torch.no_grad():
-        if "generator" in parts:
-            generator = parts["generator"].eval()
-            made = tuple(generator(generator.prior(2, rng=Rng(0))).shape[1:])
-            generator.train()
-            if made != shape:
-                raise _refused(
-                    plan, ("generator",), f"it makes examples of shape {made}, the data have {shape}"
-                )
-        if "energy" in parts:
-            energies = parts["energy"](torch.zeros(2, *shape))
-            if tuple(energies.shape) != (2,):
-                raise PluginError(
-                    f"{plan.parts['energy'].component.owner} returned shape {tuple(energies.shape)} for 2 "
-                    "examples: an energy gives one number an example, (B,)"
-                )

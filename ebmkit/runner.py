@@ -294,7 +294,7 @@ class _Session:
         except Exception as error:
             if self.crew.world.size == 1:  # a process that fails alone must not wait for the others
                 self._inspector.examine(iteration)  # a broken promise says more than what came of it
-            place = self._inspector.where(error.__traceback__)
+            place = self._inspector.where(error)
             raise TrainingError(
                 f"iteration {iteration + 1} failed{place}: {type(error).__name__}: {error}\n"
                 f"The last checkpoint is intact (ebmkit resume {self.folder.name}); "

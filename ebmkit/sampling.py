@@ -38,6 +38,8 @@ def load_schedule(folder: RunFolder, *, size: int | None = None) -> tuple[Cooper
     plan = plan.eased(*easing(Guard.remembering(plan.guard, checkpoint.facts).rollbacks))
     data = checkpoint.trained_on
     device = choose_device(plan.run.device)
+    if size is not None and len(data.shape) != 3:  # noqa: PLR2004
+        raise ConfigError(f"run {folder.name} has examples of shape {data.shape}: only images have a --size")
     shape = data.shape if size is None else (data.shape[0], size, size)
     schedule = build_schedule(plan, shape=shape, examples=data.examples, device=device)
     try:

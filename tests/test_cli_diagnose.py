@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.applications.diagnosis import Diagnosis, diagnose
-from ebmkit.core import Energy, Rng
+from ebmkit.core import Energy, Rng, as_rows
 from ebmkit_langevin.langevin import Langevin
 from ebmkit_mcmc.hmc import HMC
 from ebmkit_mcmc.mala import MALA
@@ -38,7 +38,7 @@ def test_a_law_that_is_sampled_well_gives_no_advice_and_its_own_moments() -> Non
     energy = LinearDescriptor(torch.full((4,), 2.0).double(), 0.5)
     found = seen(energy, HMC(step_size=0.4, leapfrogs=3), 0.5 * double(16, 4))
     assert found.advice == ()
-    pixel = next(each for each in found.figures if each.name == "mean pixel")
+    pixel = next(each for each in found.figures if each.name == "mean coordinate")
     # The mean of 4 pixels of N(s² w, s²): 5 standard errors of the effective draws.
     assert abs(pixel.mean - 0.5) < 5 * 0.25 / math.sqrt(pixel.bulk_ess)
     assert pixel.std == pytest.approx(0.25, rel=0.05)
@@ -48,10 +48,26 @@ def test_a_law_that_is_sampled_well_gives_no_advice_and_its_own_moments() -> Non
     assert found.residual == pytest.approx(0.7, abs=0.25)
 
 
+@pytest.mark.parametrize("shape", [(), (6,), (1, 6), (2, 1, 3, 1)], ids=str)
+def test_examples_of_any_shape_are_diagnosed_alike(shape: tuple[int, ...]) -> None:
+    class Round(Energy):
+        reference_std = 1.0
+
+        def forward(self, x: Tensor) -> Tensor:
+            return as_rows(x).square().sum(1) / 2
+
+    start = double(8, *shape)
+    found, flat = (seen(Round(), MALA(step_size=0.7), x, steps=50) for x in (start, as_rows(start)))
+    assert found == flat
+    names = [each.name for each in found.figures]
+    assert names == ["energy", "mean coordinate", *(f"projection {k}" for k in (1, 2, 3, 4) if shape)]
+    assert found.residual == pytest.approx(1)
+
+
 def test_modes_that_are_never_left_are_told() -> None:
     found = seen(Wells(), Langevin(step_size=0.4), 6 * double(8, 2).sign())
     assert "R-hat" in found.advice[0]
-    assert next(each for each in found.figures if each.name == "mean pixel").r_hat > 1.5
+    assert next(each for each in found.figures if each.name == "mean coordinate").r_hat > 1.5
 
 
 def test_a_start_far_away_is_told_while_the_energy_falls() -> None:

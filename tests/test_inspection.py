@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ebmkit.errors import PluginError
 from tests.conftest import Ebmkit, Install
 
 RunFile = Callable[[str], Path]
+Odd = Callable[..., Path]
 
 PLUGIN = """
     import torch
@@ -87,17 +89,17 @@ TEXTS = {
 
 
 @pytest.fixture
-def odd(install: Install, run_file: RunFile, request: pytest.FixtureRequest) -> Callable[[str, str], Path]:
+def odd(install: Install, run_file: RunFile, request: pytest.FixtureRequest) -> Odd:
     """A run file that uses a part with one odd line."""
 
-    def make(place: str, line: str) -> Path:
+    def make(place: str, line: str, name: str = "coopnets") -> Path:
         module = f"odd_{abs(hash(request.node.name))}"
         source = PLUGIN
         for each in TABLES:
             source = source.replace(each + "\n", (line if each == place else "pass") + "\n")
         install("strange-parts", module, source, point="strange")
         table = TABLES[place]
-        file = run_file("coopnets")
+        file = run_file(name)
         before, _, rest = file.read_text().partition(f"[{table}]")
         after = rest[rest.index("\n[") :]
         file.write_text(before + TEXTS[table] + "\n" + after)
@@ -133,7 +135,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("place", "line", "message"), FAULTS)
 def test_a_broken_promise_is_named_before_anything_is_trained(
-    place: str, line: str, message: str, odd: Callable[[str, str], Path], ebmkit: Ebmkit
+    place: str, line: str, message: str, odd: Odd, ebmkit: Ebmkit
 ) -> None:
     outcome = ebmkit("check", odd(place, line))
     kind = {"revision": "sampler", "data": "source"}.get(TABLES[place], TABLES[place])
@@ -144,9 +146,7 @@ def test_a_broken_promise_is_named_before_anything_is_trained(
 
 
 @pytest.mark.parametrize("place", TABLES)
-def test_a_part_that_keeps_its_promises_is_left_alone(
-    place: str, odd: Callable[[str, str], Path], ebmkit: Ebmkit
-) -> None:
+def test_a_part_that_keeps_its_promises_is_left_alone(place: str, odd: Odd, ebmkit: Ebmkit) -> None:
     outcome = ebmkit("run", odd(place, "pass"), "--set", "run.iterations=2")
     assert outcome.code == 0, outcome.err
 
@@ -159,7 +159,7 @@ def test_a_part_that_keeps_its_promises_is_left_alone(
     ],
 )
 def test_a_promise_broken_later_is_named_while_it_trains(
-    line: str, iteration: int, odd: Callable[[str, str], Path], ebmkit: Ebmkit
+    line: str, iteration: int, odd: Odd, ebmkit: Ebmkit
 ) -> None:
     outcome = ebmkit("run", odd("SAMPLER", line))
     assert outcome.code == 4, outcome.err
@@ -169,12 +169,114 @@ def test_a_promise_broken_later_is_named_while_it_trains(
     assert len(metrics.read_text().splitlines()) == iteration - 1 if metrics.exists() else iteration == 1
 
 
-def test_an_error_in_a_plugins_code_tells_where(odd: Callable[[str, str], Path], ebmkit: Ebmkit) -> None:
+def test_an_error_in_a_plugins_code_tells_where(odd: Odd, ebmkit: Ebmkit) -> None:
     file = odd("SAMPLER", "assert len(state.x) != 7, 'out of cheese'")  # a look takes four rows
     outcome = ebmkit("run", file, "--set", "schedule.chains=7")
     assert outcome.code == 3
     assert "iteration 1 failed in sampler 'odd' (plugin 'strange' of strange-parts 1.2), " in outcome.err
     assert "AssertionError: out of cheese" in outcome.err
+
+
+def line_of(file: Path, text: str) -> tuple[Path, int]:
+    """Where a text stands in the plugin that a run file uses."""
+    (module,) = file.parent.glob("odd_*.py")
+    (number,) = (n for n, line in enumerate(module.read_text().splitlines(), 1) if text in line)
+    return module, number
+
+
+FAILING = [
+    ("ENERGY", "raise KeyError('boom')", "coopnets", "KeyError: 'boom'"),
+    ("ENERGY", "assert len(x) != 4, 'boom'", "coopnets", "AssertionError: boom"),
+    ("ENERGY", "assert CALLS.append(0) or len(CALLS) < 5, 'boom'", "coopnets", "AssertionError: boom"),
+    ("ENERGY", "value = value + torch.ones(3)", "coopnets", "RuntimeError: The size of tensor a"),
+    ("GENERATOR", "assert not z.requires_grad, 'boom'", "coopnets-rigorous", "AssertionError: boom"),
+    ("SAMPLER", "raise OSError('boom')", "coopnets", "OSError: boom"),
+    ("SAMPLER", "x = x + torch.ones(3, 5)", "coopnets", "RuntimeError: The size of tensor a"),
+]
+OWNER = "'odd' (plugin 'strange' of strange-parts 1.2)"
+
+
+@pytest.mark.parametrize("failing", FAILING, ids=[f"{each[0]}: {each[1]}" for each in FAILING])
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_part_that_fails_is_named_itself_with_its_own_line(
+    command: str, failing: tuple[str, str, str, str], odd: Odd, ebmkit: Ebmkit
+) -> None:
+    place, line, name, message = failing
+    file = odd(place, line, name)
+    outcome = ebmkit(command, file)
+    assert outcome.code == 4, outcome.err
+    kind = {"revision": "sampler"}.get(TABLES[place], TABLES[place])
+    assert outcome.err.count("(plugin ") == 1
+    assert f"{kind} {OWNER}" in outcome.err
+    assert message in outcome.err
+    module, number = line_of(file, line)
+    assert f"at {module}:{number}\n" in outcome.err
+    assert "EBMKIT_DEBUG=1 shows the traceback" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_the_traceback_is_there_for_who_asks(
+    odd: Odd, ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EBMKIT_DEBUG", "1")
+    with pytest.raises(PluginError) as raised:
+        ebmkit("check", odd("SAMPLER", "raise OSError('boom')"))
+    assert isinstance(raised.value.__cause__, OSError)
+
+
+def test_what_a_class_does_not_even_have_is_told_with_the_place_of_the_class(
+    odd: Odd, ebmkit: Ebmkit
+) -> None:
+    file = odd("GENERATOR", "pass")
+    module, number = line_of(file, "class OddGenerator")
+    module.write_text(module.read_text().replace("latent_shape, noise_std = (3,), 0.3", "noise_std = 0.3"))
+    outcome = ebmkit("check", file)
+    assert outcome.code == 4
+    assert f"generator {OWNER}" in outcome.err
+    assert "has no attribute 'latent_shape'" in outcome.err
+    assert f"{module}:{number}\n" in outcome.err
+
+
+def test_a_sampler_that_asks_about_something_else_is_the_one_to_name(odd: Odd, ebmkit: Ebmkit) -> None:
+    file = odd("SAMPLER", "energy(state.x.flatten(1)[:, None])")
+    outcome = ebmkit("check", file)
+    assert outcome.code == 4
+    assert f"error: sampler {OWNER} asks the energy about" in outcome.err
+    assert "shape (4, 1, 256) on cpu, where states are torch.float32 of shape (4, 1, 16, 16)" in outcome.err
+
+
+def test_of_energies_inside_an_energy_the_one_that_fails_is_named(odd: Odd, ebmkit: Ebmkit) -> None:
+    file = odd("ENERGY", "assert len(x) != 4, 'boom'")
+    inside = 'use = "tempered"\ntemperature = 2.0\n\n[energy.part]\nuse = "odd"'
+    file.write_text(file.read_text().replace(TEXTS["energy"], f"[energy]\n{inside}"))
+    outcome = ebmkit("check", file)
+    assert outcome.code == 4, outcome.err
+    assert f"error: energy {OWNER} raised AssertionError: boom" in outcome.err
+
+
+def test_what_fails_beside_the_energy_is_not_blamed_on_it(odd: Odd, ebmkit: Ebmkit) -> None:
+    """Its gradient is prepared by somebody else, and raises; the energy itself has one."""
+    file = odd("ENERGY", "pass")
+    module, _ = line_of(file, "class OddGenerator")
+    (file.parent / "elsewhere.py").write_text("def gradient(x):\n    raise IndexError('lost')\n")
+    prepare = "    def prepare(self, x):\n        import elsewhere\n        return elsewhere.gradient\n"
+    module.write_text(module.read_text().replace("class OddGenerator", f"{prepare}\nclass OddGenerator"))
+    outcome = ebmkit("check", file)
+    assert outcome.code == 1
+    assert f"error: the gradient that was prepared for energy {OWNER} raised IndexError: lost" in outcome.err
+    assert f"at {file.parent / 'elsewhere.py'}:2\n" in outcome.err
+    assert "the part itself answers there" in outcome.err
+    assert "plugins check" not in outcome.err
+
+
+def test_an_energy_that_fails_in_training_is_named_with_its_line(odd: Odd, ebmkit: Ebmkit) -> None:
+    line = "assert len(x) != 7, 'out of cheese'"  # a look takes four rows
+    file = odd("ENERGY", line)
+    outcome = ebmkit("run", file, "--set", "schedule.chains=7")
+    assert outcome.code == 3
+    module, number = line_of(file, line)
+    place = f"iteration 1 failed in energy {OWNER}, {module}:{number}: AssertionError: out of cheese"
+    assert place in outcome.err
 
 
 def test_the_looks_change_no_bit_of_the_run(

@@ -9,8 +9,21 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import Energy, Info, Rng, Sampler, State, bulk_ess, r_hat, tail_ess, value_and_gradient, walk
+from ebmkit.core import (
+    Energy,
+    Info,
+    Rng,
+    Sampler,
+    State,
+    as_rows,
+    bulk_ess,
+    r_hat,
+    tail_ess,
+    value_and_gradient,
+    walk,
+)
 from ebmkit.errors import ConfigError
+from ebmkit.report import are_images
 
 __all__ = ["Diagnosis", "Figure", "diagnose"]
 
@@ -27,8 +40,8 @@ class Figure:
     """One number of every draw, over chains and draws.
 
     Attributes:
-        name: ``energy`` (nats), ``mean pixel`` or ``projection k`` on a random direction of length 1 (both in
-            the units of x).
+        name: ``energy`` (nats), ``mean pixel`` (of what are no images ``mean coordinate``) or
+            ``projection k`` on a random direction of length 1 (both in the units of x).
         mean: over all draws.
         std: over all draws.
         r_hat: rank-normalised split R-hat.
@@ -130,22 +143,23 @@ def _chain(sampler: Sampler, energy: Energy, x: Tensor, steps: int, rng: Rng) ->
 
 
 class _Watched:
-    """The numbers of each draw: energy, mean pixel, projections on random directions."""
-
-    names = ("energy", "mean pixel", *(f"projection {k + 1}" for k in range(_PROJECTIONS)))
+    """The numbers of each draw: energy, mean coordinate, projections on random directions."""
 
     def __init__(self, energy: Energy, x: Tensor, rng: Rng) -> None:
         self._energy = energy
         directions = rng.normal(x.new_empty(_PROJECTIONS, x[0].numel(), dtype=torch.float64))
-        self._directions = directions / directions.norm(dim=1, keepdim=True)
+        projections = _PROJECTIONS if x[0].numel() > 1 else 0  # of one number they are that number again
+        self._directions = (directions / directions.norm(dim=1, keepdim=True))[:projections]
+        mean = "mean pixel" if are_images(x) else "mean coordinate"
+        self.names = ("energy", mean, *(f"projection {k + 1}" for k in range(projections)))
 
     def __call__(self, state: State) -> Tensor:
         """``(chains, numbers)`` float64."""
-        flat = state.x.flatten(1).double()
+        rows = as_rows(state.x).double()
         cached = getattr(state, "energy", None)
         with torch.no_grad():
             energies = self._energy(state.x) if cached is None else cached
-        return torch.cat([energies.double()[:, None], flat.mean(1)[:, None], flat @ self._directions.T], 1)
+        return torch.cat([energies.double()[:, None], rows.mean(1)[:, None], rows @ self._directions.T], 1)
 
 
 def _figure(name: str, draws: Tensor) -> Figure:
@@ -159,7 +173,7 @@ def _residual(energy: Energy, x: Tensor) -> float | None:
     if not isinstance(reference, float) or not math.isfinite(reference) or not len(x):
         return None
     gradient = value_and_gradient(energy, x).gradient
-    return float((reference**2 * gradient.flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)).mean())
+    return float((reference**2 * as_rows(gradient).norm(dim=1) / as_rows(x).norm(dim=1)).mean())
 
 
 def _advise(diagnosis: Diagnosis, energies: Tensor) -> Iterator[str]:

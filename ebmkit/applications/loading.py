@@ -15,9 +15,10 @@ from ebmkit.core import Chain, Sampler
 from ebmkit.errors import ConfigError, DataError
 from ebmkit.plan import make_plan
 from ebmkit.registry import Registry
+from ebmkit.report import are_images
 from ebmkit.rundir import RunFolder
 
-__all__ = ["chain_of", "load_images", "read_image"]
+__all__ = ["chain_of", "load_images", "read_image", "refuse_other_than_images"]
 
 
 def load_images(
@@ -50,6 +51,19 @@ def load_images(
     if tuple(source.shape) != tuple(shape):
         raise DataError(f"the images have shape {tuple(source.shape)}, the run was trained on {tuple(shape)}")
     return source[torch.arange(min(count, len(source)))]
+
+
+def refuse_other_than_images(folder: RunFolder, shape: tuple[int, ...]) -> None:
+    """For what can only be done with pictures.
+
+    Raises:
+        ConfigError: the run was trained on something else.
+    """
+    if not are_images(torch.empty(1, *shape, device="meta")):
+        raise ConfigError(
+            f"this needs images (C, H, W), grey or RGB, but run {folder.name} was trained on examples of "
+            f"shape {tuple(shape)}; ebmkit sample and ebmkit diagnose take any"
+        )
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> Tensor:

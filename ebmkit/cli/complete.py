@@ -31,7 +31,7 @@ def complete(
     """Complete or denoise a picture by the descriptor's memory."""
     import torch
 
-    from ebmkit.applications.loading import read_image
+    from ebmkit.applications.loading import read_image, refuse_other_than_images
     from ebmkit.applications.recovery import complete
     from ebmkit.core import Chain, Energy, Rng
     from ebmkit.errors import ConfigError
@@ -45,6 +45,7 @@ def complete(
     if not isinstance(energy, Energy) or not isinstance(revision, Chain):
         raise ConfigError(f"run {folder.name} has no energy, which is what completes pictures")
     shape = checkpoint.trained_on.shape
+    refuse_other_than_images(folder, shape)
     device = next(energy.parameters()).device
     picture = read_image(image, shape).to(device)
     known = torch.zeros(1, *shape[1:], device=device)

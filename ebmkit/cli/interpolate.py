@@ -27,6 +27,7 @@ def interpolate(
     import torch
 
     from ebmkit.applications.interpolation import lines, manifold, sphere
+    from ebmkit.applications.loading import refuse_other_than_images
     from ebmkit.core import LatentGenerator, Rng
     from ebmkit.errors import ConfigError
     from ebmkit.report import save_grid
@@ -34,10 +35,11 @@ def interpolate(
     from ebmkit.sampling import load_schedule
 
     folder = find_run(name)
-    schedule, _ = load_schedule(folder)
+    schedule, checkpoint = load_schedule(folder)
     generator = getattr(schedule, "generator", None)
     if not isinstance(generator, LatentGenerator):
         raise ConfigError(f"run {folder.name} has no generator, so there are no latents to go between")
+    refuse_other_than_images(folder, checkpoint.trained_on.shape)
     target = output or folder.path / "interpolated"
     rng = Rng(seed).fold("interpolate")
     ends = generator.prior(2 * rows, rng=rng.fold("lines"))

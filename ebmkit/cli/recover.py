@@ -40,7 +40,7 @@ def recover(
     import attrs
     import torch
 
-    from ebmkit.applications.loading import chain_of, load_images
+    from ebmkit.applications.loading import chain_of, load_images, refuse_other_than_images
     from ebmkit.applications.recovery import learned_methods, recover, unlearned_methods
     from ebmkit.core import Rng, square_masks
     from ebmkit.report import save_grid
@@ -50,6 +50,7 @@ def recover(
     folder = find_run(name)
     schedule, checkpoint = load_schedule(folder)
     shape = checkpoint.trained_on.shape
+    refuse_other_than_images(folder, shape)
     sizes = _sizes(mask_size, side=min(shape[1:]))
     x = load_images(folder, data=data, overrides=set_ or (), count=count, shape=shape)
     inference = chain_of(sampler, steps=steps, step_size=step_size)

@@ -1,0 +1,109 @@
+"""Data of any shape through the commands: numbers, vectors, sequences and videos as well as images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Ebmkit, Install
+
+NUMBERS = """
+    import torch
+    from ebmkit.core import Energy, as_rows
+    from ebmkit.data import Source
+    from ebmkit.plugin import hookimpl
+
+    class Round(Energy):
+        '''Round.'''
+        def __init__(self, shape):
+            super().__init__()
+            self.centre = torch.nn.Parameter(torch.zeros(shape))
+        def forward(self, x):
+            return as_rows(x - self.centre).square().sum(1) / 2
+
+    class Numbers(Source):
+        '''Numbers.'''
+        def __init__(self, *, shape: tuple[int, ...] = ()):
+            self.shape = shape
+        def __len__(self):
+            return 20
+        def __getitem__(self, index):
+            return torch.randn((20, *self.shape), generator=torch.Generator().manual_seed(0))[index]
+
+    @hookimpl
+    def ebmkit_energies():
+        return {"round": Round}
+
+    @hookimpl
+    def ebmkit_sources():
+        return {"numbers": Numbers}
+"""
+NUMBERS_RUN = """
+[run]
+iterations = 2
+samples_every = 1
+device = "cpu"
+
+[data]
+use = "numbers"
+batch = 5
+shape = SHAPE
+
+[energy]
+use = "round"
+
+[revision]
+use = "mala"
+steps = 2
+step_size = 0.7
+
+[schedule]
+use = "descriptor-only"
+chains = 4
+"""
+
+
+@pytest.mark.parametrize("shape", ["[]", "[8]", "[1, 8]", "[2, 3, 4, 4]"])
+def test_examples_of_any_shape_are_trained_on_sampled_and_diagnosed(
+    shape: str, install: Install, tmp_path: Path, ebmkit: Ebmkit
+) -> None:
+    install("number-parts", "number_parts", NUMBERS)
+    (tmp_path / "numbers.toml").write_text(NUMBERS_RUN.replace("SHAPE", shape))
+    for command in ("check numbers.toml", "run numbers.toml", "sample numbers --count 3"):
+        outcome = ebmkit(*command.split())
+        assert outcome.code == 0, outcome.err
+    found = ebmkit("diagnose", "numbers", "--steps", 40, "--warmup", 10)
+    assert found.code == 0, found.err
+    assert "mean coordinate" in found.out
+    assert "pixel" not in found.out
+    for command in ("recover", "complete --image x.png", "sample --size 8"):
+        outcome = ebmkit(*command.split(), "numbers")
+        assert outcome.code == 2
+        assert "images" in outcome.err
+        assert "Traceback" not in outcome.err
+
+
+def test_examples_without_a_number_are_refused(install: Install, tmp_path: Path, ebmkit: Ebmkit) -> None:
+    install("number-parts", "number_parts", NUMBERS)
+    (tmp_path / "numbers.toml").write_text(NUMBERS_RUN.replace("SHAPE", "[3, 0]"))
+    outcome = ebmkit("check", "numbers.toml")
+    assert outcome.code == 2
+    assert "holds examples without a number: (3, 0)" in outcome.err
+
+
+@pytest.mark.parametrize("part", ["energy", "generator"])
+def test_networks_for_images_are_refused_for_other_data_with_the_place_of_their_table(
+    part: str, install: Install, tmp_path: Path, ebmkit: Ebmkit
+) -> None:
+    install("number-parts", "number_parts", NUMBERS)
+    text = NUMBERS_RUN.replace("SHAPE", "[1, 64]").replace('use = "round"', 'use = "descriptor"')
+    if part == "generator":
+        text = NUMBERS_RUN.replace("SHAPE", "[1, 64]").replace("descriptor-only", "coopnets")
+        text += '\n[generator]\nuse = "generator"\n'
+    (tmp_path / "numbers.toml").write_text(text)
+    outcome = ebmkit("check", "numbers.toml")
+    assert outcome.code == 2, outcome.err
+    assert outcome.err.startswith("error[E109]: ")
+    assert "for images (C, H, W), but examples have the shape (1, 64)" in outcome.err
+    assert f" --> numbers.toml:{text.splitlines().index(f'[{part}]') + 1}:2" in outcome.err
