@@ -45,20 +45,24 @@ def place_in(error: BaseException, part: Callable[..., Any]) -> Place | None:
         error: as it was caught.
         part: the class of the part, or whatever makes it.
     """
-    modules = set(_modules(part))
+    modules = {module for module, _ in _classes(part)}
     packages = {module.partition(".")[0] for module in modules} - _FOREIGN
-    return _last(error, modules.__contains__) or _last(error, lambda name: name.partition(".")[0] in packages)
+    return _last(error, lambda module, _: module in modules) or _last(
+        error, lambda module, _: module.partition(".")[0] in packages
+    )
 
 
 def nearest(error: BaseException, parts: Mapping[T, Callable[..., Any]]) -> T | None:
     """Which of several parts has the last line of its own that the error came through; None where none has.
+
+    Of parts that stand in one module, it is the one whose method is nearest to the end.
 
     Args:
         error: as it was caught.
         parts: the classes, by whatever stands for them.
     """
     places = {each: place for each, part in parts.items() if (place := place_in(error, part)) is not None}
-    return max(places, key=lambda each: places[each].depth, default=None)
+    return max(places, key=lambda each: (places[each].depth, _depth(error, parts[each])), default=None)
 
 
 def defined_at(part: Callable[..., Any]) -> Place | None:
@@ -72,21 +76,29 @@ def defined_at(part: Callable[..., Any]) -> Place | None:
 
 def last_outside(error: BaseException, *packages: str) -> Place | None:
     """The last line that an error came through and that is in none of these packages."""
-    return _last(error, lambda name: name.partition(".")[0] not in packages)
+    return _last(error, lambda module, _: module.partition(".")[0] not in packages)
 
 
-def _last(error: BaseException, counts: Callable[[str], bool]) -> Place | None:
-    """The last line in a module whose name counts."""
+def _depth(error: BaseException, part: Callable[..., Any]) -> int:
+    """How deep the last method of the class itself is, or of one that it inherits from; -1 without any."""
+    prefixes = tuple(f"{module}:{name}." for module, name in _classes(part))
+    place = _last(error, lambda module, code: f"{module}:{code}".startswith(prefixes))
+    return place.depth if place else -1
+
+
+def _last(error: BaseException, counts: Callable[[str, str], bool]) -> Place | None:
+    """The last line whose module and whose function, ``Class.method``, count."""
     found = None
     for depth, (frame, line) in enumerate(traceback.walk_tb(error.__traceback__)):
-        if counts(frame.f_globals.get("__name__", "")):
+        if counts(frame.f_globals.get("__name__", ""), frame.f_code.co_qualname):
             found = Place(frame.f_code.co_filename, line, depth)
     return found
 
 
-def _modules(part: Callable[..., Any]) -> Iterator[str]:
-    """The modules of a class and of those it inherits from; of a function, its own."""
-    yield part.__module__
+def _classes(part: Callable[..., Any]) -> Iterator[tuple[str, str]]:
+    """Module and name of a class and of those it inherits from; of a function, its own."""
+    made = part if hasattr(part, "__qualname__") else type(part)  # such as functools.partial
+    yield made.__module__, made.__qualname__
     for each in part.__mro__ if isinstance(part, type) else ():
         if each.__module__.partition(".")[0] not in _FOREIGN:
-            yield each.__module__
+            yield each.__module__, each.__qualname__

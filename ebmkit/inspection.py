@@ -32,7 +32,7 @@ from ebmkit.promises import (
 from ebmkit.registry import Component
 from ebmkit.training import Experiment
 
-__all__ = ["Inspector"]
+__all__ = ["Inspector", "where"]
 
 _ROWS = 4
 _STEPS = 3
@@ -83,9 +83,7 @@ class Inspector:
 
     def where(self, error: Exception) -> str:
         """`` in sampler 'x' (plugin …), file:line``: in whose code an error was raised; or nothing."""
-        component = _responsible(error, self.plan.components())
-        place = component and place_in(error, component.factory)
-        return f" in {component.owner}, {place}" if component and place else ""
+        return where(error, self.plan.components())
 
     def _batch(self, iteration: int) -> Tensor:
         source = self.experiment.batches.source
@@ -138,6 +136,13 @@ class Inspector:
         traceback = "" if isinstance(error, FaultError) else "; EBMKIT_DEBUG=1 shows the traceback"
         advice = f"ebmkit plugins check {component.kind}/{component.name} tells more{traceback}"
         return "\n".join([f"{component.owner} {what}", *([f"  {told}"] if told else []), advice])
+
+
+def where(error: Exception, components: Iterable[Component]) -> str:
+    """`` in sampler 'x' (plugin …), file:line``: in whose code an error was raised; or nothing."""
+    component = _responsible(error, components)
+    place = component and place_in(error, component.factory)
+    return f" in {component.owner}, {place}" if component and place else ""
 
 
 def _latents(generator: LatentGenerator, count: int, rng: Rng) -> Tensor:

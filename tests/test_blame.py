@@ -36,6 +36,17 @@ FILES = {
 
         class Bare(nn.Linear):
             pass
+
+        def shared(x):
+            raise ValueError(x)
+
+        class Asking(Base):
+            def forward(self, x):
+                return shared(x)
+
+        class Moving:
+            def step(self, energy):
+                return energy(0)
         """,
     "their_parts/base.py": """
         from ebmkit.core import Energy
@@ -117,6 +128,20 @@ def test_of_several_the_nearest_is_responsible(theirs: Callable[[str], type]) ->
     assert nearest(error, parts) == "inner"
     assert nearest(error, {"outer": Tempered}) == "outer"
     assert nearest(raised_by(int, "x"), parts) is None
+
+
+def test_of_several_in_one_module_it_is_the_one_whose_method_is_nearest(
+    theirs: Callable[[str], type],
+) -> None:
+    """An author's one file with a sampler that calls an energy that calls what they share."""
+    energy, sampler = theirs("Asking"), theirs("Moving")
+    parts: dict[str, Callable[..., Any]] = {"sampler": sampler, "energy": energy, "other": theirs("Lent")}
+    assert nearest(raised_by(sampler().step, energy()), parts) == "energy"
+    assert nearest(raised_by(sampler().step, lambda x: shared_by(theirs)), parts) == "sampler"
+
+
+def shared_by(theirs: Callable[[str], type]) -> None:
+    theirs("shared")(0)
 
 
 def test_what_ebmkit_does_around_a_part_is_not_the_parts_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,27 @@ def test_examples_of_any_shape_are_trained_on_sampled_and_diagnosed(
         assert outcome.code == 2
         assert "images" in outcome.err
         assert "Traceback" not in outcome.err
+
+
+def test_what_fails_while_it_is_diagnosed_is_named_with_its_line(
+    install: Install, tmp_path: Path, ebmkit: Ebmkit
+) -> None:
+    install("number-parts", "number_parts", NUMBERS)
+    (tmp_path / "numbers.toml").write_text(NUMBERS_RUN.replace("SHAPE", "[8]"))
+    assert ebmkit("run", "numbers.toml").code == 0
+    module = tmp_path / "number_parts.py"
+    line = "        assert len(x) < 16, 'too many'\n"
+    whole = module.read_text()
+    anchor = "        return as_rows(x - self.centre)"
+    module.write_text(whole.replace(anchor, line + anchor))
+    sys.modules.pop("number_parts")
+    outcome = ebmkit("diagnose", "numbers")
+    assert outcome.code == 4, outcome.err
+    number = whole.splitlines().index(anchor + ".square().sum(1) / 2") + 1
+    assert outcome.err == (
+        "error: the chains ended in energy 'round' (plugin 'number_parts' of number-parts 1.2), "
+        f"{module}:{number}: AssertionError: too many\nEBMKIT_DEBUG=1 shows the traceback\n"
+    )
 
 
 def test_examples_without_a_number_are_refused(install: Install, tmp_path: Path, ebmkit: Ebmkit) -> None:

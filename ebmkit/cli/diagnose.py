@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,10 +10,11 @@ import typer
 from ebmkit.cli.options import RunName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ebmkit.applications.diagnosis import Diagnosis
     from ebmkit.core import CooperativeScheduler, Sampler
+    from ebmkit.rundir import RunFolder
 
 __all__ = ["diagnose"]
 
@@ -54,7 +56,8 @@ def diagnose(
     rng = Rng(seed).fold("diagnose")
     with torch.no_grad():
         start = schedule.propose(chains, rng=rng.fold("start")).x
-    found = run_diagnosis(energy, kernel, start, warmup=warmup, steps=steps, thin=thin, rng=rng)
+    with _named(folder, sampler):
+        found = run_diagnosis(energy, kernel, start, warmup=warmup, steps=steps, thin=thin, rng=rng)
     if as_json:
         _print_json(found)
     else:
@@ -84,6 +87,31 @@ def _sampler(schedule: CooperativeScheduler, name: str | None, step_size: float 
         return make(**change)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"the sampler refuses these settings: {error}") from None
+
+
+@contextmanager
+def _named(folder: RunFolder, sampler: str | None) -> Iterator[None]:
+    """What a part raises in this block is told with its name and its line.
+
+    Raises:
+        PluginError: it raised.
+    """
+    from ebmkit.errors import EbmkitError, PluginError
+    from ebmkit.inspection import where
+    from ebmkit.registry import Registry
+    from ebmkit.trained import open_trained
+
+    try:
+        yield
+    except EbmkitError:
+        raise
+    except Exception as error:
+        components = [*open_trained(folder)[0].components()]
+        components += [Registry.discover().find("sampler", sampler)] if sampler else []
+        if not (place := where(error, components)):
+            raise
+        message = f"the chains ended{place}: {type(error).__name__}: {error}"
+        raise PluginError(f"{message}\nEBMKIT_DEBUG=1 shows the traceback") from error
 
 
 def _print_json(found: Diagnosis) -> None:
