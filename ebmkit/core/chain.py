@@ -82,13 +82,15 @@ def run_chain(
             and shape. Where it cannot be made, chains walk as always and one warning says why.
 
     Raises:
-        ValueError: steps < 0, no chain, or the energy has the wrong shape.
+        ValueError: steps < 0, no chain, chains of no number, or the energy has the wrong shape.
         Stopped: the run was told to stop, by a signal for instance; no step is begun after that.
     """
     if steps < 0:
         raise ValueError(f"steps must be >= 0, got {steps}")
-    if not len(x):
+    if x.ndim and not len(x):
         raise ValueError("no chain to run here: of several processes each needs one at least")
+    if not x.numel() or not x.ndim:
+        raise ValueError(f"chains start at (B, *S), one number each at least, not at {tuple(x.shape)}")
     x = x.detach()
     average = _Average()
     # Not autocast: what the precision of the block changes is the gradient, never the state.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TypeAlias
 
 import attrs
@@ -131,7 +132,10 @@ def value_and_gradient_agree(subject: EnergySubject) -> str:
 def prepared(subject: EnergySubject) -> str:
     """The gradient that chains use, prepared for them, is that of ``forward``, before and after learning."""
     energy, x = _build(subject), _examples(subject)
-    fast = prepare(energy, x)
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        fast = prepare(energy, x)
+    demand(not complaints, "; ".join(str(each.message) for each in complaints))
     for _ in range(2):
         plain = value_and_gradient(lambda y: energy(y), x)  # noqa: PLW0108 - hides what it may know
         found = value_and_gradient(fast, x)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ebmkit_fastconv.leaks import Leaks
 from ebmkit_fastconv.rules import RULES
 from ebmkit_fastconv.structure import Features, Stack, Symbol, UnknownOperationError
 
@@ -53,7 +54,7 @@ def read(energy: nn.Module, x: Tensor) -> Reading | None:
         x = x.detach().clone().requires_grad_()
         observer = (_BesideCompiler if _compiler_is_loaded() else _Observer)(x)
         try:
-            with _observed_by(observer):
+            with _observed_by(observer), Leaks(observer.follows, observer.give_up):
                 energies = energy(x)
         except Exception:  # noqa: BLE001 - its own fault; the chain meets it by itself
             return None
@@ -142,8 +143,16 @@ class _Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             try:
                 self._follow(func, args, kwargs, result)
             except Exception as error:  # noqa: BLE001 - no fault of a rule may reach the energy's code
-                self.unknown = f"{func}: {error}"
+                self.give_up(f"{func}: {error}")
         return result
+
+    def follows(self, tensor: Tensor) -> bool:
+        """Whether a tensor depends on x, as far as that was seen."""
+        return _memory(tensor) in self._by_memory
+
+    def give_up(self, why: str) -> None:
+        """Nothing is known of the energy."""
+        self.unknown = self.unknown or why
 
     def result(self, energies: Tensor) -> Stack:
         """The whole energy.

@@ -56,6 +56,11 @@ def _statement(net: Net, x: Tensor) -> Tensor:
 
 def _of_a_view(net: Net, x: Tensor) -> Tensor:
     h = net.first(x)
+    h.view(-1).tanh_()
+    return net.head(h)[:, 0]
+
+
+def _twice(h: Tensor, net: Net) -> Tensor:
     h.view(-1, 16).tanh_()
     return net.head(h)[:, 0]
 
@@ -66,8 +71,18 @@ def _remembering(net: Net, x: Tensor) -> Tensor:
     return net.head(torch.tanh(net.first(x))).view(-1)
 
 
+def _hooked(net: Net, x: Tensor, hook: Callable[[Tensor], object]) -> Tensor:
+    """A net whose features get a hook once they were used."""
+    h = net.first(x)
+    energy = net.head(h.tanh())[:, 0]
+    if h.requires_grad and x.requires_grad:
+        hook(h)
+    return energy
+
+
 READ: dict[str, Forward] = {
     "an activation as a statement": _statement,
+    "an activation through a view of the same shape": lambda net, x: _twice(net.first(x), net),
     "a side effect": _remembering,
     "a bias that is a column": lambda net, x: net.head(
         functional.linear(x, net.first.weight, net.table[:, 1]).tanh()
@@ -104,6 +119,19 @@ LEFT: dict[str, Forward] = {
     "the number of rows": lambda net, x: net.head(net.first(x).tanh())[:, 0] * (1 if len(x) == 2 else 3),
     "a counter": lambda net, x: net.head(net.first(x).tanh())[:, 0] * float(net.count.add_(1)),
     "a value looked at": lambda net, x: net.head(net.first(x).tanh())[:, 0] * float(x.detach()[0, 0] > 0),
+    "a list of values": lambda net, x: (
+        net.head(net.first(x).tanh())[:, 0] * (1 if x.detach().tolist()[0][0] > 0 else 2)
+    ),
+    "an array of values": lambda net, x: (
+        net.head(net.first(x).tanh())[:, 0] * float(x.data.numpy()[0, 0] > 0)
+    ),
+    "a hook on features": lambda net, x: _hooked(net, x, lambda h: h.register_hook(lambda g: g.clamp(-1, 1))),
+    "a hook on a node": lambda net, x: _hooked(
+        net, x, lambda h: h.grad_fn.register_hook(lambda gi, go: None)
+    ),
+    "a hook on x": lambda net, x: _hooked(
+        net, x, lambda _: x.requires_grad and x.register_hook(lambda g: 2 * g)
+    ),
     "float64 inside": lambda net, x: functional.linear(
         net.first(x).tanh().double(), net.second.weight.double()
     ).sum(1),
@@ -124,6 +152,11 @@ def test_what_is_read_has_the_gradient_of_autograd(name: str) -> None:
     assert torch.allclose(found.value, exact.value, rtol=1e-5, atol=1e-6)
     assert torch.allclose(found.gradient, exact.gradient, rtol=1e-5, atol=1e-6)
     assert torch.equal(reading.energies, exact.value[:2]) or torch.allclose(reading.energies, exact.value[:2])
+
+
+@pytest.mark.parametrize("name", LEFT.keys() - {"the number of rows"})
+def test_what_cannot_be_read_is_not(name: str) -> None:
+    assert read(Net(LEFT[name]).eval(), _x(2)) is None
 
 
 @pytest.mark.parametrize("name", LEFT)
