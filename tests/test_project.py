@@ -6,7 +6,10 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import typer.main
@@ -15,6 +18,7 @@ import ebmkit
 import ebmkit.plugin
 from ebmkit.cli import app
 from ebmkit.registry import KINDS, Registry
+from ebmkit.signature import argument_docs
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
@@ -23,6 +27,7 @@ PACKAGES = [
     "ebmkit_algebra",
     "ebmkit_convnets",
     "ebmkit_coopnets",
+    "ebmkit_fastconv",
     "ebmkit_images",
     "ebmkit_langevin",
     "ebmkit_mcmc",
@@ -43,6 +48,25 @@ def test_public_names_exist_and_are_documented(name: str) -> None:
         value = getattr(module, public)
         if inspect.isclass(value) or inspect.isfunction(value):
             assert inspect.getdoc(value), f"{name}.{public}"
+
+
+def documented(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every class, method and function that a module defines, private ones too."""
+    own = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
+    for each in own:
+        if inspect.isclass(each):
+            yield each.__name__, each
+            members = [getattr(member, "__func__", member) for member in vars(each).values()]
+            yield from ((found.__qualname__, found) for found in members if inspect.isfunction(found))
+        elif inspect.isfunction(each):
+            yield each.__name__, each
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_documented_argument_is_in_the_signature(name: str) -> None:
+    for place, found in documented(importlib.import_module(name)):
+        for argument in argument_docs([inspect.getdoc(found) or ""]):
+            assert argument in inspect.signature(found).parameters, place
 
 
 @pytest.mark.parametrize("kind", KINDS)
