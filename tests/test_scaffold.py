@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -16,13 +18,15 @@ from ebmkit.registry import KINDS
 from ebmkit.scaffold import TABLES, write_plugin
 from tests.conftest import Ebmkit
 
-EXAMPLE = Path(__file__).parents[1] / "examples/third_party_sampler"
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "examples/third_party_sampler"
 QUICK = "sampler"
 KIND_CASES = [pytest.param(kind, marks=() if kind == QUICK else pytest.mark.slow) for kind in KINDS]
 
 
-def succeed(command: list[object], cwd: Path) -> str:
-    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
+def succeed(command: list[object], cwd: Path, env: dict[str, str] | None = None) -> str:
+    command = list(map(str, command))
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -31,11 +35,17 @@ def succeed(command: list[object], cwd: Path) -> str:
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new virtual environment that sees this one's packages."""
     folder = tmp_path_factory.mktemp("environment")
+    new_environment(folder)
+    return folder / "bin/python"
+
+
+def new_environment(folder: Path) -> Path:
+    """Make a virtual environment that sees this one's packages; the folder of its own."""
     venv.create(folder, with_pip=False)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = folder / "lib" / version / "site-packages"
     (packages / "parent.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
-    return folder / "bin/python"
+    return packages
 
 
 @pytest.mark.parametrize("kind", KIND_CASES)
@@ -61,6 +71,39 @@ def test_a_new_plugin_builds_installs_passes_its_checks_and_trains(
     succeed([python, "-m", "ebmkit", "sample", "example", "--count", 3], project)
     collected = succeed([python, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"], project)
     assert f"TestMy{kind.capitalize()}" in collected or not has_checks(kind)
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> Path:
+    """The programs of a new virtual environment that sees this one's packages, but no editables."""
+    folder = tmp_path / "offline"
+    packages = new_environment(folder)
+    (packages / "editables.py").write_text("raise ImportError('the page does not ask for it')")
+    for name in ("ebmkit", "pip"):
+        (folder / "bin" / name).write_text(f'#!/bin/sh\nexec "{folder}/bin/python" -m {name} "$@"\n')
+        (folder / "bin" / name).chmod(0o755)
+    return folder / "bin"
+
+
+def test_the_page_on_samplers_begins_a_plugin_without_a_network(offline: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs/writing-a-sampler.md").read_text()
+    (install,) = re.findall(r"`(pip install --no-build-isolation [^`]*)`", page)
+    begin = re.search(r"## Begin\n\n```sh\n(.*?)```", page, re.DOTALL)
+    assert begin is not None
+    commands = begin[1].splitlines()
+    commands[commands.index("pip install -e .")] = install
+    environment = {
+        **os.environ,
+        "PATH": f"{offline}:{os.environ['PATH']}",
+        "PIP_NO_INDEX": "1",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",  # without the example, which has the same name
+    }
+    said = succeed(["bash", "-euc", "\n".join(commands)], tmp_path, env=environment)
+    assert "Successfully installed ebmkit-my-mala-0.1.0" in said
+    assert "done: 20 iterations" in said
+    place = "import ebmkit_my_mala; print(ebmkit_my_mala.__file__)"
+    found = succeed(["python", "-c", place], tmp_path, env=environment)
+    assert Path(found.strip()).is_relative_to(tmp_path / "ebmkit-my-mala")  # a changed file counts at once
 
 
 def has_checks(kind: str) -> bool:
