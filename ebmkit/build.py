@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 
 from ebmkit.blame import place_in
-from ebmkit.config import ConfigProblemsError, Key, Signature
+from ebmkit.config import ConfigProblemsError, Key, Signature, beside
 from ebmkit.core import Chain, CooperativeScheduler, Energy, Rng, Weighted
 from ebmkit.data import Batches, Source
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
@@ -100,22 +99,39 @@ def build_schedule(
         device: where the parts will live.
 
     Raises:
-        ConfigProblemsError: a part refused its values or the shape, placed at its table.
+        ConfigProblemsError: parts faults their values or the shape, each placed at its table.
     """
     parts: dict[str, Any] = {
         "shape": shape,
         "examples": examples,
         "trained": partial(_trained_energy, shape=shape),
     }
+    faults: dict[str, ConfigProblemsError] = {}
     for table in TABLES:
         if table not in plan.parts or table == "data":
             continue
         part = plan.parts[table]
-        built = _construct(plan, (table,), part, parts)
-        parts[table] = Chain(built, **part.shared) if TABLES[table] == "sampler" else built
+        if any(slot.name in faults for slot in part.component.signature.parts):
+            continue  # it would take that part
+        try:
+            built = _construct(plan, (table,), part, parts)
+        except ConfigProblemsError as error:
+            faults[table] = error
+        else:
+            parts[table] = Chain(built, **part.shared) if TABLES[table] == "sampler" else built
+    if faults:
+        raise _together(plan, list(faults.values()))
     schedule: CooperativeScheduler = parts["schedule"]
     check_shapes(plan, parts, shape)
     return schedule.to(device)
+
+
+def _together(plan: Plan, errors: Sequence[ConfigProblemsError]) -> ConfigProblemsError:
+    """What several parts refused, as one error; that of one part is its own, of whatever file it is."""
+    if len(errors) == 1:
+        return errors[0]
+    problems = [problem for error in errors for problem in error.problems]
+    return ConfigProblemsError(problems, file=plan.document.file)
 
 
 def build_experiment(
@@ -177,7 +193,7 @@ def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
         raise
     except (CheckpointError, ConfigError, DataError, RunDirectoryError) as error:
         place = [name for name in ("path", "run") if name in part.values]
-        message, helps = shortened(str(error), _LONGEST), _where_it_is(plan, part.values.get("path"))
+        message, helps = shortened(str(error), _LONGEST), beside(plan.document.file, part.values.get("path"))
         problem = plan.document.problem("E111", message, (*key, *place), value=bool(place), helps=helps)
         raise ConfigProblemsError([problem], file=plan.document.file) from error
     except ValueError as error:
@@ -191,15 +207,6 @@ def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
         line = place_in(error, part.component.factory)
         told = f"cannot be built: {type(error).__name__}: {error}" + (f"\n  at {line}" if line else "")
         raise PluginError(f"{part.component.owner} {told}\n{DEBUG}") from error
-
-
-def _where_it_is(plan: Plan, path: Any) -> list[str]:
-    """A help for data that lie beside the run file, where the command is not called."""
-    with suppress(OSError, ValueError, TypeError):
-        there = Path(plan.document.file).parent / path
-        if there.exists() and not Path(path).exists():
-            return [f"a relative path starts where the command is called; there is {there}"]
-    return []
 
 
 def _construct_nested(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> dict[str, Any]:

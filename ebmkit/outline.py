@@ -27,7 +27,8 @@ from ebmkit.signature import REQUIRED, Parameter, PartSlot, Signature, argument_
 __all__ = ["Outline", "outline"]
 
 _LIGHT = {*sys.stdlib_module_names, "annotated_types", "attr", "attrs"}
-"""Packages that are imported for what stands in annotations; all others are read."""
+_MARKS = "ebmkit.parameters"
+"""Packages, and our module, that are imported for what stands in annotations; all others are read."""
 
 _OPAQUE = "torch"
 """Bases out of this package have no parameters of ours."""
@@ -147,7 +148,7 @@ def _look_up(source: _Source, name: str) -> Any:
     if isinstance(node, ast.ImportFrom):
         original = next(each.name for each in node.names if name in (each.asname, each.name))
         module = importlib.util.resolve_name("." * node.level + (node.module or ""), source.package)
-        if module.partition(".")[0] in _LIGHT:
+        if module == _MARKS or module.partition(".")[0] in _LIGHT:
             return getattr(importlib.import_module(module), original)
         return _look_up(_read(module), original)
     if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:

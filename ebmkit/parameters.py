@@ -12,11 +12,33 @@ from functools import partial
 from itertools import repeat
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import attrs
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from ebmkit.quoting import quoted
 
-__all__ = ["Ge", "Gt", "Le", "Lt", "MinLen", "broken_bound", "check_ranges", "describe_bounds"]
+__all__ = [
+    "Exists",
+    "Ge",
+    "Gt",
+    "Le",
+    "Lt",
+    "MinLen",
+    "broken_bound",
+    "check_ranges",
+    "describe_bounds",
+    "must_exist",
+]
+
+
+@attrs.frozen
+class Exists:
+    """Marks the path of data that must be there: ``path: Annotated[str, Exists()]``.
+
+    A run file is refused where nothing is at the path, together with all else that is wrong with it;
+    what is there is the source's to judge. The empty string names nothing.
+    """
+
 
 _COMPARISONS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
     Gt: ("gt", ">", operator.gt),
@@ -66,6 +88,16 @@ def broken_bound(hint: Any, value: Any) -> str | None:
 def _items(hints: tuple[Any, ...], value: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
     """Each item of a tuple with the hint that is its own."""
     return zip(repeat(hints[0]) if hints[-1] is Ellipsis else hints, value, strict=False)
+
+
+def must_exist(hint: Any) -> bool:
+    """Whether an annotation says that its values are paths at which something must be.
+
+    Examples:
+        >>> must_exist(Annotated[str, Exists()]), must_exist(str)
+        (True, False)
+    """
+    return get_origin(hint) is Annotated and any(isinstance(each, Exists) for each in get_args(hint)[1:])
 
 
 def describe_bounds(hint: Any) -> str:

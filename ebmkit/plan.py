@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, get_args, get_origin
 
 import attrs
@@ -137,23 +138,28 @@ def _eased(name: str, part: Part, step: float, rate: float) -> Part:
     return attrs.evolve(part, values=values, optimizer=optimizer)
 
 
-def make_plan(document: Document, registry: Registry) -> Plan:
+def make_plan(document: Document, registry: Registry, *, data: bool = True) -> Plan:
     """Check a run file against the installed parts.
+
+    Args:
+        document: the run file.
+        registry: the parts there are.
+        data: whether the data will be opened, so that something must be at their path.
 
     Raises:
         ConfigProblemsError: everything that is wrong, at once; its exit code is a plugin error's when
             unknown components are all there is.
     """
-    reader = Reader(document)
+    reader = Reader(document, paths=data)
     _spell_tables(reader)
     found = _search_all(reader, registry)
     reader.elsewhere = _homes(found.values())
     _refuse_keys_outside(reader)
     run = RunTable(**_read_own(reader, "run"))
     guard = GuardTable(**_read_own(reader, "guard"))
-    parts = {name: _read_part(reader, each) for name, each in found.items()}
-    _check_wiring(reader, parts)
-    _check_easing(reader, guard, parts)
+    parts = _read_parts(reader, found)
+    _check_wiring(reader, found, parts)
+    _check_easing(reader, guard, found, parts)
     try:
         reader.finish()
     except ConfigProblemsError as problems:
@@ -225,18 +231,20 @@ def _use(reader: Reader, key: Key) -> Any:
 
 @attrs.frozen
 class _Found:
-    """A table whose component is known, and those inside it.
+    """A table that names a component, and those inside it.
 
     Attributes:
         key: where it stands.
         use: what names its component.
+        component: what it names, or was probably meant to name; None where nobody can tell: it is reported,
+            and the keys that all tables of this kind share are read.
         slots: the keys under which tables of parts stand in it.
         nested: by their place under this table, as in ``Part``.
     """
 
     key: Key
     use: str
-    component: Component
+    component: Component | None
     slots: tuple[str, ...]
     nested: Mapping[Key, _Found]
 
@@ -252,8 +260,8 @@ class _Found:
         return signature_of(shared).parameters if shared is not None else ()
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Every key of the table but ``use`` and ``optimizer``."""
-        return (*self.common(), *self.component.signature.parameters)
+        """Every key of the table but ``use`` and ``optimizer``, as far as they are known."""
+        return (*self.common(), *(self.component.signature.parameters if self.component is not None else ()))
 
 
 def _search_all(reader: Reader, registry: Registry) -> dict[str, _Found]:
@@ -262,25 +270,43 @@ def _search_all(reader: Reader, registry: Registry) -> dict[str, _Found]:
 
 
 def _search(reader: Reader, registry: Registry, key: Key) -> _Found | None:
-    """The table at ``key``; None where there is none, it is no table or its component is unknown."""
+    """The table at ``key``; None where there is none or it is no table."""
     if reader.table(key) is None:
         return None
     use = _use(reader, key)
     component = _find(reader, registry, key, use)
-    if component is None:
-        return None
-    slots = tuple(slot.name for slot in component.signature.parts if slot.name in NESTED)
+    if _learns(key):
+        _spell_slot(reader, key, "optimizer", component)
+    slots = _slots_for(reader, key, component)
     nested = {
         place: each
         for slot in slots
         for place in _places(reader, key, slot, component)
         if (each := _search(reader, registry, (*key, *place))) is not None
     }
-    return _Found(key, use, component, slots, nested)
+    return _Found(key, str(use), component, slots, nested)
+
+
+def _learns(key: Key) -> bool:
+    """Whether a table has an ``optimizer``."""
+    return key[0] in _LEARNERS and not key[1:]
+
+
+def _slots_for(reader: Reader, key: Key, component: Component | None) -> tuple[str, ...]:
+    """The keys under which tables of parts stand in a table; of an unknown component those that are there."""
+    if component is not None:
+        return tuple(slot.name for slot in component.signature.parts if slot.name in NESTED)
+    for slot in NESTED:
+        _spell_slot(reader, key, slot, None)
+    table = reader.table(key) or {}
+    return tuple(slot for slot in NESTED if isinstance(table.get(slot), dict))
 
 
 def _find(reader: Reader, registry: Registry, key: Key, use: Any) -> Component | None:
-    """The component that ``use`` of the table at ``key`` names; None, and a problem, where it names none."""
+    """The component that ``use`` of the table at ``key`` names.
+
+    A misspelt name is reported and read as the right one; None, and a problem, where it names none.
+    """
     kind, place = TABLES[key[0]], (*key, "use")
     if not isinstance(use, str):
         helps = [f"installed: {', '.join(sorted({each.name for each in registry.components(kind)}))}"]
@@ -295,36 +321,39 @@ def _find(reader: Reader, registry: Registry, key: Key, use: Any) -> Component |
     except UnknownComponentError as error:
         label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
         reader.report("E107", error.message, place, value=True, label=label, suggestion=error.suggestion)
+        with suppress(UnknownComponentError):  # several may offer it
+            return registry.find(kind, error.suggestion) if error.suggestion else None
         return None
 
 
-def _places(reader: Reader, key: Key, slot: str, component: Component) -> list[Key]:
+def _places(reader: Reader, key: Key, slot: str, component: Component | None) -> list[Key]:
     """Where under ``key`` the tables for a slot stand: the slot itself, or each table in it."""
-    meant = _spell_slot(reader, key, slot, component)
+    meant = component is not None and _spell_slot(reader, key, slot, component)
     inner = (*key, slot)
     table = reader.table(inner)
     if table:
         return [(slot,)] if slot == "part" else [(slot, name) for name in table]
-    if not meant and (table is not None or slot not in (reader.table(key) or {})):
+    if component is not None and not meant and (table is not None or slot not in (reader.table(key) or {})):
         wanted = header(inner if slot == "part" else (*inner, "NAME"))
         message = f"{_owner(component)} is made of other parts: add a table {wanted}"
         reader.report("E106", message, (*key, "use"), value=True, helps=[f'{wanted} with use = "…"'])
     return []
 
 
-def _spell_slot(reader: Reader, key: Key, slot: str, component: Component) -> bool:
+def _spell_slot(reader: Reader, key: Key, slot: str, component: Component | None) -> bool:
     """Whether another key of the table is a misspelt slot.
 
     It is reported and read if it holds what the slot holds; if not, as one part where several are wanted,
     it is an unknown key like others.
     """
     table = reader.table(key) or {}
-    known = [slot, *(each.name for each in component.signature.parameters)]
+    known = [slot, *(each.name for each in component.signature.parameters)] if component else [slot]
     wrong = [name for name in table if name not in known and nearest(name, [slot])]
     for name in wrong:
         inside = table[name].values() if isinstance(table[name], dict) else ()
         if inside and all(isinstance(each, dict) for each in inside) == (slot == "parts"):
-            reader.unknown_key((*key, name), {}, owner=_owner(component), others=[slot])
+            owner = _owner(component) if component else header(key)
+            reader.unknown_key((*key, name), {}, owner=owner, others=[slot])
             reader.rename((*key, name), slot)
     return bool(wrong)
 
@@ -351,14 +380,30 @@ def _tables_of(found: Iterable[_Found]) -> dict[str, tuple[Parameter, ...]]:
     return tables
 
 
-def _read_part(reader: Reader, found: _Found) -> Part:
-    """The values of a table, and of those inside it."""
-    component, signature = found.component, found.component.signature
+def _read_parts(reader: Reader, found: Mapping[Any, _Found]) -> dict[Any, Part]:
+    """The parts of these tables, without those of which nobody can tell what they are."""
+    parts = {place: _read_part(reader, each) for place, each in found.items()}
+    return {place: part for place, part in parts.items() if part is not None}
+
+
+def _read_part(reader: Reader, found: _Found) -> Part | None:
+    """The values of a table, and of those inside it.
+
+    Of an unknown component the keys that every table of its kind shares are checked, and there is no part.
+    """
+    component, learns = found.component, _learns(found.key)
+    optimizer = _read_optimizer(reader, (*found.key, "optimizer")) if learns else None
+    nested = _read_parts(reader, found.nested)
+    if component is None:
+        reader.values(
+            found.key, found.common(), owner=header(found.key), ignore=reader.table(found.key) or ()
+        )
+        return None
+    signature = component.signature
     for each in signature.parameters:
         if not is_supported(each.hint):
             wrong = f"its parameter {each.name!r} has the type {describe(each.hint)}, {UNSUPPORTED}"
             raise PluginError(f"{component.owner} cannot be used: {wrong}")
-    learns = found.key[0] in _LEARNERS and not found.key[1:]
     values = reader.values(
         found.key,
         found.parameters(),
@@ -371,8 +416,8 @@ def _read_part(reader: Reader, found: _Found) -> Part:
         component,
         {each.name: values[each.name] for each in signature.parameters if each.name in values},
         {each.name: values[each.name] for each in found.common()},
-        _read_optimizer(reader, (*found.key, "optimizer")) if learns else None,
-        {place: _read_part(reader, each) for place, each in found.nested.items()},
+        optimizer,
+        nested,
     )
 
 
@@ -389,14 +434,17 @@ def _read_optimizer(reader: Reader, key: Key) -> OptimizerSettings:
         near = nearest(str(name), OPTIMIZERS)
         label = f"did you mean {near!r}?" if near else ""
         reader.report("E104", message, (*key, "use"), value=True, label=label, suggestion=near)
+        name = near
+    if name is None:  # the keys that all optimizers share
+        shared = signature_of(OptimizerSettings).parameters
+        reader.values(key, shared, owner=header(key), ignore=reader.table(key) or ())
         return Adam()
     factory = OPTIMIZERS[name]
-    parameters = signature_of(factory).parameters
-    values = reader.values(key, parameters, owner=f"optimizer {name!r}", ignore=["use"])
+    values = reader.values(key, signature_of(factory).parameters, owner=f"optimizer {name!r}", ignore=["use"])
     return factory(**values) if len(reader.problems) == before else Adam()
 
 
-def _check_wiring(reader: Reader, parts: Mapping[str, Part]) -> None:
+def _check_wiring(reader: Reader, found: Mapping[str, _Found], parts: Mapping[str, Part]) -> None:
     """Every part the components ask for has a table, and every table has somebody who asks."""
     wanted: dict[str, str] = {}
     for key, part in (each for name, top in parts.items() for each in top.walk((name,))):
@@ -408,7 +456,7 @@ def _check_wiring(reader: Reader, parts: Mapping[str, Part]) -> None:
                 message = f"{owner} needs the part {slot.name!r}: add a table [{slot.name}]"
                 reader.report("E106", message, (*key, "use"), value=True)
     schedule = parts.get("schedule")
-    for name in parts.keys() - wanted.keys() - {"data", "schedule"}:
+    for name in found.keys() - wanted.keys() - {"data", "schedule"}:
         if schedule is not None:
             message = (
                 f"scheduler {schedule.component.name!r} takes no part {name!r}: remove the table [{name}]"
@@ -416,11 +464,13 @@ def _check_wiring(reader: Reader, parts: Mapping[str, Part]) -> None:
             reader.report("E108", message, (name,), helps=[f"it takes: {', '.join(_slots(schedule))}"])
 
 
-def _check_easing(reader: Reader, guard: GuardTable, parts: Mapping[str, Part]) -> None:
-    """A step can be made smaller only where there is one."""
-    if guard.step_factor != 1 and "step_size" not in (
-        parts["revision"].values if "revision" in parts else {}
-    ):
+def _check_easing(
+    reader: Reader, guard: GuardTable, found: Mapping[str, _Found], parts: Mapping[str, Part]
+) -> None:
+    """A step can be made smaller only where there is one; of an unknown sampler nobody can tell."""
+    if guard.step_factor == 1 or ("revision" in found and "revision" not in parts):
+        return
+    if "revision" not in parts or "step_size" not in parts["revision"].values:
         message = "'step_factor' needs a [revision] whose sampler has a step_size"
         reader.report("E108", message, ("guard", "step_factor"))
 

@@ -31,7 +31,7 @@ def open_trained(folder: RunFolder) -> tuple[Plan, Checkpoint]:
         ConfigProblemsError: the run file is broken, or was edited after the checkpoint was written.
         EbmkitError: no good checkpoint, or a part that is not installed.
     """
-    plan = make_plan(read_document(folder.config), Registry.discover())
+    plan = make_plan(read_document(folder.config), Registry.discover(), data=False)
     checkpoint, _ = newest_checkpoint(folder.checkpoints)
     then, now = checkpoint.facts.get("config"), json.loads(json.dumps(plan.tables()))
     if then and (edits := list(_edits(plan.document, then, now, ()))):

@@ -2,6 +2,7 @@
 
 from ebmkit.config.convert import UNSUPPORTED, as_toml, describe, is_supported
 from ebmkit.config.document import ConfigProblemsError, Document, Key, header, override_value, read_document
+from ebmkit.config.paths import beside
 from ebmkit.config.reader import Reader
 from ebmkit.config.tables import ChainKeys, DataKeys, GuardTable, RunTable, WeightKeys
 from ebmkit.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
@@ -22,6 +23,7 @@ __all__ = [
     "Signature",
     "WeightKeys",
     "as_toml",
+    "beside",
     "describe",
     "header",
     "is_supported",

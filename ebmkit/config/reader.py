@@ -8,7 +8,9 @@ from typing import Any
 
 from ebmkit.config.convert import ConversionError, OutOfRangeError, as_toml, convert, describe
 from ebmkit.config.document import ConfigProblemsError, Document, Key
+from ebmkit.config.paths import beside, is_missing
 from ebmkit.config.problems import Problem
+from ebmkit.parameters import must_exist
 from ebmkit.quoting import quoted, shortened
 from ebmkit.signature import REQUIRED, Parameter
 from ebmkit.spelling import did_you_mean, edits, nearest
@@ -24,11 +26,19 @@ class Reader:
     Args:
         document: what to read.
         elsewhere: for each key, the tables of this document in which it would be right.
+        paths: whether something must be at the paths of data that it names.
     """
 
-    def __init__(self, document: Document, *, elsewhere: Mapping[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        document: Document,
+        *,
+        elsewhere: Mapping[str, tuple[str, ...]] | None = None,
+        paths: bool = False,
+    ) -> None:
         self.document = document
         self.elsewhere = elsewhere or {}
+        self.paths = paths
         self.problems: list[Problem] = list(document.problems)
 
     def report(self, code: str, message: str, key: Key, **details: Any) -> None:
@@ -79,7 +89,7 @@ class Reader:
         others = [each for each in ignore if each not in table]
         helps = [f"all parameters: {more}"] if more else []
         meant = {
-            self.unknown_key((*key, name), known, owner=owner, others=others, helps=helps)
+            self.unknown_key((*key, name), known, owner=owner, others=others, helps=helps): name
             for name in table
             if name not in known and name not in ignore
         }
@@ -89,9 +99,12 @@ class Reader:
                 values[name] = self._value((*key, name), table[name], parameter)
             elif parameter.default is not REQUIRED:
                 values[name] = parameter.default
-            elif name not in meant:  # a misspelt key is one problem, not two
+            elif name not in meant:  # a misspelt key is not a missing one too
                 message = f"missing key {name!r} for {owner}"
                 self.report("E106", message, key, helps=[*_lines_of(parameter), *helps])
+            wrong = meant.get(name)
+            if wrong is not None and name not in table and wrong not in self.elsewhere:
+                self._value((*key, wrong), table[wrong], parameter)
         return values
 
     def unknown_key(
@@ -122,17 +135,17 @@ class Reader:
         return near
 
     def _value(self, key: Key, value: Any, parameter: Parameter) -> Any:
-        helps = _lines_of(parameter)
+        name, helps = parameter.name, _lines_of(parameter)
         try:
-            return convert(value, parameter.hint)
+            converted = convert(value, parameter.hint)
         except ConversionError as error:
             label = did_you_mean(str(value), error.choices)
             if not label and error.repaired is not None:
-                label = f"write: {key[-1]} = {shortened(as_toml(error.repaired))}"
+                label = f"write: {name} = {shortened(as_toml(error.repaired))}"
             suggestion = None if error.repaired is None else as_toml(error.repaired)
             self.report(
                 "E104",
-                f"{key[-1]!r} {error}",
+                f"{name!r} {error}",
                 key,
                 value=True,
                 label=label,
@@ -140,7 +153,12 @@ class Reader:
                 suggestion=suggestion,
             )
         except OutOfRangeError as error:
-            self.report("E105", f"{key[-1]!r} {error}", key, value=True, helps=helps)
+            self.report("E105", f"{name!r} {error}", key, value=True, helps=helps)
+        else:
+            if self.paths and must_exist(parameter.hint) and is_missing(converted):
+                message = f"{name} = {quoted(converted)} does not exist"
+                self.report("E111", message, key, value=True, helps=beside(self.document.file, converted))
+            return converted
         return parameter.default
 
 

@@ -32,7 +32,7 @@ from ebmkit.core.stages import stage
 from ebmkit.core.stopping import check_stop
 from ebmkit.core.verification import Verification, verifying
 from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
-from ebmkit.parameters import Ge, Gt, Le, Lt, MinLen
+from ebmkit.parameters import Exists, Ge, Gt, Le, Lt, MinLen
 
 __all__ = [
     "Batch",
@@ -42,6 +42,7 @@ __all__ = [
     "Energy",
     "EnergyFn",
     "Examples",
+    "Exists",
     "Ge",
     "Gradient",
     "Gt",

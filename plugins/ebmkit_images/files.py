@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
-from ebmkit.core import Ge, Le
+from ebmkit.core import Exists, Ge, Le
 from ebmkit_images.decode import MOST_PIXELS
 from ebmkit_images.places import Archive, Choice, Directory, Place
 from ebmkit_images.samples import write_archive, write_folder
@@ -74,7 +74,7 @@ class Folder(_Files):
     def __init__(
         self,
         *,
-        path: str,
+        path: Annotated[str, Exists()],
         size: Annotated[int, Ge(1)] = 64,
         color: bool = True,
         crop: Count = 0,
@@ -127,7 +127,7 @@ class Zip(_Files):
     def __init__(
         self,
         *,
-        path: str,
+        path: Annotated[str, Exists()],
         size: Annotated[int, Ge(1)] = 64,
         color: bool = True,
         crop: Count = 0,

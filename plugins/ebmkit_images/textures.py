@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
-from ebmkit.core import Ge
+from ebmkit.core import Exists, Ge
 from ebmkit.errors import DataError
 from ebmkit_images.decode import decode
 from ebmkit_images.packages import package_folder
@@ -44,7 +44,7 @@ class Textures(ImageSource):
         self,
         *,
         image: Literal["brick", "grass", "gravel"] = "brick",
-        path: str = "",
+        path: Annotated[str, Exists()] = "",
         color: bool = False,
         size: Annotated[int, Ge(1)] = 224,
         crop: Annotated[int, Ge(0)] = 0,

@@ -275,11 +275,11 @@ def out_of_range(
             )
 
 
-def problems_of(text: str, path: Path, registry: Registry) -> tuple[Problem, ...]:
-    """What ``ebmkit check`` reports, before anything is built."""
+def problems_of(text: str, path: Path, registry: Registry, *, data: bool = False) -> tuple[Problem, ...]:
+    """What ``ebmkit check`` reports before anything is built, of examples whose data are not here."""
     path.write_text(text)
     with pytest.raises(ConfigProblemsError) as caught:
-        make_plan(read_document(path), registry)
+        make_plan(read_document(path), registry, data=data)
     assert str(caught.value).count("error[") == len(caught.value.problems)
     return caught.value.problems
 
