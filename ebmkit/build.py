@@ -99,7 +99,7 @@ def build_schedule(
         device: where the parts will live.
 
     Raises:
-        ConfigProblemsError: parts faults their values or the shape, each placed at its table.
+        ConfigProblemsError: parts refused their values or the shape, each placed at its table.
     """
     parts: dict[str, Any] = {
         "shape": shape,

@@ -22,6 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from ebmkit.brief import brief
 from ebmkit.durable import is_alive, make_folder, read_regular, sync, write_synced
 from ebmkit.errors import CheckpointError
 from ebmkit.manifest import MANIFEST, read_manifest, seal
@@ -72,6 +73,9 @@ class Checkpoint:
     iteration: int
     files: Mapping[str, Tensors]
     facts: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def model_state(self) -> Tensors:
         """The ``state_dict()`` of the schedule, put together from its files."""

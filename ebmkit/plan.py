@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import attrs
 
+from ebmkit.brief import brief
 from ebmkit.config import (
     UNSUPPORTED,
     ChainKeys,
@@ -76,6 +77,9 @@ class Part:
     optimizer: OptimizerSettings | None = None
     nested: Mapping[Key, Part] = attrs.field(factory=dict)
 
+    def __repr__(self) -> str:
+        return brief(self)
+
     def walk(self, key: Key) -> Iterator[tuple[Key, Part]]:
         """This part at ``key`` and every one inside it, each with its own key."""
         yield key, self
@@ -111,6 +115,9 @@ class Plan:
     run: RunTable
     guard: GuardTable
     parts: Mapping[str, Part]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """The resolved run file: every key with the value it has in this run."""

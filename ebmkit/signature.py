@@ -14,6 +14,8 @@ from typing import Any, get_type_hints
 
 import attrs
 
+from ebmkit.brief import brief
+
 __all__ = ["REQUIRED", "Parameter", "PartSlot", "Signature", "argument_docs", "signature_of"]
 
 REQUIRED: Any = inspect.Parameter.empty
@@ -44,6 +46,9 @@ class Signature:
 
     parts: tuple[PartSlot, ...]
     parameters: tuple[Parameter, ...]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter of this name, or None."""

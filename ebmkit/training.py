@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.arithmetic import arithmetic, tensor_cores
+from ebmkit.brief import brief
 from ebmkit.core import (
     CooperativeScheduler,
     Examples,
@@ -48,6 +49,9 @@ class Learner:
     settings: OptimizerSettings
     optimizer: torch.optim.Optimizer = attrs.field()
 
+    def __repr__(self) -> str:
+        return brief(self)
+
     @optimizer.default
     def _build(self) -> torch.optim.Optimizer:
         return self.settings.build(self.module.parameters())
@@ -74,6 +78,9 @@ class Experiment:
     precision: Precision = "fp32"
     verify: Verification = "off"
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 @final
 @attrs.frozen
@@ -92,6 +99,9 @@ class Report:
     seconds: Mapping[str, float]
     stats: Mapping[str, Tensor]
     _schedule: CooperativeScheduler
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def gathered(self) -> Report:
         """This report with the sets of all processes; all of them have to ask."""

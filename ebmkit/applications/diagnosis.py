@@ -9,6 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from ebmkit.brief import brief
 from ebmkit.core import (
     Energy,
     Info,
@@ -85,6 +86,9 @@ class Diagnosis:
     energy_trace: tuple[float, ...]
     residual: float | None
     advice: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def diagnose(

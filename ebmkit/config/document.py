@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from ebmkit.brief import brief
 from ebmkit.config.positions import Position, Repeat, locate, repeats
 from ebmkit.config.problems import Problem, render
 from ebmkit.errors import ConfigError
@@ -46,6 +47,9 @@ class Document:
     positions: dict[Key, Position]
     overrides: dict[Key, str]
     problems: tuple[Problem, ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def problem(
         self,

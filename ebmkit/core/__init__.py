@@ -3,6 +3,7 @@
 This is the public surface for component authors. It imports torch and names no plugin.
 """
 
+from ebmkit.brief import brief
 from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
 from ebmkit.core.alignment import align_channels
 from ebmkit.core.autograd import Gradient, ValueAndGradient
@@ -74,6 +75,7 @@ __all__ = [
     "World",
     "align_channels",
     "as_rows",
+    "brief",
     "bulk_ess",
     "check_stop",
     "computing_in",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
+from ebmkit.brief import brief
 from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.gradient import prepare
@@ -26,6 +27,9 @@ class Weighted(NamedTuple):
 
     energy: EnergyFn
     weight: float = 1.0
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @final

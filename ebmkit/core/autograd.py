@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from ebmkit.brief import brief
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.precision import Precision
 
@@ -19,6 +20,9 @@ class ValueAndGradient(NamedTuple):
 
     value: Tensor
     gradient: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 Gradient: TypeAlias = Callable[[Tensor], ValueAndGradient]

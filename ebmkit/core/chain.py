@@ -10,6 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from ebmkit.brief import brief
 from ebmkit.core.backends import fast_layers
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.evaluating import evaluating
@@ -35,6 +36,9 @@ class Samples(NamedTuple):
     x: Tensor
     stats: Mapping[str, Tensor]
     start_energy: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def walk(sampler: Sampler, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Iterator[tuple[State, Info]]:

@@ -22,6 +22,8 @@ from typing import NamedTuple, TypeAlias, final
 import torch
 from torch import Tensor
 
+from ebmkit.brief import brief
+
 __all__ = ["Rng"]
 
 _WORD = (1 << 64) - 1
@@ -49,6 +51,9 @@ class Draw(NamedTuple):
     number: int
     make: _Make
     like: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def keys(self, streams: Tensor) -> Tensor:
         """The key of this draw in each of some streams, given by their keys, ``(streams,)`` int64."""

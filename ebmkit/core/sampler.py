@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from torch import Tensor
 
+from ebmkit.brief import brief
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.rng import Rng
 from ebmkit.parameters import check_ranges
@@ -30,6 +31,9 @@ class Position(NamedTuple):
     """The state of a sampler that remembers nothing but where its chains are."""
 
     x: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 class Sampler(ABC):

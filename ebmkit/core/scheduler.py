@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
+from ebmkit.brief import brief
 from ebmkit.core.rng import Rng
 
 __all__ = ["Batch", "CooperativeScheduler", "Examples", "Proposal", "Update", "Updates"]
@@ -26,6 +27,9 @@ class Batch(NamedTuple):
     x: Tensor
     positions: Tensor
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class Update(NamedTuple):
     """One gradient step, to be taken before the schedule goes on; without a loss, only figures to report.
@@ -39,6 +43,9 @@ class Update(NamedTuple):
     part: str
     loss: Tensor | None
     stats: Mapping[str, Tensor] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 class Examples(NamedTuple):
@@ -56,12 +63,18 @@ class Examples(NamedTuple):
     revised: Tensor | None = None
     latents: Tensor | None = None
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class Proposal(NamedTuple):
     """Where new samples start: x ``(m, *S)`` and, from a generator, its latents z."""
 
     x: Tensor
     z: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 Updates: TypeAlias = Generator[Update, None, Examples]

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import attrs
 from torch import Tensor
 
+from ebmkit.brief import brief
+
 __all__ = [
     "Claims",
     "EnergyClaims",
@@ -68,6 +70,9 @@ class LinearLaw(NamedTuple):
     transition: Tensor
     noise: Tensor
     hidden: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @attrs.frozen

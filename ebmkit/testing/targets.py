@@ -10,6 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from ebmkit.brief import brief
 from ebmkit.core import Rng, as_rows
 
 __all__ = ["Banana", "Funnel", "Gaussian", "LogExponential", "Mixture", "Target"]
@@ -49,6 +50,9 @@ class Gaussian:
     shape: tuple[int, ...]
     dtype: torch.dtype = torch.float64
     precision: Tensor = attrs.field(init=False)
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     @precision.default
     def _inverse(self) -> Tensor:

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import per_row
+from ebmkit.core import brief, per_row
 
 __all__ = ["DualAveraging", "Tuned"]
 
@@ -24,6 +24,9 @@ class Tuned(NamedTuple):
     energy: Tensor
     gradient: Tensor
     tuning: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @final

@@ -8,7 +8,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, per_row, value_and_gradient
+from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, brief, per_row, value_and_gradient
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
@@ -21,6 +21,9 @@ class AnnealedState(NamedTuple):
 
     x: Tensor
     steps: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @final

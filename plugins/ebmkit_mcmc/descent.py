@@ -8,7 +8,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Gt, Info, Rng, Sampler, as_rows, per_row
+from ebmkit.core import EnergyFn, Gt, Info, Rng, Sampler, as_rows, brief, per_row
 from ebmkit_mcmc.metropolis import Evaluated, choose, evaluate
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ class DescentState(NamedTuple):
     energy: Tensor
     gradient: Tensor
     size: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @final

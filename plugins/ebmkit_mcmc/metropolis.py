@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Rng, as_rows, per_row, value_and_gradient
+from ebmkit.core import EnergyFn, Rng, as_rows, brief, per_row, value_and_gradient
 
 __all__ = ["Evaluated", "accept", "adjusted_langevin", "choose", "evaluate", "inner"]
 
@@ -21,6 +21,9 @@ class Evaluated(NamedTuple):
     x: Tensor
     energy: Tensor
     gradient: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def evaluate(energy: EnergyFn, x: Tensor) -> Evaluated:

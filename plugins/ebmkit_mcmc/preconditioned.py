@@ -8,7 +8,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Lt, Rng, Sampler, as_rows, per_row
+from ebmkit.core import EnergyFn, Ge, Gt, Info, Lt, Rng, Sampler, as_rows, brief, per_row
 from ebmkit_mcmc.adaptation import DualAveraging
 from ebmkit_mcmc.metropolis import Evaluated, adjusted_langevin, evaluate
 
@@ -32,6 +32,9 @@ class PreconditionedState(NamedTuple):
     gradient: Tensor
     fisher: Tensor
     tuning: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @final

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler
+from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, brief
 from ebmkit_mcmc.metropolis import Evaluated, accept, adjusted_langevin, evaluate
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class TemperingState(NamedTuple):
     hot_energy: Tensor
     hot_gradient: Tensor
     parity: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @final

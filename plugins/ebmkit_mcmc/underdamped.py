@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, as_rows, value_and_gradient
+from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, as_rows, brief, value_and_gradient
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
@@ -23,6 +23,9 @@ class UnderdampedState(NamedTuple):
     x: Tensor
     velocity: Tensor
     gradient: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @final
