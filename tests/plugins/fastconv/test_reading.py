@@ -154,7 +154,7 @@ def test_what_is_read_has_the_gradient_of_autograd(name: str) -> None:
     assert torch.equal(reading.energies, exact.value[:2]) or torch.allclose(reading.energies, exact.value[:2])
 
 
-@pytest.mark.parametrize("name", LEFT.keys() - {"the number of rows"})
+@pytest.mark.parametrize("name", [name for name in LEFT if name != "the number of rows"])
 def test_what_cannot_be_read_is_not(name: str) -> None:
     assert read(Net(LEFT[name]).eval(), _x(2)) is None
 
