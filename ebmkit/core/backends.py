@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol, final
 import attrs
 from torch import Tensor, nn
 
+from ebmkit.brief import brief
 from ebmkit.core.autograd import Gradient
 from ebmkit.core.evaluating import modules_behind
 from ebmkit.core.precision import Precision
@@ -37,7 +38,7 @@ PREPARERS = "ebmkit.preparers"
 
 
 @final
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Offer:
     r"""A gradient, with what its backend knows about it.
 
@@ -56,6 +57,9 @@ class Offer:
     quadratic: float = 0.0
     energies: Tensor | None = None
     depends_on: tuple[Tensor, ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 class Preparer(Protocol):
