@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Any, NamedTuple, final
 
 import attrs
@@ -41,27 +40,39 @@ class Samples(NamedTuple):
         return brief(self)
 
 
-def walk(sampler: Sampler, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Iterator[tuple[State, Info]]:
-    """The chain as an endless iterator of (state, info), one item a step; take what you need.
+def walk(
+    sampler: Sampler, energy: EnergyFn, x: Tensor, *, rng: Rng, steps: int | None = None
+) -> Iterator[tuple[State, Info]]:
+    """The chain as an iterator of (state, info), one item a step.
 
     Step t draws from ``rng.fold("step", t)``, so a trajectory is the same however it is cut. The caller may
     change the energy between two steps: each step follows the energy as it is then.
 
+    Args:
+        sampler: the kernel.
+        energy: any callable ``(B, *S) -> (B,)``, nats.
+        x: where the chains start, ``(B, *S)``.
+        rng: the noise; the same key gives the same bits.
+        steps: how many items, >= 0; None for no end: take what you need.
+
     Examples:
-        >>> from itertools import islice
-        >>> states = [state for state, _ in islice(walk(sampler, energy, x, rng=rng), 10)]  # doctest: +SKIP
+        >>> states = [state for state, _ in walk(sampler, energy, x, rng=rng, steps=10)]  # doctest: +SKIP
     """
     x = x.detach() if x.requires_grad else x
     prepared = energy if isinstance(energy, Prepared) else Prepared(energy, x, watched=True)
-    for moved in _steps(sampler, prepared, x, rng=rng):
+    for moved in _steps(sampler, prepared, x, rng=rng, steps=steps):
         yield moved
         prepared.renew()
 
 
-def _steps(sampler: Sampler, energy: Prepared, x: Tensor, *, rng: Rng) -> Iterator[tuple[State, Info]]:
+def _steps(
+    sampler: Sampler, energy: Prepared, x: Tensor, *, rng: Rng, steps: int | None
+) -> Iterator[tuple[State, Info]]:
     """The chain, where nothing but the sampler runs between two steps."""
+    if steps == 0:
+        return  # without the gradient that some samplers take before their first step
     state = sampler.init(energy, x)
-    for of_step in rng.steps("step"):
+    for of_step in rng.steps("step", steps):
         check_stop()
         state, info = sampler.step(energy, state, of_step)
         yield state, info
@@ -103,7 +114,7 @@ def run_chain(
             return _striding(x, leaps)
         prepared = prepare(energy, x)
         with fast_layers(energy):
-            for state, info in islice(_steps(sampler, prepared, x, rng=rng), steps):
+            for state, info in _steps(sampler, prepared, x, rng=rng, steps=steps):
                 x = state.x
                 average.add(info)
     return Samples(x.detach(), average.result(), prepared.start_energy)

@@ -31,11 +31,17 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
 
-_AHEAD = 32
-"""Steps of a small chain whose numbers are drawn together."""
+_AHEAD = 256
+"""Most steps of a chain whose numbers are drawn together."""
 
-_FEW = 4096
-"""Numbers a draw up to which a chain counts as small: the calls cost more than the numbers."""
+_FIRST = 16
+"""Steps that are drawn together at the beginning of a chain whose end is not known."""
+
+_MANY = 64
+"""Keys from which on torch hashes them faster than Python."""
+
+_TOGETHER = 2**16
+"""Most numbers that are drawn together: 256 KiB in float32, and some eight times that while they are made."""
 
 _BLOCK = 2**18
 """Numbers drawn at a time of a large draw."""
@@ -57,9 +63,9 @@ class Draw(NamedTuple):
 
     def keys(self, streams: Tensor) -> Tensor:
         """The key of this draw in each of some streams, given by their keys, ``(streams,)`` int64."""
-        for label in (*self.labels, "draw", self.number):
+        for label in self.labels:
             streams = _all_folded(streams, _signed(_label_word(label)))
-        return streams
+        return _draws_folded(streams, self.number)
 
 
 def _signed(word: int) -> int:
@@ -115,7 +121,6 @@ class Rng:
         key: the seed of the stream, any integer (taken modulo 2^64).
         first_chain: global index of row 0; a process that holds chains 32..63 of 64
             passes 32 and draws the rows that one process would.
-        ahead: numbers drawn together with those of other steps; ``steps`` fills it in.
 
     Examples:
         >>> import torch
@@ -126,13 +131,12 @@ class Rng:
         True
     """
 
-    __slots__ = ("_ahead", "_draws", "first_chain", "key")
+    __slots__ = ("_draws", "first_chain", "key")
 
-    def __init__(self, key: int, *, first_chain: int = 0, ahead: tuple[_Ahead, int] | None = None) -> None:
+    def __init__(self, key: int, *, first_chain: int = 0) -> None:
         self.key = key & _WORD
         self.first_chain = first_chain
         self._draws = 0
-        self._ahead = ahead
 
     def __repr__(self) -> str:
         return f"Rng(key=0x{self.key:016x}, first_chain={self.first_chain})"
@@ -146,19 +150,21 @@ class Rng:
         """
         return Rng(_folded(self.key, *labels), first_chain=self.first_chain)
 
-    def steps(self, label: str) -> Iterator[Rng]:
+    def steps(self, label: str, count: int | None = None) -> Iterator[Rng]:
         """``fold(label, 0)``, ``fold(label, 1)``, …: the streams of the steps of one chain.
 
         They draw the same numbers as those. Where a step needs few, the numbers of the next steps are drawn
         along with them, because the calls would take longer than the numbers.
+
+        Args:
+            label: of the chain.
+            count: how many steps it has, so that no number is drawn for others; None where that is open.
         """
-        begin, of_chain = 0, _folded(self.key, label)
-        while True:
-            keys = [_folded(of_chain, step) for step in range(begin, begin + _AHEAD)]
-            ahead = _Ahead(keys)
-            for place, key in enumerate(keys):
-                yield Rng(key, first_chain=self.first_chain, ahead=(ahead, place))
-            begin += _AHEAD
+        of_chain, begin, length = _folded(self.key, label), 0, _FIRST if count is None else _AHEAD
+        while count is None or begin < count:
+            end = begin + length if count is None else min(begin + length, count)
+            yield from _Ahead(_step_keys(of_chain, range(begin, end)), self.first_chain)
+            begin, length = end, min(2 * length, _AHEAD)
 
     def of_chain(self, first_chain: int) -> Rng:
         """The same stream with another global index of row 0; 0 is what every process sees alike."""
@@ -186,27 +192,86 @@ class Rng:
 
     def _draw(self, make: _Make, like: Tensor) -> Tensor:
         draw, self._draws = self._draws, self._draws + 1
-        if self._ahead is not None and like.numel() <= _FEW:
-            ahead, place = self._ahead
-            return ahead.draw(make, draw, self.first_chain, like)[place]
         return _in_blocks(make, _draw_key(self.key, draw), self.first_chain, like)
 
 
 @final
+class _OfStep(Rng):
+    """The stream of one step, whose numbers may have been made with those of other steps."""
+
+    __slots__ = ("_ahead", "_place")
+
+    def __init__(self, key: int, first_chain: int, ahead: _Ahead, place: int) -> None:
+        self.key, self.first_chain, self._draws = key, first_chain, 0
+        self._ahead, self._place = ahead, place
+
+    def _draw(self, make: _Make, like: Tensor) -> Tensor:
+        drawn = self._ahead.drawn(make, self._draws, like)
+        if drawn is None:
+            return super()._draw(make, like)
+        self._draws += 1
+        return drawn.of(self._place)
+
+
+@final
 class _Ahead:
-    """What consecutive steps of a chain draw, made for all of them when the first one asks."""
+    """Consecutive steps of a chain.
 
-    def __init__(self, keys: list[int]) -> None:
+    Args:
+        keys: of the streams of the steps.
+        first_chain: global index of row 0.
+    """
+
+    def __init__(self, keys: list[int], first_chain: int) -> None:
         self._keys = keys
-        self._drawn: dict[tuple[object, ...], Tensor] = {}
+        self._first_chain = first_chain
+        self._drawn: dict[tuple[object, ...], _Drawn | None] = {}
 
-    def draw(self, make: _Make, draw: int, first_chain: int, like: Tensor) -> Tensor:
-        """The draw of this number of every step, ``(steps, *like.shape)``."""
-        name = (make, draw, first_chain, like.shape, like.dtype, like.device)
-        if name not in self._drawn:
-            keys = [_draw_key(key, draw) for key in self._keys]
-            self._drawn[name] = _numbers(make, keys, first_chain, like)
-        return self._drawn[name]
+    def __iter__(self) -> Iterator[Rng]:
+        for place, key in enumerate(self._keys):
+            yield _OfStep(key, self._first_chain, self, place)
+
+    def drawn(self, make: _Make, draw: int, like: Tensor) -> _Drawn | None:
+        """The draw of this number of every step; None where it is so large that each is made for itself."""
+        name = (make, draw, like.shape, like.dtype, like.device)
+        try:
+            return self._drawn[name]
+        except KeyError:
+            together = _TOGETHER // max(like.numel(), 1)
+            outline = like.new_empty(1).expand(like.shape)  # a shape that takes no memory
+            drawn = _Drawn(self._keys, self._first_chain, Draw((), draw, make, outline), together)
+            self._drawn[name] = drawn if together > 1 else None
+            return self._drawn[name]
+
+
+@final
+class _Drawn:
+    """One draw of consecutive steps, made for some of them when the first of these is asked for.
+
+    Args:
+        keys: of the streams of the steps.
+        first_chain: global index of row 0.
+        draw: which, and in whose likeness.
+        together: how many steps' numbers are made at a time; those made before are forgotten.
+    """
+
+    def __init__(self, keys: list[int], first_chain: int, draw: Draw, together: int) -> None:
+        self._keys, self._first_chain, self._draw, self._together = keys, first_chain, draw, together
+        self._made: tuple[int, Sequence[Tensor]] = 0, ()
+
+    def of(self, place: int) -> Tensor:
+        """The draw of one step, ``like.shape``, in memory of its own."""
+        begin, numbers = self._made  # in one piece, whoever else is at it
+        if not begin <= place < begin + len(numbers):
+            begin = place - place % self._together
+            numbers = self._make(begin)
+            self._made = begin, numbers
+        return numbers[place - begin]
+
+    def _make(self, begin: int) -> Sequence[Tensor]:
+        keys = _draw_keys(self._keys[begin : begin + self._together], self._draw.number)
+        numbers = _numbers(self._draw.make, keys, self._first_chain, self._draw.like)
+        return torch.unbind_copy(numbers)  # type: ignore[func-returns-value, return-value]
 
 
 @final
@@ -240,6 +305,32 @@ class _Bits:
 
 def _draw_key(key: int, draw: int) -> int:
     return _folded(key, "draw", draw)
+
+
+def _draw_keys(keys: list[int], draw: int) -> list[int]:
+    """``_draw_key`` of many streams."""
+    if len(keys) < _MANY:
+        return [_draw_key(key, draw) for key in keys]
+    return _unsigned(_draws_folded(torch.tensor(list(map(_signed, keys))), draw))
+
+
+def _step_keys(of_chain: int, steps: range) -> list[int]:
+    """``_folded(of_chain, step)`` of consecutive steps."""
+    if len(steps) < _MANY:
+        return [_folded(of_chain, step) for step in steps]
+    return _unsigned(_steps_folded(of_chain, steps))
+
+
+def _draws_folded(streams: Tensor, draw: int) -> Tensor:
+    return _all_folded(_all_folded(streams, _signed(_label_word("draw"))), draw)
+
+
+def _steps_folded(of_chain: int, steps: range) -> Tensor:
+    return _all_folded(torch.tensor(_signed(of_chain)), torch.arange(steps.start, steps.stop))
+
+
+def _unsigned(words: Tensor) -> list[int]:
+    return [word & _WORD for word in words.tolist()]
 
 
 def _in_blocks(make: _Make, key: int, first_chain: int, like: Tensor) -> Tensor:
@@ -372,8 +463,7 @@ def draw_words(rng: Rng, label: str, steps: range, draws: Sequence[Draw]) -> Ten
     Returns:
         ``(steps, draws)`` int64, on the CPU.
     """
-    of_chain = torch.tensor(_signed(_folded(rng.key, label)))
-    streams = _all_folded(of_chain, torch.arange(steps.start, steps.stop))
+    streams = _steps_folded(_folded(rng.key, label), steps)
     words = [draw.keys(streams) for draw in draws]
     shift = _signed(rng.first_chain * _GOLDEN & _WORD)
     return torch.stack(words, 1).add_(shift) if words else streams.new_empty(len(steps), 0)

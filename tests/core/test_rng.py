@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import pytest
 import torch
+from torch import Tensor
 
 from ebmkit.core import Rng
 
@@ -129,16 +132,78 @@ def test_a_permutation_holds_every_number_once() -> None:
     assert abs(chi_square - 9) < 5 * math.sqrt(18)
 
 
-@pytest.mark.parametrize("shape", [(5, 2), (3, 3, 8, 8), (50, 100)])
-def test_the_streams_of_steps_draw_what_each_draws_alone(shape: tuple[int, ...]) -> None:
-    """Small shapes are drawn for many steps together, (50, 100) is not."""
-    like = torch.empty(shape)
+SHAPES = [(5,), (5, 2), (3, 3, 8, 8), (50, 100), (7, 9001), (3, 1, 200, 200)]
+"""Drawn for up to 256 steps together; for 13; and for one."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("count", [None, 40])
+def test_the_streams_of_steps_draw_what_each_draws_alone(
+    shape: tuple[int, ...], dtype: torch.dtype, count: int | None
+) -> None:
+    like = torch.empty(shape, dtype=dtype)
     rng = Rng(4, first_chain=7)
-    for step, stream in zip(range(40), rng.steps("step"), strict=False):
+    for step, stream in zip(range(40), rng.steps("step", count), strict=False):
         alone = rng.fold("step", step)
+        assert (stream.key, stream.first_chain) == (alone.key, alone.first_chain)
         for _ in range(2):
             assert torch.equal(stream.normal(like), alone.normal(like))
             assert torch.equal(stream.uniform(like), alone.uniform(like))
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 255, 256, 257, 600])
+def test_a_chain_of_some_steps_has_as_many_streams_with_the_same_numbers(count: int) -> None:
+    rng, like = Rng(4), torch.empty(3, 2)
+    drawn = [stream.normal(like) for stream in rng.steps("step", count)]
+    assert len(drawn) == count
+    for step, (some, any_number) in enumerate(zip(drawn, rng.steps("step"), strict=False)):
+        assert torch.equal(some, any_number.normal(like))
+        assert torch.equal(some, rng.fold("step", step).normal(like))
+
+
+def irregular(rng: Rng, step: int) -> list[Tensor]:
+    """Draws whose number, kind, order, shape and dtype depend on the step."""
+    small, large = torch.empty(3, 2), torch.empty(9, 4000, dtype=torch.float64)
+    drawn = [rng.normal(large if step % 5 == 4 else small)]
+    if step % 3 == 0:
+        drawn += [rng.uniform(small[:, 0]), rng.fold("inner").normal(small), rng.normal(small.double())]
+    if step % 7 == 2:
+        drawn += [rng.of_chain(0).normal(small), rng.permutation(5)]
+    return [*drawn, rng.normal(small[: 1 + step % 3])]
+
+
+@pytest.mark.parametrize("order", ["as they come", "backwards", "interleaved"])
+def test_steps_that_draw_differently_get_the_numbers_of_their_own_streams(order: str) -> None:
+    rng = Rng(4, first_chain=11)
+    streams = list(enumerate(rng.steps("step", 70)))
+    if order == "backwards":
+        streams.reverse()
+    elif order == "interleaved":
+        streams = [*streams[::2], *streams[1::2]]
+    for step, stream in streams:
+        alone = irregular(rng.fold("step", step), step)
+        for found, exact in zip(irregular(stream, step), alone, strict=True):
+            assert torch.equal(found, exact)
+
+
+def test_what_is_drawn_for_one_step_may_be_changed_and_keeps_no_other_alive() -> None:
+    rng, like = Rng(4), torch.empty(3, 2)
+    first, second = (stream.normal(like) for stream in islice(rng.steps("step"), 2))
+    first.zero_()
+    assert torch.equal(second, rng.fold("step", 1).normal(like))
+    assert second.untyped_storage().nbytes() == second.nbytes
+
+
+def test_threads_may_share_the_streams_of_a_chain() -> None:
+    """Each part of 13 steps is made by whoever comes first, and is thrown away by whoever is ahead."""
+    rng, like = Rng(4), torch.empty(5, 1000)
+    exact = [rng.fold("step", step).normal(like) for step in range(120)]
+    for _ in range(5):
+        streams = list(rng.steps("step", 120))
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda stream: stream.normal(like), streams))
+        assert all(map(torch.equal, found, exact))
 
 
 def test_large_draws_are_made_in_blocks_of_the_same_numbers() -> None:
