@@ -32,6 +32,7 @@ from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposa
 from ebmkit.core.stages import stage
 from ebmkit.core.stopping import check_stop
 from ebmkit.core.verification import Verification, verifying
+from ebmkit.core.watched import Derived
 from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
 from ebmkit.parameters import Exists, Ge, Gt, Le, Lt, MinLen
 
@@ -40,6 +41,7 @@ __all__ = [
     "Chain",
     "Clamped",
     "CooperativeScheduler",
+    "Derived",
     "Energy",
     "EnergyFn",
     "Examples",

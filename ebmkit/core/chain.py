@@ -18,6 +18,7 @@ from ebmkit.core.graph import Stride, strides
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Sampler, State
 from ebmkit.core.stopping import check_stop
+from ebmkit.core.watched import Average
 
 __all__ = ["Chain", "Samples", "run_chain", "walk"]
 
@@ -107,7 +108,7 @@ def run_chain(
     if not x.numel() or not x.ndim:
         raise ValueError(f"chains start at (B, *S), one number each at least, not at {tuple(x.shape)}")
     x = x.detach()
-    average = _Average()
+    average = Average()
     # Not autocast: what the precision of the block changes is the gradient, never the state.
     with torch.no_grad(), evaluating(energy), torch.autocast(x.device.type, enabled=False):
         if graph and steps and (leaps := strides(sampler, energy, x, steps=steps, rng=rng)) is not None:
@@ -122,43 +123,12 @@ def run_chain(
 
 def _striding(x: Tensor, leaps: Iterator[Stride]) -> Samples:
     """Where strides of equal length lead."""
-    average, start_energy = _Average(), None
+    average, start_energy = Average(), None
     for number, leap in enumerate(leaps):
         x = leap.state.x
         average.add(leap.info)
         start_energy = leap.start_energy if number == 0 else start_energy
     return Samples(x, average.result(), start_energy)
-
-
-class _Average:
-    """The mean of what samplers watch, over steps and chains.
-
-    Values are kept for a few steps and averaged together: a mean a step would take longer than the
-    step where the energy is a small one.
-    """
-
-    _KEPT = 32
-
-    def __init__(self) -> None:
-        self._steps = 0
-        self._recent: dict[str, list[Tensor]] = {}
-        self._means: dict[str, list[Tensor]] = {}
-
-    def add(self, info: Info) -> None:
-        self._steps += 1
-        for name, value in info.items():
-            self._recent.setdefault(name, []).append(value)
-        if self._steps % self._KEPT == 0:
-            self._condense()
-
-    def result(self) -> dict[str, Tensor]:
-        self._condense()
-        return {name: torch.stack(sums).sum(0) / self._steps for name, sums in self._means.items()}
-
-    def _condense(self) -> None:
-        for name, values in self._recent.items():
-            self._means.setdefault(name, []).append(torch.stack(values).mean() * len(values))
-        self._recent.clear()
 
 
 @final

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Position, Rng, Sampler, State, as_rows, value_and_gradient
+from ebmkit.core import Derived, EnergyFn, Ge, Gt, Info, Position, Rng, Sampler, State, as_rows, value_and_gradient
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
@@ -21,6 +21,14 @@ def _row_norm(x: Tensor) -> Tensor:
     """The norm of each row, ``(B, *S) -> (B,)``."""
     norm: Tensor = torch.linalg.vector_norm(as_rows(x), dim=1)
     return norm
+
+
+def _watched(gradient: Tensor, rate: float, std: float) -> dict[str, Tensor]:
+    """What people watch of moves by ``-rate`` times the gradient and by noise of this standard deviation."""
+    drift = _row_norm(gradient).mul_(rate / math.sqrt(gradient[0].numel()))
+    if not std:
+        return {"drift": drift}
+    return {"drift": drift, "noise": drift.new_full((), std), "gradient_share": drift / (drift + std)}
 
 
 @final
@@ -63,15 +71,11 @@ class Langevin(Sampler):
     def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[State, Info]:
         """One move: ``(B, *S) -> (B, *S)``, one gradient."""
         gradient = value_and_gradient(energy, state.x).gradient
-        rate = self.step_size**2 / 2
+        rate, std = self.step_size**2 / 2, self.step_size * math.sqrt(self.temperature) * self.noise
         x = torch.add(state.x, gradient, alpha=-rate)
-        drift = _row_norm(gradient).mul_(rate / math.sqrt(gradient[0].numel()))
-        if not self.noise or self.temperature == 0:
-            return Position(x), {"drift": drift}
-        noise, std = rng.normal(x), self.step_size * math.sqrt(self.temperature)
-        x.add_(noise, alpha=std)
-        kick = drift.new_full((), std)
-        return Position(x), {"drift": drift, "noise": kick, "gradient_share": drift / (drift + std)}
+        if std:
+            x.add_(rng.normal(x), alpha=std)
+        return Position(x), Derived(gradient, _watched, rate, std)
 
     @staticmethod
     def conformance() -> SamplerClaims:

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import attrs
 import pytest
 import torch
+from ebmkit_my_mala.my_mala import MyMala
 from torch import Tensor, nn
 
 from ebmkit.core import Chain, Energy, Info, Position, Rng, Sampler, State, run_chain, walk
 from ebmkit_langevin.langevin import Langevin
+from ebmkit_mcmc.annealed import Annealed
+from ebmkit_mcmc.descent import Descent
+from ebmkit_mcmc.hmc import HMC
+from ebmkit_mcmc.mala import MALA
+from ebmkit_mcmc.preconditioned import Preconditioned
+from ebmkit_mcmc.tempering import ParallelTempering
+from ebmkit_mcmc.underdamped import Underdamped
 from tests.models import LinearDescriptor, double
 
 
@@ -49,6 +58,7 @@ def test_no_step_is_no_move() -> None:
     samples = run_chain(Langevin(), lambda x: x.sum(1), x, steps=0, rng=Rng(0))
     assert torch.equal(samples.x, x)
     assert samples.stats == {}
+    assert run_chain(HMC(), lambda x: x.sum(1), x, steps=0, rng=Rng(0)).start_energy is None
     with pytest.raises(ValueError, match="steps"):
         run_chain(Langevin(), lambda x: x.sum(1), x, steps=-1, rng=Rng(0))
 
@@ -92,13 +102,71 @@ def test_sixty_four_chains_are_two_times_thirty_two_bit_for_bit() -> None:
     assert torch.equal(whole, torch.cat(parts))
 
 
-def test_a_walk_is_the_trajectory_of_the_chain() -> None:
+def test_a_walk_is_the_trajectory_of_the_chain_wherever_it_is_cut() -> None:
+    """Noise is drawn for 16, 48, 112, ... steps of an open walk, and for all of a chain of up to 256."""
     energy = LinearDescriptor(double(5), 0.5)
     x = double(4, 5, seed=1)
     sampler = Langevin(step_size=0.1)
-    states = [state.x for state, _ in islice(walk(sampler, energy, x, rng=Rng(1)), 6)]
-    for steps in (1, 3, 6):
+    states = [state.x for state, _ in islice(walk(sampler, energy, x, rng=Rng(1)), 260)]
+    for steps in (1, 3, 15, 16, 17, 48, 49, 112, 113, 256, 257, 260):
         assert torch.equal(run_chain(sampler, energy, x, steps=steps, rng=Rng(1)).x, states[steps - 1])
+    counted = [state.x for state, _ in walk(sampler, energy, x, rng=Rng(1), steps=49)]
+    assert all(map(torch.equal, counted, states))
+    assert len(counted) == 49
+
+
+class DrawnOneByOne(Rng):
+    """Every step's numbers from a stream of its own."""
+
+    def steps(self, label: str, count: int | None = None) -> Iterator[Rng]:
+        assert count is not None
+        return (self.fold(label, step) for step in range(count))
+
+
+SAMPLERS: list[Sampler] = [
+    Langevin(step_size=0.3),
+    Langevin(step_size=0.3, noise=False),
+    Annealed(step_size=0.3, anneal_steps=10),
+    Descent(step_size=0.3),
+    HMC(step_size=0.3, leapfrogs=2),
+    HMC(step_size=0.3, leapfrogs=2, adapt_steps=10),
+    MALA(step_size=0.3),
+    MALA(step_size=0.3, adapt_steps=10),
+    MyMala(step_size=0.3),
+    ParallelTempering(step_size=0.3, replicas=3),
+    Preconditioned(step_size=0.3, adapt_steps=10),
+    Underdamped(step_size=0.3),
+]
+
+
+def bowl(x: Tensor) -> Tensor:
+    return x.flatten(1).square().sum(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(6, 1), (6, 2), (6, 3, 8, 8), (6, 3, 64, 64)])
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
+def test_noise_drawn_ahead_has_the_bits_of_noise_drawn_step_by_step(
+    sampler: Sampler, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    """And so has that of two processes which share the chains unevenly."""
+    x, steps = double(*shape).to(dtype), 7 if len(shape) > 2 else 40
+    exact = run_chain(sampler, bowl, x, steps=steps, rng=DrawnOneByOne(3)).x
+    parts = [
+        run_chain(sampler, bowl, part, steps=steps, rng=Rng(3, first_chain=first)).x
+        for first, part in ((0, x), (0, x[:2]), (2, x[2:]))
+    ]
+    assert torch.equal(parts[0], exact)
+    assert torch.equal(torch.cat(parts[1:]), exact)
+
+
+def test_chains_of_numbers_have_the_noise_of_their_streams() -> None:
+    x = double(6)
+    moved = run_chain(Langevin(step_size=0.3), torch.square, x, steps=40, rng=Rng(3)).x
+    for step in range(40):
+        x = torch.add(x, 2 * x, alpha=-(0.3**2) / 2)
+        x.add_(Rng(3).fold("step", step).normal(x), alpha=0.3)
+    assert torch.equal(moved, x)
 
 
 def test_a_chain_is_a_sampler_with_its_number_of_steps() -> None:
