@@ -10,18 +10,17 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from ebmkit.core import Precision, Rng, computing_in, run_chain
+from ebmkit.core import EnergyFn, Precision, Rng, computing_in, run_chain
 from ebmkit_langevin.langevin import Langevin
-from tests.benchmarks.nets import Net
 
 STEP_SIZE = 0.002
 
 GRAPH = "ebmkit, as a graph"
 
-Walk = Callable[[Net, Tensor, int], Tensor]
+Walk = Callable[[EnergyFn, Tensor, int], Tensor]
 
 
-def plain(energy: Net, x: Tensor, steps: int) -> Tensor:
+def plain(energy: EnergyFn, x: Tensor, steps: int) -> Tensor:
     """What most repositories write."""
     for _ in range(steps):
         x = x.detach().requires_grad_()
@@ -30,12 +29,12 @@ def plain(energy: Net, x: Tensor, steps: int) -> Tensor:
     return x.detach()
 
 
-def ebmkit(energy: Net, x: Tensor, steps: int) -> Tensor:
+def ebmkit(energy: EnergyFn, x: Tensor, steps: int) -> Tensor:
     """The public way, ``use = "langevin"``."""
     return run_chain(Langevin(step_size=STEP_SIZE), energy, x, steps=steps, rng=Rng(0)).x
 
 
-def as_graph(energy: Net, x: Tensor, steps: int) -> Tensor:
+def as_graph(energy: EnergyFn, x: Tensor, steps: int) -> Tensor:
     """The same with ``graph = true``."""
     return run_chain(Langevin(step_size=STEP_SIZE), energy, x, steps=steps, rng=Rng(0), graph=True).x
 
@@ -54,7 +53,7 @@ def native(allowed: bool) -> Iterator[None]:
 
 
 def _with(precision: Precision, *, compiled: bool) -> Walk:
-    def walk(energy: Net, x: Tensor, steps: int) -> Tensor:
+    def walk(energy: EnergyFn, x: Tensor, steps: int) -> Tensor:
         with native(compiled), computing_in(precision):
             return ebmkit(energy, x, steps)
 
@@ -69,31 +68,36 @@ def torchebm() -> Walk | None:
     from torchebm.samplers import LangevinDynamics
 
     class Model(BaseModel):  # type: ignore[misc]
-        def __init__(self, energy: Net) -> None:
+        def __init__(self, energy: EnergyFn) -> None:
             super().__init__()
             self.energy = energy
 
         def forward(self, x: Tensor) -> Tensor:
             return self.energy(x)
 
-    samplers: dict[int, LangevinDynamics] = {}
+    samplers: dict[EnergyFn, LangevinDynamics] = {}
 
-    def walk(energy: Net, x: Tensor, steps: int) -> Tensor:
-        if id(energy) not in samplers:
-            samplers[id(energy)] = LangevinDynamics(
-                Model(energy), step_size=STEP_SIZE**2 / 2, noise_scale=1.0
-            )
-        moved: Tensor = samplers[id(energy)].sample(x=x, n_steps=steps)
+    def walk(energy: EnergyFn, x: Tensor, steps: int) -> Tensor:
+        if energy not in samplers:
+            samplers[energy] = LangevinDynamics(Model(energy), step_size=STEP_SIZE**2 / 2, noise_scale=1.0)
+        moved: Tensor = samplers[energy].sample(x=x, n_steps=steps)
         return moved
 
     return walk
 
 
-def contestants(low: tuple[Precision, ...] = (), *, graph: bool = False) -> dict[str, Walk]:
-    """By name; ``low`` asks for further precisions, ``graph`` for chains as one graph."""
+def contestants(
+    low: tuple[Precision, ...] = (), *, graph: bool = False, function: bool = False
+) -> dict[str, Walk]:
+    """By name; ``low`` asks for further precisions, ``graph`` for chains as one graph.
+
+    Under a ``function`` that no plugin reads there is one way to walk.
+    """
     rivals = {"plain loop": plain}
     if (of_torchebm := torchebm()) is not None:
         rivals["torchebm"] = of_torchebm
+    if function:
+        return rivals | {"ebmkit": ebmkit}
     ours = {
         "ebmkit, torch alone": _with("fp32", compiled=False),
         "ebmkit, compiled": _with("fp32", compiled=True),

@@ -1,11 +1,16 @@
-"""The energies that speed is measured on: E(x) = |x|^2 / 2 s^2 - f(x)."""
+"""The energies that speed is measured on.
+
+Of networks f they are E(x) = |x|^2 / 2 s^2 - f(x); others are functions of two numbers.
+"""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import Energy
+from ebmkit.core import Energy, EnergyFn
 
 
 class Net(Energy):
@@ -67,17 +72,40 @@ def toy() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 1))
 
 
+def banana(x: Tensor) -> Tensor:
+    """E = a^2 / 2 + (b - a^2 / 2)^2 / 2 s^2 with s = 0.3, x = (a, b): a Gaussian, bent."""
+    a, b = x[:, 0], x[:, 1]
+    return a.square() / 2 + (b - a.square() / 2).square() / (2 * 0.3**2)
+
+
+ANGLES = torch.arange(8) * (math.pi / 4)
+CENTRES = 2 * torch.stack([ANGLES.cos(), ANGLES.sin()], 1)
+
+
+def mixture(x: Tensor) -> Tensor:
+    """Eight Gaussians of standard deviation 0.3 on a circle of radius 2."""
+    distances = (x[:, None] - CENTRES).square().sum(2)
+    return -torch.logsumexp(distances / (-2 * 0.3**2), 1)
+
+
+FUNCTIONS: dict[str, EnergyFn] = {"banana": banana, "mixture": mixture}
+"""A handful of tensor operations, which no plugin reads."""
+
 SHAPES = {
     "paper3": (3, 64, 64),
     "paper5": (3, 64, 64),
     "coop": (3, 64, 64),
     "texture": (1, 224, 224),
     "toy": (2,),
+    "banana": (2,),
+    "mixture": (2,),
 }
 
 
-def build(name: str) -> Net:
-    """The net of that name with the weights of seed 0."""
+def build(name: str) -> EnergyFn:
+    """The function of that name, or the net with the weights of seed 0."""
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
     torch.manual_seed(0)
     score = {
         "paper3": lambda: paper(3),

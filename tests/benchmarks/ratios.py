@@ -26,14 +26,23 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ebmkit.core import Rng, computing_in
+from ebmkit.core import EnergyFn, Rng, computing_in
 from tests.benchmarks.contestants import GRAPH, as_graph, contestants, ebmkit, native
-from tests.benchmarks.nets import SHAPES, Net, build
+from tests.benchmarks.nets import FUNCTIONS, SHAPES, Net, build
 from tests.benchmarks.rounds import ratio, take_turns
 from tests.benchmarks.truth import Truth, examine
 
-CASES = ("paper3:100", "paper3:16", "paper5:100", "coop:100", "texture:4", "toy:100")
-STEPS = {"toy": 200, "texture": 5}
+CASES = (
+    "paper3:100",
+    "paper3:16",
+    "paper5:100",
+    "coop:100",
+    "texture:4",
+    "toy:100",
+    "banana:100",
+    "mixture:100",
+)
+STEPS = {"toy": 200, "banana": 200, "mixture": 200}
 SMALL = ("toy",)
 """Nets on which graphs take part."""
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
@@ -64,7 +73,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("cases", nargs="*", default=CASES, metavar="NET:BATCH", help=", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=0, help="of a chain; by default 5, 200 of the toy")
+    parser.add_argument("--steps", type=int, default=0, help="of a chain; by default 5, 200 of two numbers")
     parser.add_argument("--precision", nargs="*", default=(), choices=("mixed", "bf16"))
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="processor: where others work too")
     parser.add_argument("--memory", action="store_true", help="also memory after 10 and 300 steps")
@@ -93,7 +102,7 @@ def rows(case: str, options: argparse.Namespace) -> list[str]:
     energy, x = _problem(case)
     name = case.partition(":")[0]
     steps = options.steps or STEPS.get(name, 5)
-    walks = contestants(tuple(options.precision), graph=name in SMALL)
+    walks = contestants(tuple(options.precision), graph=name in SMALL, function=name in FUNCTIONS)
     times = take_turns(
         {name: lambda walk=walk: walk(energy, x, steps) for name, walk in walks.items()},  # type: ignore[misc]
         rounds=options.rounds,
@@ -124,22 +133,23 @@ def _examine(name: str, case: str) -> Truth:
 
 
 def _told(truth: Truth) -> str:
+    stale = "" if truth.stale is None else f"; {truth.stale:.0e}"
     return (
-        f"{truth.gradient:.0e}, {truth.batch:.0e}; {truth.stale:.0e} | "
+        f"{truth.gradient:.0e}, {truth.batch:.0e}{stale} | "
         f"{truth.noise_mean:+.1f}, {truth.noise_variance:+.1f} σ"
     )
 
 
-def _problem(case: str) -> tuple[Net, Tensor]:
+def _problem(case: str) -> tuple[EnergyFn, Tensor]:
     name, _, batch = case.partition(":")
     like = torch.empty(int(batch), *SHAPES[name])
     return build(name), Rng(1).uniform(like) * 2 - 1
 
 
-def touch(energy: Net) -> None:
+def touch(energy: EnergyFn) -> None:
     """What an optimizer does between two chains, without moving anything."""
     with torch.no_grad():
-        for parameter in energy.parameters():
+        for parameter in energy.parameters() if isinstance(energy, Net) else ():
             parameter.mul_(1.0)
 
 

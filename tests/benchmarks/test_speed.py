@@ -24,6 +24,8 @@ from ebmkit.registry import Registry
 from ebmkit.training import Experiment, train
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_langevin.langevin import Langevin
+from tests.benchmarks.contestants import Walk, ebmkit, plain
+from tests.benchmarks.nets import FUNCTIONS, build
 
 FACES = Path(__file__).parents[2] / "examples/coopnets_faces.toml"
 STEPS, STEP_SIZE = 10, 0.002
@@ -48,6 +50,16 @@ def test_langevin(benchmark: BenchmarkFixture, loop: object) -> None:
     energy = ConvDescriptor((3, 64, 64))
     x = Rng(1).normal(torch.empty(32, 3, 64, 64))
     moved = benchmark(loop, energy, x)
+    assert moved.shape == x.shape
+    assert not torch.equal(moved, x)
+
+
+@pytest.mark.benchmark(group="200 Langevin steps, a function of two numbers, 100 chains")
+@pytest.mark.parametrize("loop", [plain, ebmkit])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_langevin_under_a_function(benchmark: BenchmarkFixture, loop: Walk, name: str) -> None:
+    x = Rng(1).normal(torch.empty(100, 2))
+    moved = benchmark(loop, build(name), x, 200)
     assert moved.shape == x.shape
     assert not torch.equal(moved, x)
 
