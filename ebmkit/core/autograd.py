@@ -47,10 +47,27 @@ def by_autograd(energy: EnergyFn, x: Tensor, precision: Precision = "fp32") -> V
                 value = energy(x)
         else:
             value = energy(x)
-        if value.shape != x.shape[:1]:
+        if value.ndim != 1 or len(value) != len(x):
             raise ValueError(
                 f"an energy maps (B, *S) to (B,), but this one turned {tuple(x.shape)} "
                 f"into {tuple(value.shape)}: sum over everything but the first dimension"
             )
-        (gradient,) = torch.autograd.grad(value.sum(), x)
+        gradient = _derivative(value, x)
     return ValueAndGradient(value.detach(), gradient)
+
+
+_backward = getattr(getattr(torch.autograd.Variable, "_execution_engine", None), "run_backward", None)
+"""The engine that ``torch.autograd.grad`` calls, for energies of a few operations: what ``grad`` does around
+the call takes a fifth of their step."""
+
+
+def _derivative(value: Tensor, x: Tensor) -> Tensor:
+    """The gradient of the sum of ``value`` with respect to x."""
+    if _backward is None or type(value) is not Tensor or value.device.type != "cpu":
+        (gradient,) = torch.autograd.grad(value.sum(), x)
+        return gradient
+    ones, keeps_graph, makes_graph = torch.ones_like(value), False, False
+    (gradient,) = _backward(
+        (value,), (ones,), keeps_graph, makes_graph, (x,), allow_unreachable=False, accumulate_grad=False
+    )
+    return gradient  # type: ignore[no-any-return]

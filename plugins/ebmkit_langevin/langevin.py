@@ -9,7 +9,19 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import Derived, EnergyFn, Ge, Gt, Info, Position, Rng, Sampler, State, as_rows, value_and_gradient
+from ebmkit.core import (
+    Derived,
+    EnergyFn,
+    Ge,
+    Gt,
+    Info,
+    Position,
+    Rng,
+    Sampler,
+    State,
+    as_rows,
+    value_and_gradient,
+)
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims

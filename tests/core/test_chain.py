@@ -10,7 +10,7 @@ import torch
 from ebmkit_my_mala.my_mala import MyMala
 from torch import Tensor, nn
 
-from ebmkit.core import Chain, Energy, Info, Position, Rng, Sampler, State, run_chain, walk
+from ebmkit.core import Chain, Energy, Info, Position, Rng, Sampler, State, as_rows, run_chain, walk
 from ebmkit_langevin.langevin import Langevin
 from ebmkit_mcmc.annealed import Annealed
 from ebmkit_mcmc.descent import Descent
@@ -140,11 +140,11 @@ SAMPLERS: list[Sampler] = [
 
 
 def bowl(x: Tensor) -> Tensor:
-    return x.flatten(1).square().sum(1)
+    return as_rows(x).square().sum(1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(6, 1), (6, 2), (6, 3, 8, 8), (6, 3, 64, 64)])
+@pytest.mark.parametrize("shape", [(6,), (6, 1), (6, 2), (6, 3, 8, 8), (6, 3, 64, 64)])
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 def test_noise_drawn_ahead_has_the_bits_of_noise_drawn_step_by_step(
     sampler: Sampler, shape: tuple[int, ...], dtype: torch.dtype
