@@ -70,11 +70,12 @@ def _tables(ctx: typer.Context) -> dict[str, Any]:
     """The tables of the run file that was typed before; of a run, those it was started with."""
     import tomllib
 
+    from ebmkit.config.text import decoded
     from ebmkit.rundir import find_run
 
     named = ctx.params.get("file") or ctx.params.get("name") or _first_argument()
     path = Path(named) if named and Path(named).is_file() else find_run(named).config
-    return tomllib.loads(path.read_text())
+    return tomllib.loads(decoded(path.read_bytes()))
 
 
 def _first_argument() -> str | None:

@@ -14,6 +14,7 @@ import attrs
 from ebmkit.brief import brief
 from ebmkit.config.positions import Position, Repeat, locate, repeats
 from ebmkit.config.problems import Problem, render
+from ebmkit.config.text import decoded
 from ebmkit.errors import ConfigError
 from ebmkit.quoting import quoted, shortened
 
@@ -165,11 +166,11 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     file = str(path)
     try:
         # tomllib wants newlines as written: it refuses a lone carriage return by itself.
-        text = path.read_bytes().decode()
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not a text file in UTF-8: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{file} is {error}") from None
     try:
         data, problems = _parse(file, text)
         document = Document(file, text, data, locate(text), {})

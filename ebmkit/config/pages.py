@@ -18,5 +18,6 @@ def pages() -> Mapping[str, str]:
         '# E103: an unknown key'
     """
     texts = (files("ebmkit.config") / "codes").iterdir()
-    found = {each.name.removesuffix(".md"): each.read_text() for each in texts if each.name.endswith(".md")}
+    pages = (each for each in texts if each.name.endswith(".md"))
+    found = {each.name.removesuffix(".md"): each.read_text(encoding="utf-8") for each in pages}
     return dict(sorted(found.items()))

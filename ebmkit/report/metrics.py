@@ -34,7 +34,7 @@ class MetricsLog:
 
     def append(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """Write one line, complete when this returns; only a crash of the machine may take it."""
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"iteration": iteration, **metrics}) + "\n")
 
 

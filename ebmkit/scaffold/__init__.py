@@ -92,7 +92,7 @@ class _Plugin:
             f"tests/test_{file}.py": "test.py",
         }
         for path, template in templates.items():
-            text = (files("ebmkit.scaffold") / "templates" / f"{template}.txt").read_text()
+            text = (files("ebmkit.scaffold") / "templates" / f"{template}.txt").read_text(encoding="utf-8")
             yield path, Template(text).substitute(values)
         yield f"{module}/py.typed", ""
 
@@ -127,7 +127,7 @@ def write_plugin(name: str, kind: str, parent: Path) -> Path:
         raise ConfigError(f"cannot make {folder}: {error.strerror}") from None
     for path, text in plugin.files():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
+        (folder / path).write_text(text, encoding="utf-8")
     if kind != "source":
         _draw_squares(folder / "squares")
     return folder

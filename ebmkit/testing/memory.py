@@ -18,7 +18,7 @@ def resident_bytes() -> int:
     """Resident memory now; where the system does not tell, the most there ever was."""
     statistics = Path("/proc/self/statm")
     if statistics.exists():
-        return int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(statistics.read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
