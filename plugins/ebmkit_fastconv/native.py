@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from ebmkit_fastconv.library import Library
 from ebmkit_fastconv.winograd import OUT, cook_toom
 
 __all__ = ["Fold", "Layout", "Transforms", "status", "transforms"]
@@ -56,9 +55,7 @@ class Fold(ctypes.Structure):
 class Transforms:
     """The functions of the compiled library."""
 
-    def __init__(self, path: Path) -> None:
-        _share_openmp()
-        library = ctypes.CDLL(str(path))
+    def __init__(self, library: ctypes.CDLL) -> None:
         pointer, integer = ctypes.c_void_p, ctypes.c_int
         self._read, self._write = library.ebmkit_read_tiles, library.ebmkit_write_tiles
         self._spread = library.ebmkit_spread_tiles
@@ -150,15 +147,17 @@ def _compile_once() -> _Attempt:
     if compiler is None:
         return _Attempt(None, f"no C compiler ({wanted} or gcc)")
     try:
-        made = Transforms(_compiled(compiler))
+        _share_openmp()
+        library, kept = _library(compiler).opened()
+        made = Transforms(library)
         if not _is_right(made):
             return _Attempt(None, f"what {compiler} made of them computes something else")
-        return _Attempt(made, compiler)
+        return _Attempt(made, f"{compiler}, {kept}")
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines()
         return _Attempt(None, f"{compiler} failed: {said[0] if said else error}")
-    except (OSError, subprocess.SubprocessError) as error:
-        return _Attempt(None, str(error))
+    except Exception as error:  # noqa: BLE001 - slower is better than not at all, whatever goes wrong
+        return _Attempt(None, str(error) or type(error).__name__)
 
 
 def _is_right(made: Transforms) -> bool:
@@ -182,24 +181,9 @@ def _is_right(made: Transforms) -> bool:
     return True
 
 
-def _compiled(compiler: str) -> Path:
-    """The library, from the cache or compiled into it; written beside and renamed, so never half there."""
-    text = _constants() + resources.files("ebmkit_fastconv").joinpath("transforms.c").read_text()
-    key = hashlib.sha256("\0".join([text, compiler, *_FLAGS, _processor()]).encode()).hexdigest()[:24]
-    folder = _cache_folder()
-    target = folder / f"transforms-{key}.so"
-    if not target.exists():
-        with tempfile.TemporaryDirectory(dir=folder) as work:
-            source, made, linked = (Path(work) / f"transforms.{end}" for end in ("c", "o", "so"))
-            source.write_text(text)
-            for command in (
-                [compiler, *_FLAGS, "-c", str(source), "-o", str(made)],
-                # Without -fopenmp here: the functions of OpenMP are torch's, not a second copy of them.
-                [compiler, "-shared", str(made), "-o", str(linked)],
-            ):
-                subprocess.run(command, check=True, capture_output=True, timeout=120)
-            linked.replace(target)
-    return target
+def _library(compiler: str) -> Library:
+    text = resources.files("ebmkit_fastconv").joinpath("transforms.c").read_text(encoding="utf-8")
+    return Library("transforms", _constants() + text, compiler, _FLAGS)
 
 
 def _constants() -> str:
@@ -214,25 +198,6 @@ def _constants() -> str:
                 f"static const float {name}{size}[{matrix.shape[0]}][{matrix.shape[1]}] = {{{rows}}};\n"
             )
     return "".join(lines)
-
-
-def _processor() -> str:
-    """What ``-march=native`` depends on: a cache that several machines share keeps one file for each kind."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith("flags")), platform.processor())
-
-
-def _cache_folder() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "ebmkit"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = folder.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise OSError(f"{folder} can be written by others")
-    return folder
 
 
 def _share_openmp() -> None:
