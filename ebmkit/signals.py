@@ -1,4 +1,4 @@
-"""Signals that end a run: Ctrl-C, and what batch systems send."""
+"""Signals that end a run: Ctrl-C, what batch systems send, and a closed terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import final
 
 __all__ = ["EXIT_CODES", "EndedBySignal", "StopFlag", "catch_signals"]
 
-EXIT_CODES: Mapping[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 75, signal.SIGUSR1: 75}
+_OF_BATCH_SYSTEMS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGHUP)
+"""What they send before they kill: at the end of a reservation, of processor time, of a connection."""
+
+EXIT_CODES: Mapping[int, int] = {signal.SIGINT: 130, **dict.fromkeys(_OF_BATCH_SYSTEMS, 75)}
 """The exit code of a run that a signal ended, by the signal."""
 
 _SECONDS_OF_AN_ECHO = 0.3
@@ -60,11 +63,18 @@ class StopFlag:
 
 @contextmanager
 def catch_signals() -> Iterator[StopFlag]:
-    """Catch Ctrl-C and the signals of batch systems for the time of a command."""
+    """Catch Ctrl-C and the signals of batch systems for the time of a command.
+
+    Those that are ignored when it starts stay so: ``nohup`` ignores SIGHUP, and a shell ignores Ctrl-C for
+    what it starts in the background.
+    """
     flag = StopFlag()
-    before = {number: signal.signal(number, flag) for number in EXIT_CODES}
+    before = {number: signal.getsignal(number) for number in EXIT_CODES}
+    caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in caught:
+        signal.signal(number, flag)
     try:
         yield flag
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in caught:
+            signal.signal(number, before[number] or signal.SIG_DFL)  # None was not set from Python
