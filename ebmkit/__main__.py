@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 
+from ebmkit.streams import standard_streams
+
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run a command. One that catches no signals ends at Ctrl-C without a word, even while it is imported."""
     try:
-        from ebmkit.cli import main as command
+        with standard_streams():
+            from ebmkit.cli import main as command
 
-        command()
+            command()
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -12,6 +12,7 @@ __all__ = [
     "PluginError",
     "RunDirectoryError",
     "RunDirectoryInUseError",
+    "StreamError",
     "TrainingError",
     "WrongGradientError",
 ]
@@ -55,6 +56,12 @@ class TrainingError(EbmkitError):
 
 class LostProcessError(TrainingError):
     """Another process of the training is gone, or did not come in time."""
+
+
+class StreamError(EbmkitError):
+    """What a command has to say cannot be written where it is told to write it."""
+
+    exit_code = 3
 
 
 class PluginError(EbmkitError):

@@ -64,6 +64,11 @@ class RunFolder:
         return self.path / "rollbacks.jsonl"
 
     @property
+    def output_log(self) -> Path:
+        """A line for each stream that the run could not print to, where there was one."""
+        return self.path / "output.log"
+
+    @property
     def checkpoints(self) -> Path:
         """One folder a checkpoint."""
         return self.path / "checkpoints"
@@ -168,7 +173,7 @@ class RunFolder:
     def _lock(self) -> IO[str]:
         """The locked file, with this process named in it."""
         try:
-            file = (self.path / _LOCK).open("a+")
+            file = (self.path / _LOCK).open("a+", encoding="utf-8", errors="replace")
             self._take(file)
             file.truncate(0)
             file.write(f"{os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")

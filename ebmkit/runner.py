@@ -32,10 +32,21 @@ from ebmkit.guard import Guard, Rollback
 from ebmkit.inspection import Inspector
 from ebmkit.plan import Plan
 from ebmkit.processes import Crew, joined
-from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid, say, say_facts, warn
+from ebmkit.report import (
+    Display,
+    MetricsLog,
+    OutputLog,
+    are_images,
+    open_display,
+    save_grid,
+    say,
+    say_facts,
+    warn,
+)
 from ebmkit.rollback import GuardedTraining
 from ebmkit.rundir import RunFolder
 from ebmkit.signals import EXIT_CODES, StopFlag
+from ebmkit.streams import outliving
 from ebmkit.training import Experiment, Report
 
 __all__ = ["describe", "resume_run", "start_run"]
@@ -62,13 +73,14 @@ def start_run(
         source: another run, whose weights the parts that both have start from.
 
     Returns:
-        the exit code: 0 done, 130 after Ctrl-C, 75 after SIGTERM or SIGUSR1; saved in each case.
+        the exit code: 0 done, 130 after Ctrl-C, 75 after a signal of a batch system; saved in each case.
+        What cannot be printed changes nothing of it: the run folder's ``output.log`` says so.
 
     Raises:
         EbmkitError: what went wrong, with its exit code.
     """
     stop = stop or StopFlag()
-    with joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
+    with outliving() as lost, joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
 
         def prepare() -> _Session:
             if crew.leads:
@@ -85,7 +97,8 @@ def start_run(
                 held.enter_context(folder.locked())
                 _look_for_room(plan, folder, experiment, voice)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
-            session = _Session(plan, folder, training, facts, crew, voice, stop)
+            unheard = OutputLog(folder.output_log, lost)
+            session = _Session(plan, folder, training, facts, crew, voice, stop, unheard)
             if source is not None:
                 training.guard.trusted.append(0)  # going back to the start means to these weights
             if crew.leads:
@@ -121,7 +134,7 @@ def resume_run(
         EbmkitError: no good checkpoint, other data, or what went wrong in training.
     """
     stop = stop or StopFlag()
-    with joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
+    with outliving() as lost, joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
         voice = _voice(crew, console)
 
         def prepare() -> tuple[_Session, int]:
@@ -133,7 +146,8 @@ def resume_run(
             facts = _facts(plan, experiment)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
             start = _restore_newest(plan, training, facts, allowed or Allowed(), voice)
-            return _Session(plan, folder, training, facts, crew, voice, stop), start
+            unheard = OutputLog(folder.output_log, lost)
+            return _Session(plan, folder, training, facts, crew, voice, stop, unheard), start
 
         session, start = crew.agreed(prepare)
         if start >= plan.run.iterations:
@@ -226,8 +240,25 @@ class _Session:
     crew: Crew
     console: Console
     stop: StopFlag
+    unheard: OutputLog
 
     def run(self, *, start: int) -> int:
+        """Train to the end or a signal; the exit code."""
+        done, received = self._iterate(start)
+        if received and done < self.plan.run.iterations:
+            code = EXIT_CODES[received]
+            message = f"saved iteration {done}; continue with: ebmkit resume {self.folder.name}"
+        else:
+            code, message = (
+                0,
+                f"done: {done} iterations; samples, metrics and checkpoints are in {self.folder.path}",
+            )
+        say(self.console, message)
+        self._note_what_is_lost(done)
+        return code
+
+    def _iterate(self, start: int) -> tuple[int, int]:
+        """The iterations that are done at the end, and the signal that came."""
         run, crew = self.plan.run, self.crew
         with self._writing():
             log = MetricsLog(self.folder.metrics, after=start) if crew.leads else None
@@ -258,14 +289,12 @@ class _Session:
             except Stopped:
                 received = self.stop.received or 0
                 self.save(done)
-        if received and done < run.iterations:
-            say(self.console, f"saved iteration {done}; continue with: ebmkit resume {self.folder.name}")
-            return EXIT_CODES[received]
-        say(
-            self.console,
-            f"done: {done} iterations; samples, metrics and checkpoints are in {self.folder.path}",
-        )
-        return 0
+        return done, received
+
+    def _note_what_is_lost(self, iteration: int) -> None:
+        """One process writes the run folder."""
+        if self.crew.leads:
+            self.unheard.note(iteration)
 
     def _announce(self, start: int) -> None:
         run = self.plan.run
@@ -327,6 +356,7 @@ class _Session:
             self._draw(report)
         if saves:
             self.save(iteration)
+        self._note_what_is_lost(iteration)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -48,7 +48,7 @@ app.add_typer(plugins, name="plugins")
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"ebmkit {__version__}")
+        print(f"ebmkit {__version__}")
         raise typer.Exit
 
 

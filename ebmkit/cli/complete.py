@@ -58,4 +58,4 @@ def complete(
     with writing(target.parent):
         completed = complete(energy, start.expand(count, *shape), known, chain=chain, rng=rng)
         save_grid(target, torch.cat([picture[None], start[None], completed]), limit=count + 2)
-    typer.echo(f"{target}: the picture, what was shown of it, {count} completions")
+    print(f"{target}: the picture, what was shown of it, {count} completions")

@@ -128,7 +128,7 @@ def _print_json(found: Diagnosis) -> None:
             return [plain(each) for each in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    typer.echo(json.dumps(plain(attrs.asdict(found)), indent=1))
+    print(json.dumps(plain(attrs.asdict(found)), indent=1))
 
 
 def _show(found: Diagnosis, heading: str) -> None:
@@ -141,7 +141,7 @@ def _show(found: Diagnosis, heading: str) -> None:
     console = Console()
     thinned = f", every {found.thin} steps one" if found.thin > 1 else ""
     console.print(heading, highlight=False, markup=False)
-    typer.echo(f"{found.chains} chains of {found.draws} draws{thinned}, after {found.warmup} steps\n")
+    print(f"{found.chains} chains of {found.draws} draws{thinned}, after {found.warmup} steps\n")
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for column in ("mean", "sd", "R-hat", "ESS bulk", "ESS tail"):

@@ -42,10 +42,10 @@ def doctor(
     with redirect_stdout(sys.stderr):  # plugins may print when they are imported
         findings = _examine()
     if json:
-        typer.echo(encoder.dumps([finding._asdict() for finding in findings], indent=1))
+        print(encoder.dumps([finding._asdict() for finding in findings], indent=1))
     else:
         for finding in findings:
-            typer.echo(f"{'ok ' if finding.healthy else '!! '} {finding.what:<12} {finding.detail}")
+            print(f"{'ok ' if finding.healthy else '!! '} {finding.what:<12} {finding.detail}")
     raise typer.Exit(0 if all(finding.healthy for finding in findings) else PluginError.exit_code)
 
 

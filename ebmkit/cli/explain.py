@@ -28,11 +28,11 @@ def explain(
     from ebmkit.config.pages import pages
 
     if code is not None:
-        typer.echo(_page(code))
+        print(_page(code))
         return
     for page in pages().values():
-        typer.echo(page.partition("\n")[0].removeprefix("# "))
-    typer.echo("\nebmkit explain CODE shows one of them with an example.")
+        print(page.partition("\n")[0].removeprefix("# "))
+    print("\nebmkit explain CODE shows one of them with an example.")
 
 
 def _page(code: str) -> str:

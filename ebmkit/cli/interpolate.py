@@ -53,4 +53,4 @@ def interpolate(
         for path, latents in paths.items():
             images = generator(latents)
             save_grid(target / f"{path}.png", images, limit=len(images), columns=points)
-            typer.echo(str(target / f"{path}.png"))
+            print(str(target / f"{path}.png"))

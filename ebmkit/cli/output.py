@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
+
+from ebmkit.streams import writer
 
 __all__ = ["Json", "answering", "writing"]
 
@@ -20,19 +22,23 @@ Json = Annotated[
 
 
 @contextmanager
-def answering(as_json: bool) -> Iterator[dict[str, Any]]:
+def answering(as_json: bool, *, vital: bool = True) -> Iterator[dict[str, Any]]:
     """Collect an answer and print it at the end; without ``as_json`` it goes nowhere.
 
     An error becomes the object's ``errors``, each with code, message, path, line, column and suggestion
     where it has them, and its exit code the command's. Everything that is printed meanwhile, by Python or
     below it, goes to stderr.
+
+    Args:
+        as_json: whether to print it.
+        vital: whether a command whose answer cannot be written has failed.
     """
     answer: dict[str, Any] = {}
     if not as_json:
         yield answer
         return
     code = 0
-    with _stdout_kept_free() as stdout:
+    with _stdout_kept_free(vital=vital) as stdout:
         from ebmkit.errors import EbmkitError
 
         try:
@@ -75,21 +81,21 @@ def _errors(error: Exception) -> list[dict[str, object]]:
 
 
 @contextmanager
-def _stdout_kept_free() -> Iterator[Any]:
+def _stdout_kept_free(*, vital: bool) -> Iterator[TextIO]:
     """Stdout as it was, while everything else that writes to it reaches stderr."""
     stdout = sys.stdout
     stdout.flush()
     try:
-        descriptor = stdout.fileno()
+        descriptor, elsewhere = stdout.fileno(), sys.stderr.fileno()
     except OSError:  # replaced by something that is no file, as in a test
         with redirect_stdout(sys.stderr):
             yield stdout
         return
     kept = os.dup(descriptor)
-    with os.fdopen(kept, "w") as free, redirect_stdout(sys.stderr):
-        os.dup2(sys.stderr.fileno(), descriptor)
-        try:
+    try:
+        with redirect_stdout(sys.stderr), writer(os.dup(kept), "stdout", vital=vital) as free:
+            os.dup2(elsewhere, descriptor)
             yield free
-        finally:
-            free.flush()
-            os.dup2(kept, descriptor)
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)

@@ -103,16 +103,16 @@ def show(
     kind, name = split_component(component)
     found = Registry.discover().find(kind, name)
     signature = found.signature
-    typer.echo(_heading(found))
-    typer.echo("\n" + _description(found) + "\n")
+    print(_heading(found))
+    print("\n" + _description(found) + "\n")
     if signature.parts:
         slots = ", ".join(
             slot.name if slot.required else f"{slot.name} (optional)" for slot in signature.parts
         )
-        typer.echo(f"parts: {slots}\n")
-    typer.echo("parameters:" if signature.parameters else "no parameters")
+        print(f"parts: {slots}\n")
+    print("parameters:" if signature.parameters else "no parameters")
     for parameter in signature.parameters:
-        typer.echo(_parameter_lines(parameter))
+        print(_parameter_lines(parameter))
 
 
 def _heading(component: Component) -> str:

@@ -67,7 +67,7 @@ def check_plugin(
             progress=lambda result: status.update(f"{result.check} {result.outcome}"),
         )
     if json:
-        typer.echo(encoder.dumps(_record(component, report), indent=1))
+        print(encoder.dumps(_record(component, report), indent=1))
     else:
         _show(component, report)
     raise typer.Exit(0 if report.passed else PluginError.exit_code)

@@ -71,8 +71,8 @@ def recover(
             save_grid(target / f"squares-{size}.png", rows, limit=len(rows), columns=len(pictures))
         (target / "scores.json").write_text(json.dumps([attrs.asdict(score) for score in scores], indent=1))
     _show(scores, sizes)
-    typer.echo(f"columns of the pictures: original, hidden, {', '.join(methods)}")
-    typer.echo(f"scores and pictures are in {target}")
+    print(f"columns of the pictures: original, hidden, {', '.join(methods)}")
+    print(f"scores and pictures are in {target}")
 
 
 def _sizes(text: str, *, side: int) -> list[int]:

@@ -28,7 +28,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Train what a run file describes, in a new run folder."""
-    with answering(as_json=json) as answer, catch_signals() as stop:
+    with answering(as_json=json, vital=False) as answer, catch_signals() as stop:
         answer |= {"file": str(file), "errors": []}
         raise typer.Exit(_run(file, set_ or [], init_from, stop, answer))
 

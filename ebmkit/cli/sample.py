@@ -39,5 +39,5 @@ def sample(
         if not crew.leads:
             return
         for path in write_samples(target, samples):
-            typer.echo(str(path))
-    typer.echo(f"{count} samples of {folder.name} after iteration {iteration}")
+            print(str(path))
+    print(f"{count} samples of {folder.name} after iteration {iteration}")

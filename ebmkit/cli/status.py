@@ -27,7 +27,7 @@ def status(name: RunName = None) -> None:
     """
     from rich.console import Console
 
-    from ebmkit.report.console import say
+    from ebmkit.report.console import say, warn
     from ebmkit.report.metrics import read_metrics
     from ebmkit.rundir import find_run
 
@@ -35,6 +35,9 @@ def status(name: RunName = None) -> None:
     console = Console()
     lines = read_metrics(folder.metrics)
     say(console, _progress(folder, max((int(line["iteration"]) for line in lines), default=0)))
+    if folder.output_log.exists():
+        for line in folder.output_log.read_text(encoding="utf-8", errors="replace").splitlines()[-2:]:
+            warn(console, f"  {line}")
     if lines:
         _show(console, lines)
 

@@ -2,6 +2,17 @@
 
 from ebmkit.report.console import Display, open_display, say, say_facts, warn
 from ebmkit.report.grids import are_images, save_grid
+from ebmkit.report.losses import OutputLog
 from ebmkit.report.metrics import MetricsLog
 
-__all__ = ["Display", "MetricsLog", "are_images", "open_display", "save_grid", "say", "say_facts", "warn"]
+__all__ = [
+    "Display",
+    "MetricsLog",
+    "OutputLog",
+    "are_images",
+    "open_display",
+    "save_grid",
+    "say",
+    "say_facts",
+    "warn",
+]
