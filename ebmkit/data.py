@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import Batch, Rng, world
+from ebmkit.parameters import Checked
 from ebmkit.readahead import ReadAhead
 
 __all__ = ["Batches", "Source"]
 
 
-class Source(ABC):
+class Source(Checked, ABC):
     """A finite set of training examples, found by their position.
 
     The order must be the same every time the same data are opened, because a resumed run

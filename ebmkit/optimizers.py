@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, final
 
 import attrs
 
-from ebmkit.parameters import Ge, Gt, Lt, check_ranges
+from ebmkit.parameters import Checked, Ge, Gt, Lt
 from ebmkit.rates import DECAYS, Decay
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Memory = Annotated[float, Ge(0), Lt(1)]
 
 
 @attrs.frozen(kw_only=True)
-class OptimizerSettings(ABC):
+class OptimizerSettings(Checked, ABC):
     """Settings of an optimizer, apart from what it optimizes.
 
     Args:
@@ -39,10 +39,6 @@ class OptimizerSettings(ABC):
     lr_decay: Decay = "constant"
     lr_span: Annotated[float, Gt(0)] = 1000.0
     gradient_cap: Annotated[float, Ge(0)] = 0.0
-
-    def __attrs_post_init__(self) -> None:
-        """Refuse values outside the annotated ranges."""
-        check_ranges(self)
 
     def rate(self, iteration: int) -> float:
         """The learning rate of this iteration: a pure function, so nothing of it is saved.

@@ -137,14 +137,19 @@ def _convert(value: Any, hint: Any) -> Any:
 
 def _scalar(value: Any, hint: Any) -> Any:
     if hint is float and type(value) is int:
-        return float(value)
+        return _as_float(value)
     # bool is a subclass of int in Python, but true is no number in a run file.
     if type(value) is not hint:
         wanted = _NAMES.get(hint, describe(hint))
         raise ConversionError(f"must be {wanted}, got {_what(value)}")
-    if hint is float and math.isnan(value):
-        raise OutOfRangeError("must be a number, got nan")
     return value
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # more than 308 digits
+        return math.inf if value > 0 else -math.inf
 
 
 def _what(value: Any) -> str:

@@ -135,6 +135,8 @@ class Reader:
         return near
 
     def _value(self, key: Key, value: Any, parameter: Parameter) -> Any:
+        if isinstance(value, float) and value == parameter.default:
+            return value  # infinity, too, where a part takes it for granted
         name, helps = parameter.name, _lines_of(parameter)
         try:
             converted = convert(value, parameter.hint)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from ebmkit.parameters import Ge, Gt, Le
+from ebmkit.parameters import Ge, Gt, Le, OrInfinite
 
 __all__ = ["ChainKeys", "DataKeys", "GuardTable", "RunTable", "WeightKeys"]
 
@@ -42,7 +42,7 @@ class RunTable:
     samples_every: Annotated[int, Ge(1)] = 50
     checkpoint_every: Annotated[int, Ge(1)] = 100
     keep: Annotated[int, Ge(1)] = 2
-    rank_timeout: Annotated[float, Gt(0)] = 600.0
+    rank_timeout: Annotated[float, Gt(0), Le(1e9)] = 600.0
 
 
 @attrs.frozen(kw_only=True)
@@ -109,6 +109,6 @@ class GuardTable:
     healthy_after: Annotated[int, Ge(0)] = 20
     step_factor: Annotated[float, Gt(0), Le(1)] = 1.0
     rate_factor: Annotated[float, Gt(0), Le(1)] = 1.0
-    energy_limit: Annotated[float, Gt(1)] = 100.0
-    roughness_limit: Annotated[float, Gt(1)] = 6.0
+    energy_limit: Annotated[float, Gt(1), OrInfinite()] = 100.0
+    roughness_limit: Annotated[float, Gt(1), OrInfinite()] = 6.0
     saturation_limit: Annotated[float, Gt(0), Le(1)] = 0.5

@@ -34,7 +34,7 @@ from ebmkit.core.stopping import check_stop
 from ebmkit.core.verification import Verification, verifying
 from ebmkit.core.watched import Derived
 from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
-from ebmkit.parameters import Exists, Ge, Gt, Le, Lt, MinLen
+from ebmkit.parameters import Exists, Ge, Gt, Le, Lt, MinLen, OrInfinite
 
 __all__ = [
     "Batch",
@@ -57,6 +57,7 @@ __all__ = [
     "Mixture",
     "Negated",
     "Offer",
+    "OrInfinite",
     "Position",
     "Posterior",
     "Precision",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from torch import Tensor, nn
 
+from ebmkit.parameters import Checked
+
 if TYPE_CHECKING:
     from ebmkit.core.autograd import Gradient
 
@@ -17,7 +19,7 @@ EnergyFn: TypeAlias = Callable[[Tensor], Tensor]
 """Any callable ``(B, *S) -> (B,)`` in nats: an ``Energy``, a posterior, a lambda."""
 
 
-class Energy(nn.Module, ABC):
+class Energy(Checked, nn.Module, ABC):
     r"""An energy-based model $p(x) = \exp(-E(x)) / Z$.
 
     ``forward`` maps ``(B, *S) -> (B,)``: nats, one number an example, rows independent of

@@ -12,11 +12,12 @@ from ebmkit.core.energy import Energy
 from ebmkit.core.losses import squared_error
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows
+from ebmkit.parameters import Checked
 
 __all__ = ["LatentGenerator", "Posterior"]
 
 
-class LatentGenerator(nn.Module, ABC):
+class LatentGenerator(Checked, nn.Module, ABC):
     r"""Non-linear factor analysis: $z \sim N(0, I)$, $x = g(z) + \sigma \epsilon$.
 
     Attributes:

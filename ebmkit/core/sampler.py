@@ -11,7 +11,7 @@ from torch import Tensor
 from ebmkit.brief import brief
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.rng import Rng
-from ebmkit.parameters import check_ranges
+from ebmkit.parameters import Checked
 
 __all__ = ["Info", "Position", "Sampler", "State"]
 
@@ -36,7 +36,7 @@ class Position(NamedTuple):
         return brief(self)
 
 
-class Sampler(ABC):
+class Sampler(Checked, ABC):
     """A Markov kernel for a batch of chains, written as ``init`` and ``step``.
 
     A sampler holds hyper-parameters and nothing else: the energy comes as an argument, so one
@@ -54,10 +54,6 @@ class Sampler(ABC):
     """
 
     __attrs_attrs__: ClassVar[Any]
-
-    def __attrs_post_init__(self) -> None:
-        """Refuse values outside the annotated ranges, in Python as in a run file."""
-        check_ranges(self)
 
     def init(self, energy: EnergyFn, x: Tensor) -> State:
         """The state at the start of a chain at ``x``; override it to cache an energy or a gradient.

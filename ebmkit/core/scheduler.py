@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ebmkit.brief import brief
 from ebmkit.core.rng import Rng
+from ebmkit.parameters import Checked
 
 __all__ = ["Batch", "CooperativeScheduler", "Examples", "Proposal", "Update", "Updates"]
 
@@ -80,7 +81,7 @@ class Proposal(NamedTuple):
 Updates: TypeAlias = Generator[Update, None, Examples]
 
 
-class CooperativeScheduler(nn.Module, ABC):
+class CooperativeScheduler(Checked, nn.Module, ABC):
     """The algorithm box: which samples are drawn, and which part learns from which.
 
     The parts and every persistent chain are children and buffers, so ``state_dict()`` is the

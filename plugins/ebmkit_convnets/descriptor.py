@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, final
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import Energy, Ge, Gt, MinLen
+from ebmkit.core import Energy, Ge, Gt, MinLen, OrInfinite
 from ebmkit_convnets.layers import convolutions, image_shape, scale_gradients_by_area
 from ebmkit_convnets.weights import initialise_weights
 
@@ -72,7 +72,7 @@ class ConvDescriptor(Energy):
         head: Literal["linear", "sum"] = "linear",
         outputs: Positive = 100,
         leak: Annotated[float, Ge(0)] = 0.2,
-        reference_std: Annotated[float, Gt(0)] = 0.016,
+        reference_std: Annotated[float, Gt(0), OrInfinite()] = 0.016,
         weight_std: Annotated[float, Ge(0)] = 0.01,
         area_scaling: bool = False,
     ) -> None:
