@@ -9,12 +9,12 @@ import attrs
 
 from ebmkit.errors import ConfigError
 from ebmkit.quoting import quoted
+from ebmkit.requirements import DISTRIBUTION
 from ebmkit.spelling import did_you_mean
 
 __all__ = ["VARIABLE", "Selection", "switch_off"]
 
 VARIABLE = "EBMKIT_PLUGINS"
-_OWN = "ebmkit-torch"
 _NOT = "no:"
 
 
@@ -51,7 +51,7 @@ class Selection:
         """
         names = {plugin, distribution, f"{distribution}:{plugin}"}
         return not names & self.without and (
-            self.only is None or distribution == _OWN or bool(names & self.only)
+            self.only is None or distribution == DISTRIBUTION or bool(names & self.only)
         )
 
     def refuse_unknown(self, installed: Sequence[tuple[str, str]]) -> None:

@@ -28,6 +28,7 @@ from ebmkit.errors import (
     LostProcessError,
     PluginError,
     RunDirectoryError,
+    TrainingError,
 )
 
 __all__ = ["app", "main"]
@@ -83,7 +84,16 @@ def main() -> None:
             if (rank := os.environ.get("RANK", "0")) != "0" and not isinstance(error, LostProcessError):
                 message = f"rank {rank}: {message}"
             print(message if message.startswith("error") else f"error: {message}", file=sys.stderr)
+            _mention_old_versions(error)
         sys.exit(error.exit_code)
+
+
+def _mention_old_versions(error: EbmkitError) -> None:
+    """What a part or a training fails of may be a dependency of before ebmkit's time."""
+    from ebmkit.requirements import too_old
+
+    for line in too_old() if isinstance(error, PluginError | TrainingError) else ():
+        print(f"note: {line}", file=sys.stderr)
 
 
 def _told_by_a_neighbour(error: EbmkitError) -> bool:

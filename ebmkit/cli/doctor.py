@@ -73,6 +73,7 @@ def _examine() -> list[Finding]:
         Finding("disk", f"{free / 1e9:.1f} GB free here", free > _LOW_DISK),
         _runs(),
         Finding("extras", ", ".join(extras) or "none"),
+        *_versions(),
         *map(_fast_gradient, installed_preparers()),
         *_plugins(Registry.discover()),
     ]
@@ -112,6 +113,14 @@ def _runs() -> Finding:
     writable = os.access(folder, os.W_OK)
     hint = "can be written" if writable else "cannot be written: --set run.output=FOLDER"
     return Finding("runs", f"{(Path.cwd() / RUNS)} {hint}", writable)
+
+
+def _versions() -> list[Finding]:
+    """What is older than ebmkit needs."""
+    from ebmkit.requirements import too_old
+
+    old = too_old(_EXTRAS)
+    return [Finding("versions", line, healthy=False) for line in old] or [Finding("versions", "new enough")]
 
 
 def _fast_gradient(installed: InstalledPreparer) -> Finding:

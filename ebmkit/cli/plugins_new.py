@@ -25,11 +25,12 @@ def new_plugin(
     """
     from ebmkit.errors import ConfigError
     from ebmkit.registry import Registry
-    from ebmkit.scaffold import write_plugin
+    from ebmkit.scaffold import refuse_taken, write_plugin
 
     offered = [each for each in Registry.discover().components(kind) if each.name == name]
     if offered:
         raise ConfigError(f"{offered[0].owner} has this name already: choose another")
+    refuse_taken(name, kind)
     written = write_plugin(name, kind, folder)
     part = written.name.removeprefix("ebmkit-")
     module = written.name.replace("-", "_")

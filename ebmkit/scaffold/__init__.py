@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from itertools import chain, count
 from pathlib import Path
 from string import Template
 
@@ -14,8 +15,9 @@ import attrs
 from ebmkit.errors import ConfigError
 from ebmkit.plugin import API_VERSION
 from ebmkit.quoting import quoted
+from ebmkit.scaffold.names import bound_twice, taken
 
-__all__ = ["TABLES", "write_plugin"]
+__all__ = ["TABLES", "refuse_taken", "write_plugin"]
 
 TABLES: Mapping[str, str] = {
     "sampler": "revision",
@@ -54,13 +56,25 @@ class _Plugin:
     def distribution(self) -> str:
         return f"ebmkit-{self.name}"
 
+    @property
+    def module(self) -> str:
+        return f"ebmkit_{self.name.replace('-', '_')}"
+
+    def clash(self) -> str:
+        """Which name in its code would mean two things, or nothing."""
+        texts = (text for path, text in self.files() if path.endswith(".py"))
+        clashes = (bound_twice(text) for text in texts)
+        return next(
+            (f"the code of {self.distribution} would have two {each}" for each in clashes if each), ""
+        )
+
     def values(self) -> dict[str, str]:
         snake = self.name.replace("-", "_")
         return {
             "kind": self.kind,
             "name": self.name,
             "distribution": self.distribution,
-            "module": f"ebmkit_{snake}",
+            "module": self.module,
             "file": snake,
             "class_name": "".join(part.capitalize() for part in self.name.split("-")),
             "suite": f"{self.kind.capitalize()}Checks",
@@ -97,6 +111,17 @@ class _Plugin:
         yield f"{module}/py.typed", ""
 
 
+def refuse_taken(name: str, kind: str) -> None:
+    """Refuse a name whose distribution or module somebody here has already.
+
+    Raises:
+        ConfigError: installing it would remove or hide something; or the name is no name.
+    """
+    plugin = _named(name, kind)
+    if fault := taken(plugin.distribution, plugin.module):
+        raise ConfigError(f"{fault}: choose another name, such as {_free_name(plugin)}")
+
+
 def write_plugin(name: str, kind: str, parent: Path) -> Path:
     """Write the distribution ``ebmkit-NAME`` with one part of a kind into a new folder.
 
@@ -111,13 +136,7 @@ def write_plugin(name: str, kind: str, parent: Path) -> Path:
     Raises:
         ConfigError: the name is no name, or the folder exists; nothing was written.
     """
-    name = name.removeprefix("ebmkit-")
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise ConfigError(
-            f"{quoted(name)} is no name for a part: use lower-case letters, digits and single hyphens, "
-            "beginning with a letter, such as my-sampler"
-        )
-    plugin = _Plugin(kind, name)
+    plugin = _named(name, kind)
     folder = parent / plugin.distribution
     try:
         folder.mkdir(parents=True)
@@ -131,6 +150,31 @@ def write_plugin(name: str, kind: str, parent: Path) -> Path:
     if kind != "source":
         _draw_squares(folder / "squares")
     return folder
+
+
+def _named(name: str, kind: str) -> _Plugin:
+    """The plugin of this name.
+
+    Raises:
+        ConfigError: it is none, or its own code could not have it.
+    """
+    name = name.removeprefix("ebmkit-")
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ConfigError(
+            f"{quoted(name)} is no name for a part: use lower-case letters, digits and single hyphens, "
+            "beginning with a letter, such as my-sampler"
+        )
+    plugin = _Plugin(kind, name)
+    if fault := plugin.clash():
+        raise ConfigError(f"{fault}: choose another name, such as {_free_name(plugin)}")
+    return plugin
+
+
+def _free_name(plugin: _Plugin) -> str:
+    """A name like it that is nobody's."""
+    names = chain([f"my-{plugin.name}"], (f"my-{plugin.name}-{number}" for number in count(2)))
+    others = (_Plugin(plugin.kind, name) for name in names)
+    return next(each.name for each in others if not taken(each.distribution, each.module))
 
 
 def _draw_squares(folder: Path) -> None:
