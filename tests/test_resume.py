@@ -196,7 +196,9 @@ def test_a_signal_saves_says_how_to_go_on_and_loses_no_bit(
 ) -> None:
     file = run_file("coopnets")
     command = [sys.executable, "-m", "ebmkit", "run", str(file), "--set", "run.iterations=100000"]
+    before = signal.signal(number, lambda *_: None)  # a shell ignores Ctrl-C for jobs that it puts aside
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=ONE_THREAD)
+    signal.signal(number, before)
     wait_for(tmp_path / "runs/coopnets/samples/revised-0000003.png")
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
