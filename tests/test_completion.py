@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Ebmkit
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(sys.executable).with_name("ebmkit")
 FACES = "examples/coopnets_faces.toml"
@@ -58,3 +60,15 @@ def test_runs_and_the_keys_of_a_run_are_offered(tmp_path: Path) -> None:
     (run / "config.toml").write_bytes((ROOT / FACES).read_bytes())
     assert complete("ebmkit resume fa", cwd=tmp_path) == ["faces-3"]
     assert complete("ebmkit resume faces-3 --set run.iter", cwd=tmp_path) == ["run.iterations="]
+
+
+def test_a_home_that_cannot_be_written_is_one_message(
+    ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/proc")
+    outcome = ebmkit("--install-completion", "bash")
+    assert outcome.code == 2
+    assert outcome.err == (
+        "error: cannot install the completion: [Errno 2] No such file or directory: '/proc/.bashrc'; "
+        "--show-completion prints it\n"
+    )

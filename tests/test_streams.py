@@ -70,6 +70,7 @@ def test_no_command_fails_for_want_of_letters(
         ("sample", "coopnets", "--count", "1"),
         ("check", file, "--set", "revision.δ=1"),
         ("check", os.fsdecode(b"caf\xe9.toml")),
+        ("run", file, "--set", os.fsdecode(b"data.path=caf\xe9")),
     ]
     words = [sys.executable, "-c", _COMMANDS, json.dumps(commands)]
     done = subprocess.run(
@@ -77,11 +78,12 @@ def test_no_command_fails_for_want_of_letters(
     )
     out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)
     assert done.returncode == 0, err
-    assert json.loads((tmp_path / "codes.json").read_text()) == [0] * 10 + [2, 2]
+    assert json.loads((tmp_path / "codes.json").read_text()) == [0] * 10 + [2, 2, 2]
     assert "Traceback" not in err
     assert "delta of the first step, in the units of x" in out  # δ in the docstring
     assert "unknown key '" in err
     assert r"cannot read caf\xe9.toml" in err.replace("\\\\", "\\")
+    assert "'path' must be text in UTF-8, as a run file is, got 'caf" in err
     (gap,) = [line.split() for line in out.splitlines() if line.startswith("energy_gap ")]
     assert len(gap[-1]) == 7
     assert set(gap[-1]) <= set("12345678")

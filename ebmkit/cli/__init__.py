@@ -86,6 +86,17 @@ def main() -> None:
             print(message if message.startswith("error") else f"error: {message}", file=sys.stderr)
             _mention_old_versions(error)
         sys.exit(error.exit_code)
+    except (OSError, RuntimeError) as error:
+        if not (said := _completing(error)):
+            raise
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(ConfigError.exit_code)
+
+
+def _completing(error: Exception) -> str:
+    """What kept typer from writing the completion of a shell, where that was asked for; or nothing."""
+    asked = "--install-completion" in sys.argv[1:2]
+    return f"cannot install the completion: {error}; --show-completion prints it" if asked else ""
 
 
 def _mention_old_versions(error: EbmkitError) -> None:

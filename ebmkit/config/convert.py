@@ -142,7 +142,18 @@ def _scalar(value: Any, hint: Any) -> Any:
     if type(value) is not hint:
         wanted = _NAMES.get(hint, describe(hint))
         raise ConversionError(f"must be {wanted}, got {_what(value)}")
+    if hint is str and not _is_text(value):
+        raise OutOfRangeError(f"must be text in UTF-8, as a run file is, got {quoted(value)}")
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether a run file can hold a string: a path of the command line may have bytes that are no text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _as_float(value: int) -> float:
