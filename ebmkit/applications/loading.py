@@ -13,6 +13,7 @@ from ebmkit.build import open_source
 from ebmkit.config import read_document
 from ebmkit.core import Chain, Sampler
 from ebmkit.errors import ConfigError, DataError
+from ebmkit.pictures import load_picture
 from ebmkit.plan import make_plan
 from ebmkit.registry import Registry
 from ebmkit.report import are_images
@@ -67,16 +68,16 @@ def refuse_other_than_images(folder: RunFolder, shape: tuple[int, ...]) -> None:
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> Tensor:
-    """One picture in the form a run was trained on, ``(C, H, W)`` in [-1, 1]: centre square, LANCZOS.
+    """One picture in the form a run was trained on, ``(C, H, W)`` in [-1, 1]: its centre square, upright.
 
     Raises:
         DataError: missing, or no image.
     """
     try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGB" if shape[0] > 1 else "L")
-    except (OSError, ValueError, SyntaxError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        with path.open("rb") as stream:
+            picture = load_picture(stream, str(path), color=shape[0] > 1)
+    except (OSError, ValueError) as error:  # a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"cannot read the image {path}: {reason}") from None
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2

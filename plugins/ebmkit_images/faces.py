@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, final
+from typing import Any, Literal, final
 
-from ebmkit.core import Ge
 from ebmkit.errors import DataError
-from ebmkit_images.decode import Pixels, decode
+from ebmkit_images.decode import Form, Pixels, Side, decode
 from ebmkit_images.packages import package_folder
 from ebmkit_images.source import ImageSource, PixelRange, stack
 
@@ -43,7 +42,7 @@ class Faces(ImageSource):
         self,
         *,
         part: Literal["train", "held-out", "all"] = "train",
-        size: Annotated[int, Ge(1)] = 64,
+        size: Side = 64,
         mirror: bool = False,
         pixel_range: PixelRange = "fixed",
     ) -> None:
@@ -56,11 +55,12 @@ class Faces(ImageSource):
 
 
 def _read(part: str, size: int) -> Iterator[Pixels]:
+    form = Form(size, color=False, crop=_CROP)
     for path in _photographs(_folder()):
         person = int(path.parent.name[1:])
         if part == "all" or (person in _HELD_OUT) == (part == "held-out"):
             with path.open("rb") as stream:
-                yield decode(stream, str(path), size=size, color=False, crop=_CROP)
+                yield decode(stream, str(path), form)
 
 
 def _folder() -> Path:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from ebmkit.core import Exists, Ge, Le
-from ebmkit_images.decode import MOST_PIXELS
+from ebmkit.pictures import MOST_PIXELS
+from ebmkit_images.decode import Form, Side
 from ebmkit_images.places import Archive, Choice, Directory, Place
 from ebmkit_images.samples import write_archive, write_folder
 from ebmkit_images.source import ImageSource, PixelRange
-from ebmkit_images.streamed import DecodedFiles, Form, identity, in_memory_or_streamed, leave_out_bad
+from ebmkit_images.streamed import DecodedFiles, identity, in_memory_or_streamed, leave_out_bad
 
 if TYPE_CHECKING:
     from ebmkit.testing import SourceClaims
@@ -47,10 +48,12 @@ class _Files(ImageSource):
 class Folder(_Files):
     """Every image file under a folder, in the order of the names.
 
-    Files whose suffix Pillow does not know are no part of the data; a file that has an image's
-    suffix and is none stops the run with its path. A set that fits into ``cache`` is decoded at the
-    start; a larger one is streamed: each image is decoded when its batch is due, ahead of the
-    training and in ``workers`` threads, and memory holds the names alone.
+    An image has the suffix of one of these formats: JPEG, PNG, GIF, WebP, TIFF, BMP, AVIF, JPEG 2000, PPM,
+    QOI, SGI, Sun, PCX, TGA. Other files are no part of the data; one that has such a suffix and is no image
+    stops the run with its path.
+
+    A set that fits into ``cache`` is decoded at the start; a larger one is streamed: each image is decoded
+    when its batch is due, ahead of the training and in ``workers`` threads, and memory holds the names alone.
 
     Args:
         path: the folder, searched with its sub-folders.
@@ -75,7 +78,7 @@ class Folder(_Files):
         self,
         *,
         path: Annotated[str, Exists()],
-        size: Annotated[int, Ge(1)] = 64,
+        size: Side = 64,
         color: bool = True,
         crop: Count = 0,
         pattern: str = "*",
@@ -88,7 +91,7 @@ class Folder(_Files):
         max_pixels: Annotated[int, Ge(1), Le(MOST_PIXELS)] = MOST_PIXELS,
     ) -> None:
         place = Directory(path, Choice(pattern, skip, limit))
-        form = Form(size, color, crop, max_pixels)
+        form = Form(size, color, crop, max_pixels, stretch=pixel_range == "image")
         super().__init__(place, form, mirror=mirror, pixel_range=pixel_range, cache=cache, on_bad=on_bad)
 
     @staticmethod
@@ -103,7 +106,8 @@ class Folder(_Files):
 class Zip(_Files):
     """Every image in a zip archive, in the order of the names; nothing is unpacked to disk.
 
-    A set that fits into ``cache`` is decoded at the start; a larger one is streamed, as from a folder.
+    What counts as an image is the same as in a folder. A set that fits into ``cache`` is decoded at the
+    start; a larger one is streamed.
 
     Args:
         path: the archive.
@@ -128,7 +132,7 @@ class Zip(_Files):
         self,
         *,
         path: Annotated[str, Exists()],
-        size: Annotated[int, Ge(1)] = 64,
+        size: Side = 64,
         color: bool = True,
         crop: Count = 0,
         pattern: str = "*",
@@ -141,7 +145,7 @@ class Zip(_Files):
         max_pixels: Annotated[int, Ge(1), Le(MOST_PIXELS)] = MOST_PIXELS,
     ) -> None:
         place = Archive(path, Choice(pattern, skip, limit))
-        form = Form(size, color, crop, max_pixels)
+        form = Form(size, color, crop, max_pixels, stretch=pixel_range == "image")
         super().__init__(place, form, mirror=mirror, pixel_range=pixel_range, cache=cache, on_bad=on_bad)
 
     @staticmethod

@@ -16,8 +16,8 @@ import attrs
 import numpy as np
 
 from ebmkit.errors import DataError
+from ebmkit.pictures import is_picture_name, printable
 from ebmkit.quoting import quoted
-from ebmkit_images.decode import is_image_name, printable
 from ebmkit_images.names import Names
 
 __all__ = ["Archive", "Choice", "Directory", "Place"]
@@ -164,7 +164,7 @@ def _walk(root: str) -> Iterator[tuple[str, int]]:
         for entry in found:
             if entry.is_dir(follow_symlinks=False):
                 folders.append(f"{folder}{entry.name}/")
-            elif is_image_name(entry.name) and (size := _size_of_file(entry)) is not None:
+            elif is_picture_name(entry.name) and (size := _size_of_file(entry)) is not None:
                 yield folder + entry.name, size
 
 
@@ -193,7 +193,7 @@ class Archive(Place):
     def __init__(self, path: str, choice: Choice) -> None:
         self.path = path
         self._zip = _open_zip(path)
-        members = [each for each in self._zip.infolist() if is_image_name(each.filename)]
+        members = [each for each in self._zip.infolist() if is_picture_name(each.filename)]
         members.sort(key=lambda each: each.filename)
         names = [each.filename for each in members]
         chosen = choice.of(names, path)

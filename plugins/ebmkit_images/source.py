@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ebmkit.data import Source
+from ebmkit.errors import DataError
 from ebmkit_images.decode import Pixels
 
 __all__ = ["ImageSource", "PixelRange", "PixelStore", "stack"]
@@ -59,9 +60,17 @@ class ImageSource(Source):
         return self.pixels.shape[0] * (1 + self.mirror)
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        """The images at these positions, ``(n,) -> (n, C, H, W)`` float32 in [-1, 1]."""
+        """The images at these positions, ``(n,) -> (n, C, H, W)`` float32 in [-1, 1].
+
+        Raises:
+            DataError: memory does not suffice for so many, or an image cannot be read.
+        """
         turned, position = np.divmod(index.numpy(), self.pixels.shape[0])
-        x = self.pixels[position].astype(np.float32)
+        try:
+            x = self.pixels[position].astype(np.float32)
+        except MemoryError:
+            images = f"{len(position)} images of {'x'.join(map(str, self.shape))}"
+            raise DataError(f"memory does not suffice for {images} at once") from None
         mirrored = turned > 0
         x[mirrored] = x[mirrored][..., ::-1]
         return torch.from_numpy(_stretch(x) if self.pixel_range == "image" else _scale(x))

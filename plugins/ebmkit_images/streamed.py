@@ -14,25 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmkit.errors import DataError
-from ebmkit_images.decode import MOST_PIXELS, Pixels, decode, printable
+from ebmkit.pictures import printable
+from ebmkit_images.decode import Form, Pixels, decode
 from ebmkit_images.places import Place
 from ebmkit_images.source import PixelStore
 
-__all__ = ["DecodedFiles", "Form", "identity", "in_memory_or_streamed", "leave_out_bad"]
+__all__ = ["DecodedFiles", "identity", "in_memory_or_streamed", "leave_out_bad"]
 
 _SAMPLE = 1024
 _MIB = 2**20
 _BYTES_A_PIXEL = 8  # four channels of 16 bits
 
 
-@attrs.frozen
-class Form:
-    """What is made of each file: a square of ``size`` pixels out of the centre; see ``decode``."""
-
-    size: int
-    color: bool
-    crop: int
-    max_pixels: int = MOST_PIXELS
+class _TooLittleMemoryError(DataError):
+    """No fault of any file."""
 
 
 @final
@@ -52,7 +47,7 @@ class DecodedFiles:
         """Decode the images at these positions, ``(n,) -> (n, C, H, W)``.
 
         Raises:
-            DataError: a file is unreadable or no image; names it.
+            DataError: a file is unreadable or no image, which it names; or memory does not suffice.
         """
         pixels = np.empty((len(index), *self.shape[1:]), dtype=np.uint8)
         for row, position in enumerate(index.tolist()):
@@ -60,9 +55,15 @@ class DecodedFiles:
         return pixels
 
     def problem(self, position: int) -> str:
-        """Why the file at a position cannot be decoded; empty where it can."""
+        """Why the file at a position cannot be decoded; empty where it can.
+
+        Raises:
+            DataError: memory does not suffice, which is no fault of the file.
+        """
         try:
             self._decode(position)
+        except _TooLittleMemoryError:
+            raise
         except DataError as error:
             return str(error)
         return ""
@@ -73,11 +74,22 @@ class DecodedFiles:
             raise DataError(f"{label} has {size} bytes, more than an image of max_pixels can need")
         try:
             with self.place.open(position) as stream:
-                return decode(stream, label, **attrs.asdict(self.form))
+                return decode(stream, label, self.form)
+        except MemoryError:
+            raise _TooLittleMemoryError(f"memory does not suffice to decode {label}") from None
         except OSError as error:
             raise DataError(f"cannot read {label}: {error.strerror}") from None
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
             raise DataError(f"cannot read {label}: {error}") from None
+
+
+def _room(shape: tuple[int, ...]) -> Pixels:
+    """An array to decode into."""
+    try:
+        return np.empty(shape, dtype=np.uint8)
+    except MemoryError:
+        images = f"{shape[0]} images of {'x'.join(map(str, shape[1:]))}"
+        raise _TooLittleMemoryError(f"memory does not suffice for {images}") from None
 
 
 def leave_out_bad(files: DecodedFiles) -> list[str]:
@@ -105,7 +117,7 @@ def in_memory_or_streamed(files: DecodedFiles, *, cache: int) -> PixelStore:
     """
     if int(np.prod(files.shape)) > cache * _MIB:
         return files
-    pixels = np.empty(files.shape, dtype=np.uint8)
+    pixels = _room(files.shape)
     parts = np.array_split(np.arange(len(pixels)), -(-len(pixels) // 64))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for part, images in zip(parts, threads.map(files.__getitem__, parts), strict=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from ebmkit.core import Exists, Ge
 from ebmkit.errors import DataError
-from ebmkit_images.decode import decode
+from ebmkit_images.decode import Form, Side, decode
 from ebmkit_images.packages import package_folder
 from ebmkit_images.samples import write_image
 from ebmkit_images.source import ImageSource, PixelRange
@@ -46,14 +46,15 @@ class Textures(ImageSource):
         image: Literal["brick", "grass", "gravel"] = "brick",
         path: Annotated[str, Exists()] = "",
         color: bool = False,
-        size: Annotated[int, Ge(1)] = 224,
+        size: Side = 224,
         crop: Annotated[int, Ge(0)] = 0,
         pixel_range: PixelRange = "fixed",
     ) -> None:
         file = Path(path) if path else _packaged(image)
+        form = Form(size, color, crop, stretch=pixel_range == "image")
         try:
             with file.open("rb") as stream:
-                pixels = decode(stream, str(file), size=size, color=color, crop=crop)
+                pixels = decode(stream, str(file), form)
         except OSError as error:
             raise DataError(f"cannot read {file}: {error.strerror}") from None
         super().__init__(pixels[None], mirror=False, pixel_range=pixel_range)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ebmkit.core import Rng
 from ebmkit.data import Batches, Source
@@ -155,6 +156,56 @@ def test_memory_is_flat_in_the_number_of_files_and_batches(tmp_path: Path, count
     start, early, late = json.loads(done.stdout)
     assert early - start < 60 + count / 1000  # batches, threads, the archive's directory in passing
     assert late - early < 25
+
+
+STARVED = """
+import resource, sys, torch
+from ebmkit.errors import DataError
+from ebmkit_images.files import Folder
+
+small = Folder(path=sys.argv[1], size=8, cache=0)
+with open("/proc/self/status") as status:
+    used = next(int(line.split()[1]) for line in status if line.startswith("VmSize")) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
+one, many = torch.arange(1), torch.arange(12)
+for path, size, index, options in (
+    (sys.argv[1], 8192, many, {"cache": 10**6}),
+    (sys.argv[1], 8192, many, {"cache": 0}),
+    (sys.argv[2], 8, one, {}),
+    (sys.argv[2], 8, one, {"on_bad": "skip"}),
+):
+    try:
+        Folder(path=path, size=size, **options)[index]
+    except DataError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
+def test_too_little_memory_is_told_and_is_no_fault_of_the_images(tmp_path: Path, images: Path) -> None:
+    large = tmp_path / "large"
+    large.mkdir()
+    Image.new("L", (9000, 9000)).save(large / "a.png")  # 324 MB in colour
+    done = subprocess.run(
+        [sys.executable, "-c", STARVED, str(images), str(large)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "memory does not suffice for 12 images of 3x8192x8192",
+        "memory does not suffice for 12 images of 3x8192x8192 at once",
+        f"memory does not suffice to decode {large}/a.png",
+        f"memory does not suffice to decode {large}/a.png",
+    ]
+
+
+@pytest.mark.parametrize("size", [8193, 10**6, 10**20])
+def test_a_size_beyond_all_pictures_is_out_of_range(
+    size: int, ebmkit: Ebmkit, tmp_path: Path, images: Path
+) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(RUN_FILES["descriptor-only"].replace("{images}", str(images)))
+    outcome = ebmkit("check", file, "--set", f"data.size={size}")
+    assert outcome.code == 2
+    assert "error[E105]: 'size' must be <= 8192" in outcome.err
 
 
 def test_names_come_back_as_they_were() -> None:
