@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import Annotated, Any, final
 
 from torch import Tensor
 
-from ebmkit.core import Energy, Gradient, prepare
+from ebmkit.core import Energy, Gradient, MinLen, prepare
 
 __all__ = ["FromRun"]
 
@@ -25,7 +25,9 @@ class FromRun(Energy):
         learn: go on learning; by default the weights stay as they are.
     """
 
-    def __init__(self, trained: Callable[[str], Energy], *, run: str, learn: bool = False) -> None:
+    def __init__(
+        self, trained: Callable[[str], Energy], *, run: Annotated[str, MinLen(1)], learn: bool = False
+    ) -> None:
         super().__init__()
         self.energy = trained(run).requires_grad_(learn)
 

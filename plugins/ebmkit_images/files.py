@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from ebmkit.core import Exists, Ge, Le
 from ebmkit.pictures import MOST_PIXELS
+from ebmkit_images.archives import Archive
 from ebmkit_images.decode import Form, Side
-from ebmkit_images.places import Archive, Choice, Directory, Place
+from ebmkit_images.folders import Directory
+from ebmkit_images.places import Choice, Place, few
 from ebmkit_images.samples import write_archive, write_folder
 from ebmkit_images.source import ImageSource, PixelRange
 from ebmkit_images.streamed import DecodedFiles, identity, in_memory_or_streamed, leave_out_bad
@@ -19,12 +21,6 @@ __all__ = ["Folder", "Zip"]
 
 Count = Annotated[int, Ge(0)]
 OnBad = Literal["error", "skip"]
-_NAMED = 3
-
-
-def _first(messages: list[str]) -> str:
-    more = f"; and {len(messages) - _NAMED} more" if len(messages) > _NAMED else ""
-    return "; ".join(messages[:_NAMED]) + more
 
 
 class _Files(ImageSource):
@@ -34,8 +30,9 @@ class _Files(ImageSource):
         self, place: Place, form: Form, *, mirror: bool, pixel_range: PixelRange, cache: int, on_bad: OnBad
     ) -> None:
         files = DecodedFiles(place, form)
+        self.notes = place.notes
         if on_bad == "skip" and (bad := leave_out_bad(files)):
-            self.notes = (f"{len(bad)} unreadable images are left out: {_first(bad)}",)
+            self.notes += (f"{len(bad)} unreadable images are left out: {few(bad)}",)
         super().__init__(in_memory_or_streamed(files, cache=cache), mirror=mirror, pixel_range=pixel_range)
         self._files = files
 
@@ -50,13 +47,14 @@ class Folder(_Files):
 
     An image has the suffix of one of these formats: JPEG, PNG, GIF, WebP, TIFF, BMP, AVIF, JPEG 2000, PPM,
     QOI, SGI, Sun, PCX, TGA. Other files are no part of the data; one that has such a suffix and is no image
-    stops the run with its path.
+    stops the run with its path. Hidden ones, and those in trash, thumbnail and checkpoint folders, are left
+    out, and linked folders are read once; both are told at the start.
 
     A set that fits into ``cache`` is decoded at the start; a larger one is streamed: each image is decoded
     when its batch is due, ahead of the training and in ``workers`` threads, and memory holds the names alone.
 
     Args:
-        path: the folder, searched with its sub-folders.
+        path: the folder, searched with its sub-folders, linked ones too.
         size: side of the images in pixels; the centre square is resized by LANCZOS.
         color: RGB, or grey.
         crop: side of the centre square that is kept, in pixels; 0 keeps the largest.
@@ -106,8 +104,8 @@ class Folder(_Files):
 class Zip(_Files):
     """Every image in a zip archive, in the order of the names; nothing is unpacked to disk.
 
-    What counts as an image is the same as in a folder. A set that fits into ``cache`` is decoded at the
-    start; a larger one is streamed.
+    What counts as an image, and what is left out, is the same as in a folder; links are left out too. A set
+    that fits into ``cache`` is decoded at the start; a larger one is streamed.
 
     Args:
         path: the archive.
