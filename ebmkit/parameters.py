@@ -70,7 +70,8 @@ def _bounds(hint: Any) -> Iterator[tuple[str, Callable[[Any], bool]]]:
             attribute, sign, compare = _COMPARISONS[type(marker)]
             yield f"{sign} {getattr(marker, attribute)}", partial(_holds, compare, getattr(marker, attribute))
         elif isinstance(marker, MinLen):
-            yield f"at least {marker.min_length} long", partial(_is_long, marker.min_length)
+            text = "not empty" if marker.min_length == 1 else f"at least {marker.min_length} long"
+            yield text, partial(_is_long, marker.min_length)
 
 
 def _holds(compare: Callable[[Any, Any], bool], bound: Any, value: Any) -> bool:

@@ -216,6 +216,8 @@ def find_run(name: str | None) -> RunFolder:
     Raises:
         RunDirectoryError: there is none; lists the runs there are.
     """
+    if name == "":  # as a path it would be the folder that the command is called in
+        raise RunDirectoryError("the name of the run is empty")
     candidates = [RunFolder(Path(name)), RunFolder(RUNS / name)] if name else known_runs()[:1]
     for run in candidates:
         with suppress(OSError, ValueError):  # no file can have such a name

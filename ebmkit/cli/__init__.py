@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -75,6 +76,7 @@ def globally(
 def main() -> None:
     """Run a command; an error people can act on is one message on stderr and its exit code."""
     try:
+        _refuse_empty(sys.argv)
         app()
     except EbmkitError as error:
         if os.environ.get("EBMKIT_DEBUG"):
@@ -105,6 +107,18 @@ def _mention_old_versions(error: EbmkitError) -> None:
 
     for line in too_old() if isinstance(error, PluginError | TrainingError) else ():
         print(f"note: {line}", file=sys.stderr)
+
+
+def _refuse_empty(words: list[str]) -> None:
+    """Raise where a word of the command is empty: a shell makes one of a variable that is not set.
+
+    No command takes one, and a path made of it would be the folder that the command is called in.
+    """
+    for before, word in pairwise(words):
+        if not word:
+            raise ConfigError(f"an empty argument stands behind {before}: is a shell variable not set?")
+        if word.startswith("--") and word.find("=") == len(word) - 1:
+            raise ConfigError(f"{word} gives no value: is a shell variable not set?")
 
 
 def _told_by_a_neighbour(error: EbmkitError) -> bool:

@@ -98,7 +98,7 @@ def _refuse_missing(component: str, found: Callable[..., Any], claims: Claims) -
 def _settings(component: str, found: Callable[..., Any], texts: list[str]) -> dict[str, Any]:
     """What ``--set`` says, against the parameters of the part."""
     from ebmkit.config import signature_of
-    from ebmkit.config.convert import ConversionError, OutOfRangeError, convert
+    from ebmkit.config.convert import ConversionError, OutOfRangeError, convert_text
     from ebmkit.errors import ConfigError
     from ebmkit.quoting import quoted, shortened
     from ebmkit.spelling import did_you_mean
@@ -112,22 +112,23 @@ def _settings(component: str, found: Callable[..., Any], texts: list[str]) -> di
             said = did_you_mean(key, hints) or f"it has {', '.join(hints) or 'none'}"
             raise ConfigError(f"--set {shown}: {component} has no parameter {quoted(key)}; {said}")
         try:
-            settings[key] = convert(value, hints[key])
+            settings[key] = convert_text(value, hints[key])
         except (ConversionError, OutOfRangeError) as error:
             raise ConfigError(f"--set {shown}: {key!r} {error}") from None
     return settings
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    """Key and TOML value of ``KEY=VALUE``; what is no TOML is a string, as in ``--set`` of run files."""
-    from ebmkit.config import override_value
+def _setting(text: str) -> tuple[str, str]:
+    """Key and value of ``KEY=VALUE``, as in ``--set`` of run files."""
     from ebmkit.errors import ConfigError
     from ebmkit.quoting import shortened
 
     key, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"--set {shortened(text)}: write --set key=value")
-    return key, override_value(value)
+    if not value.strip():
+        raise ConfigError(f"--set {shortened(text)} gives no value: is a shell variable not set?")
+    return key, value.strip()
 
 
 def _record(component: str, report: Report) -> dict[str, Any]:

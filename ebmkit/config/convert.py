@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import tomli_w
 
+from ebmkit.config.document import override_value
 from ebmkit.parameters import broken_bound, describe_bounds
 from ebmkit.quoting import quoted
 
@@ -20,6 +21,7 @@ __all__ = [
     "OutOfRangeError",
     "as_toml",
     "convert",
+    "convert_text",
     "describe",
     "is_supported",
 ]
@@ -61,8 +63,13 @@ class OutOfRangeError(ValueError):
     """The value has the right type and breaks a bound."""
 
 
-def convert(value: Any, hint: Any) -> Any:
+def convert(value: Any, hint: Any, *, written: str = "") -> Any:
     """``value`` as ``hint`` wants it.
+
+    Args:
+        value: of TOML.
+        hint: the type, with its range.
+        written: the value as it stands in the file, which tells best what was meant: ``1_000`` for 1000.
 
     Raises:
         ConversionError: another type, or not among the choices.
@@ -75,11 +82,35 @@ def convert(value: Any, hint: Any) -> Any:
     try:
         converted = _convert(value, hint)
     except ConversionError as error:
-        error.repaired = _repair(value, hint)
+        error.repaired = _repair(value, hint, written)
         raise
     if (bound := broken_bound(hint, converted)) is not None:
         raise OutOfRangeError(f"must be {bound}, got {quoted(value)}")
     return converted
+
+
+def convert_text(text: str, hint: Any) -> Any:
+    """What stands behind ``--set key=`` as ``hint`` wants it.
+
+    A shell takes quotes away, so where a text is wanted it is taken as it stands, whatever it would be in
+    TOML: a folder may be called 2024, or true.
+
+    Raises:
+        ConversionError: another type, or not among the choices.
+        OutOfRangeError: outside the annotated range.
+
+    Examples:
+        >>> convert_text("0x10", int), convert_text("0x10", str), convert_text("true", str)
+        (16, '0x10', 'true')
+    """
+    value = override_value(text)
+    try:
+        return convert(value, hint, written=text)
+    except ConversionError:
+        if not isinstance(value, str):
+            with contextlib.suppress(ConversionError):
+                return convert(text, hint)
+        raise
 
 
 def is_supported(hint: Any) -> bool:
@@ -214,9 +245,9 @@ def as_toml(value: Any) -> str:
     return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")
 
 
-def _repair(value: Any, hint: Any) -> Any:
+def _repair(value: Any, hint: Any, written: str) -> Any:
     """The first reading of a wrong value that the parameter would take, None where there is none."""
-    for candidate in _readings(value):
+    for candidate in _readings(value, written):
         try:
             converted = _convert(candidate, hint)
         except ValueError:
@@ -226,7 +257,7 @@ def _repair(value: Any, hint: Any) -> Any:
     return None
 
 
-def _readings(value: Any) -> Iterator[Any]:
+def _readings(value: Any, written: str) -> Iterator[Any]:
     """What somebody may have meant who wrote ``value``: without quotes, as a word, as a list, as an item."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError, RecursionError):  # no TOML, or thousands of digits or brackets
@@ -242,4 +273,5 @@ def _readings(value: Any) -> Iterator[Any]:
             yield value[0]
     else:
         yield [value]
-        yield str(value)
+        if not isinstance(value, str | dict):
+            yield written or as_toml(value)

@@ -88,6 +88,18 @@ class Document:
         found = self.problem("", "", key)
         return shortened(found.path) if found.line is None else f"{found.path}:{found.line}"
 
+    def text_set(self, key: Key) -> str | None:
+        """What the command line says behind ``key=``, as it stands there; None where it says nothing."""
+        argument = self.overrides.get(key)
+        return None if argument is None else argument.partition("=")[2].strip()
+
+    def text_of(self, key: Key) -> str:
+        """The first line of a value as it stands in the file; empty where it does not."""
+        if (position := self.positions.get(key)) is None:
+            return ""
+        begin = position.value_column - 1
+        return _line(self.text, position.line)[begin : begin + position.value_length]
+
     def renamed(self, key: Key, name: str) -> Document:
         """The document as if what stands at ``key`` were called ``name``, every place remembered.
 
@@ -242,6 +254,10 @@ def _apply(document: Document, argument: str) -> Problem | None:
     if not equals or not key[1:] or not all(key):
         message = f"--set takes table.key=value, got {quoted(argument)}"
         return Problem("E110", message, source, None, 7, max(len(argument), 1), source)
+    if not raw.strip():
+        message = f"--set {name.strip()}= gives no value: is a shell variable not set?"
+        helps = (f"an empty text is written --set '{name.strip()}=\"\"'",)
+        return Problem("E110", message, source, None, 7, len(argument), source, helps=helps)
     table = document.data
     for part in key[:-1]:
         table = table.setdefault(part, {})
@@ -249,6 +265,8 @@ def _apply(document: Document, argument: str) -> Problem | None:
             message = f"{quoted(part)} is a value in {document.file}, not a table"
             return Problem("E110", message, source, None, 7, len(name), source)
     table[key[-1]] = override_value(raw.strip())
+    for below in [each for each in document.overrides if each[: len(key)] == key]:
+        del document.overrides[below]  # the last one wins, of a table with all that is in it
     document.overrides[key] = argument
     return None
 

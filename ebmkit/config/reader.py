@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ebmkit.config.convert import ConversionError, OutOfRangeError, as_toml, convert, describe
+from ebmkit.config.convert import ConversionError, OutOfRangeError, as_toml, convert, convert_text, describe
 from ebmkit.config.document import ConfigProblemsError, Document, Key
 from ebmkit.config.paths import beside, is_missing
 from ebmkit.config.problems import Problem
@@ -139,7 +139,10 @@ class Reader:
             return value  # infinity, too, where a part takes it for granted
         name, helps = parameter.name, _lines_of(parameter)
         try:
-            converted = convert(value, parameter.hint)
+            if (text := self.document.text_set(key)) is not None:
+                converted = convert_text(text, parameter.hint)
+            else:
+                converted = convert(value, parameter.hint, written=self.document.text_of(key))
         except ConversionError as error:
             label = did_you_mean(str(value), error.choices)
             if not label and error.repaired is not None:

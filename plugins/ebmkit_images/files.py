@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
-from ebmkit.core import Exists, Ge, Le
+from ebmkit.core import Exists, Ge, Le, MinLen
 from ebmkit.pictures import MOST_PIXELS
 from ebmkit_images.archives import Archive
 from ebmkit_images.decode import Form, Side
@@ -75,7 +75,7 @@ class Folder(_Files):
     def __init__(
         self,
         *,
-        path: Annotated[str, Exists()],
+        path: Annotated[str, MinLen(1), Exists()],
         size: Side = 64,
         color: bool = True,
         crop: Count = 0,
@@ -129,7 +129,7 @@ class Zip(_Files):
     def __init__(
         self,
         *,
-        path: Annotated[str, Exists()],
+        path: Annotated[str, MinLen(1), Exists()],
         size: Side = 64,
         color: bool = True,
         crop: Count = 0,

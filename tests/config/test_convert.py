@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any, Literal
 
 import pytest
 
-from ebmkit.config.convert import ConversionError, OutOfRangeError, convert, describe
+from ebmkit.config.convert import ConversionError, OutOfRangeError, convert, convert_text, describe
 from ebmkit.core import Ge, Gt, Le, MinLen
 
 Positive = Annotated[int, Ge(1)]
@@ -91,6 +92,59 @@ def test_a_wrong_value_is_read_as_what_was_meant(value: Any, hint: Any, meant: A
         convert(value, hint)
     assert caught.value.repaired == meant
     assert type(caught.value.repaired) is type(meant)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1_000", 1000),
+        ("0x10", 16),
+        ("true", True),
+        ("1e3", 1e3),
+        ("2024-01-31T10:00:00", dt.datetime(2024, 1, 31, 10)),
+    ],
+)
+def test_a_text_that_was_meant_is_told_as_it_was_written(written: str, value: Any) -> None:
+    with pytest.raises(ConversionError) as caught:
+        convert(value, str, written=written)
+    assert caught.value.repaired == written
+
+
+def test_a_table_is_no_text_without_quotes() -> None:
+    with pytest.raises(ConversionError) as caught:
+        convert({"a": 1}, str, written="{ a = 1 }")
+    assert caught.value.repaired is None
+
+
+@pytest.mark.parametrize(
+    "text", ["2024", "true", "1_000", "0x10", "1e3", "nan", "[1, 2]", "2024-01-31", "{a = 1}"]
+)
+@pytest.mark.parametrize("hint", [str, str | None, Annotated[str, MinLen(1)]])
+def test_behind_set_a_text_is_taken_as_it_stands(text: str, hint: Any) -> None:
+    assert convert_text(text, hint) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint", "expected"),
+    [
+        ('"2024"', str, "2024"),
+        ("2024", int | str, 2024),
+        ("2024", int, 2024),
+        ("true", bool, True),
+        ("1", Literal["1", "2"], "1"),
+        ("[1, 2]", tuple[int, ...], (1, 2)),
+    ],
+)
+def test_behind_set_toml_goes_first(text: str, hint: Any, expected: Any) -> None:
+    converted = convert_text(text, hint)
+    assert converted == expected
+    assert type(converted) is type(expected)
+
+
+@pytest.mark.parametrize(("text", "hint"), [("true", int), ("2024", Literal["a"]), ("1.5", int), ("x", int)])
+def test_behind_set_another_kind_is_refused_too(text: str, hint: Any) -> None:
+    with pytest.raises(ConversionError):
+        convert_text(text, hint)
 
 
 def test_types_read_well() -> None:
