@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ebmkit.config import describe, read_document
-from ebmkit.errors import DataError, RunDirectoryError
+from ebmkit.errors import RunDirectoryError
 from ebmkit.parameters import broken_bound
 from ebmkit.registry import KINDS, Registry
 from ebmkit.rundir import find_run
@@ -69,7 +69,7 @@ def test_every_text_that_a_part_cannot_do_without_may_not_be_empty() -> None:
 
 @pytest.mark.parametrize("source", [Folder, Zip])
 def test_an_empty_path_is_refused_in_python(source: type[Folder | Zip]) -> None:
-    with pytest.raises(DataError, match="path is empty: name the"):
+    with pytest.raises(ValueError, match="path must be not empty"):
         source(path="")
 
 

@@ -110,8 +110,6 @@ def _open_zip(path: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (FileNotFoundError, NotADirectoryError):
-        if not path:
-            raise DataError("path is empty: name the archive") from None
         raise DataError(f"path = {path!r} does not exist") from None
     except IsADirectoryError:
         raise DataError(f'path = {path!r} is a folder, which use = "folder" reads') from None
