@@ -16,14 +16,13 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.blame import defined_at, last_outside, nearest, place_in
+from ebmkit.blame import defined_at, nearest, place_in
 from ebmkit.core import Chain, EnergyFn, LatentGenerator, Rng
 from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.plan import Plan
 from ebmkit.promises import (
     FaultError,
     TargetFailedError,
-    answers,
     compare,
     look_at_energy,
     look_at_generator,
@@ -113,11 +112,7 @@ class Inspector:
         try:
             self._ask(table, look_at_sampler, chain.sampler, energy, start, steps=count, rng=noise)
         except TargetFailedError as failed:
-            error = failed.error
-            component = self._component(behind, error)
-            if component is None or place_in(error, component.factory) or not answers(energy, failed.x):
-                raise PluginError(self._accuse(behind, _raised(error), error)) from error
-            raise EbmkitError(_not_of_the_part(component, error)) from error
+            raise PluginError(self._accuse(behind, _raised(failed.error), failed.error)) from failed.error
 
     def _component(self, table: str, error: BaseException) -> Component | None:
         """What a table names, or the part inside it whose code an error came from; None without the table."""
@@ -156,12 +151,3 @@ def _responsible(error: BaseException, components: Iterable[Component]) -> Compo
 
 def _raised(error: Exception) -> str:
     return f"raised {type(error).__name__}: {error}"
-
-
-def _not_of_the_part(component: Component, error: Exception) -> str:
-    place = last_outside(error, "torch")
-    return (
-        f"the gradient that was prepared for {component.owner} {_raised(error)}\n  at {place}\n"
-        "the part itself answers there: this is a fault of what prepared it, please report it there; "
-        "EBMKIT_DEBUG=1 shows the traceback"
-    )

@@ -26,7 +26,6 @@ from ebmkit.core.evaluating import evaluating
 __all__ = [
     "FaultError",
     "TargetFailedError",
-    "answers",
     "compare",
     "look_at_energy",
     "look_at_generator",
@@ -96,16 +95,6 @@ def look_at_sampler(sampler: Sampler, energy: EnergyFn, start: Tensor, *, steps:
             asks, states = _described(x), _described(start)
             raise FaultError(f"asks the energy about {asks}, where states are {states}: {error}") from error
         raise asked.failure from error
-
-
-def answers(energy: EnergyFn, x: Tensor) -> bool:
-    """Whether the energy itself, by autograd alone, has a value and a gradient there."""
-    try:
-        with evaluating(energy):
-            value_and_gradient(lambda y: energy(y), x)  # noqa: PLW0108 - hides what may be known about it
-    except Exception:  # noqa: BLE001 - that is the question
-        return False
-    return True
 
 
 def _look_at_steps(sampler: Sampler, energy: EnergyFn, start: Tensor, steps: int, rng: Rng) -> None:

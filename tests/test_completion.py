@@ -66,6 +66,7 @@ def test_a_home_that_cannot_be_written_is_one_message(
     ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/proc")
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")  # no shell may have started this
     outcome = ebmkit("--install-completion", "bash")
     assert outcome.code == 2
     assert outcome.err == (

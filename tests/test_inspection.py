@@ -254,19 +254,16 @@ def test_of_energies_inside_an_energy_the_one_that_fails_is_named(odd: Odd, ebmk
     assert f"error: energy {OWNER} raised AssertionError: boom" in outcome.err
 
 
-def test_what_fails_beside_the_energy_is_not_blamed_on_it(odd: Odd, ebmkit: Ebmkit) -> None:
-    """Its gradient is prepared by somebody else, and raises; the energy itself has one."""
+def test_a_fast_gradient_that_fails_costs_speed_and_is_told(odd: Odd, ebmkit: Ebmkit) -> None:
+    """The energy's own ``prepare`` is wrong, the energy itself is not."""
     file = odd("ENERGY", "pass")
     module, _ = line_of(file, "class OddGenerator")
     (file.parent / "elsewhere.py").write_text("def gradient(x):\n    raise IndexError('lost')\n")
     prepare = "    def prepare(self, x):\n        import elsewhere\n        return elsewhere.gradient\n"
     module.write_text(module.read_text().replace("class OddGenerator", f"{prepare}\nclass OddGenerator"))
-    outcome = ebmkit("check", file)
-    assert outcome.code == 1
-    assert f"error: the gradient that was prepared for energy {OWNER} raised IndexError: lost" in outcome.err
-    assert f"at {file.parent / 'elsewhere.py'}:2\n" in outcome.err
-    assert "the part itself answers there" in outcome.err
-    assert "plugins check" not in outcome.err
+    with pytest.warns(RuntimeWarning, match=r"\.prepare raised IndexError: lost: chains of .* autograd"):
+        outcome = ebmkit("check", file)
+    assert outcome.code == 0, outcome.err
 
 
 def test_an_energy_that_fails_in_training_is_named_with_its_line(odd: Odd, ebmkit: Ebmkit) -> None:

@@ -80,15 +80,23 @@ def convolve_transposed(y: Tensor, weight: Tensor, bias: Tensor | None, at: Plac
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
     """W * x + b."""
     if at.count(len(x)) < _LEAST_TILES_PACKED:
-        return torch.conv2d(x, weight, bias, at.stride, at.padding)
+        return _torchs(x, weight, bias, at, transposed=False)
     return _map(weight, at, len(x), transposed=False).whole(x, bias)
 
 
 def transpose(y: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
     """W^T * y + b."""
     if at.count(len(y)) < _LEAST_TILES_PACKED:
-        return torch.conv_transpose2d(y, weight, bias, at.stride, at.padding, _output_padding(at, weight))
+        return _torchs(y, weight, bias, at, transposed=True)
     return _map(weight, at, len(y), transposed=True).whole(y, bias)
+
+
+def _torchs(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place, *, transposed: bool) -> Tensor:
+    """The operation itself: a call of ``torch.conv2d`` would be answered here again."""
+    step, pad = [at.stride, at.stride], [at.padding, at.padding]
+    extra = _output_padding(at, weight) if transposed else [0, 0]
+    result: Tensor = torch.ops.aten.convolution(x, weight, bias, step, pad, [1, 1], transposed, extra, 1)
+    return result
 
 
 def kernel_gradient(x: Tensor, y: Tensor, weight: Tensor, at: Place) -> Tensor:
