@@ -10,9 +10,12 @@ import sys
 import sysconfig
 import tomllib
 import venv
+import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from trove_classifiers import classifiers
 
 from ebmkit.registry import KINDS
 from ebmkit.scaffold import TABLES, write_plugin
@@ -59,6 +62,7 @@ def test_a_new_plugin_builds_installs_passes_its_checks_and_trains(
     offline = ["--quiet", "--no-index", "--no-deps"]
     succeed([*pip, "wheel", *offline, "--no-build-isolation", "-w", tmp_path / "dist", project], tmp_path)
     (wheel,) = (tmp_path / "dist").iterdir()
+    assert_licensed(wheel)
     succeed([*pip, "install", *offline, wheel], tmp_path)
     listed = json.loads(succeed([python, "-m", "ebmkit", "plugins", "list", "--json"], tmp_path))
     (part,) = [each for each in listed["parts"] if each["name"] == f"my-{kind}"]
@@ -71,6 +75,16 @@ def test_a_new_plugin_builds_installs_passes_its_checks_and_trains(
     succeed([python, "-m", "ebmkit", "sample", "example", "--count", 3], project)
     collected = succeed([python, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"], project)
     assert f"TestMy{kind.capitalize()}" in collected or not has_checks(kind)
+
+
+def assert_licensed(wheel: Path) -> None:
+    """It says whose it is and under which licence, and carries the licence's text."""
+    with zipfile.ZipFile(wheel) as archive:
+        (folder,) = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+        said = message_from_bytes(archive.read(f"{folder}/METADATA"))
+        assert archive.read(f"{folder}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
+    assert (said["License-Expression"], said["Author"]) == ("Apache-2.0", "Your Name")
+    assert {"Typing :: Typed"} <= set(said.get_all("Classifier", [])) <= classifiers
 
 
 @pytest.fixture
@@ -145,6 +159,7 @@ def test_the_files_are_there_and_name_the_part(kind: str, tmp_path: Path) -> Non
 def test_the_example_of_the_tutorial_is_what_is_written_with_the_sampler_filled_in(tmp_path: Path) -> None:
     project = write_plugin("my-mala", "sampler", tmp_path)
     assert (EXAMPLE / "pyproject.toml").read_text() == (project / "pyproject.toml").read_text()
+    assert (EXAMPLE / "LICENSE").read_bytes() == (project / "LICENSE").read_bytes()
     for path in EXAMPLE.rglob("*.py"):
         written = (project / path.relative_to(EXAMPLE)).read_text()
         filled_in = path.name in ("my_mala.py", "test_my_mala.py")

@@ -99,6 +99,7 @@ class _Plugin:
             "pyproject.toml": "pyproject.toml",
             "README.md": "README.md",
             ".gitignore": "gitignore",
+            "LICENSE": "LICENSE",
             ".github/workflows/tests.yml": "ci.yml",
             "example.toml": "example.toml",
             f"{module}/__init__.py": "init.py",
