@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,16 +23,8 @@ from ebmkit.signature import argument_docs
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
-PACKAGES = [
-    "ebmkit",
-    "ebmkit_algebra",
-    "ebmkit_convnets",
-    "ebmkit_coopnets",
-    "ebmkit_fastconv",
-    "ebmkit_images",
-    "ebmkit_langevin",
-    "ebmkit_mcmc",
-]
+PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py"))
+PACKAGES = ["ebmkit", *PLUGINS]
 MODULES = [
     info.name
     for package in PACKAGES
@@ -112,9 +105,43 @@ def test_the_readme_gives_exactly_two_set_up_commands() -> None:
     assert all("\n" not in command for _, command in blocks)
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text()):
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text()):
         assert (ROOT / target).exists(), target
+
+
+def paths(text: str) -> set[str]:
+    """The paths between backticks, each of ``a/{b,c}.py`` by itself, folders without the last slash."""
+    found = re.findall(r"`([\w./]*)(?:\{([\w,]+)\})?([\w./]*)`", text)
+    spelled = {f"{head}{name}{tail}" for head, names, tail in found for name in names.split(",")}
+    return {path.rstrip("/") for path in spelled if "/" in path or (ROOT / path).is_file()}
+
+
+def test_every_path_that_contributors_are_sent_to_exists() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    missing = sorted(path for path in paths(contributing) if not (ROOT / path).exists())
+    assert missing == []
+
+
+def test_every_module_has_a_place_on_the_map_and_only_one() -> None:
+    """What the table's first column names: modules, packages, and the folders beside them."""
+    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    places = [place for row in rows for place in paths(row)]
+    assert len(places) == len(set(places))
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "ebmkit").glob("[!_]*.py")}
+    packages = {f"ebmkit/{path.parent.name}" for path in (ROOT / "ebmkit").glob("*/__init__.py")}
+    plugins = {f"plugins/{name}" for name in PLUGINS}
+    folders = {"examples", "tests", "docs", ".ci", "mkdocs.yml"}
+    assert set(places) == modules | packages | plugins | folders
+
+
+def test_contributors_install_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pages = [(ROOT / page).read_text() for page in ("README.md", "CONTRIBUTING.md")]
+    (tests,) = re.findall(r"-e '\.\[([\w,]+)\]' && python -m pytest", pages[0])
+    (tools,) = re.findall(r"-e '\.\[([\w,]+)\]'$", pages[1], re.MULTILINE)
+    assert sorted(f"{tests},{tools}".split(",")) == sorted(extras)
 
 
 @pytest.mark.parametrize("kind", KINDS)
