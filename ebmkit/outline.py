@@ -226,7 +226,11 @@ def _signature(line: list[_Class], docs: Mapping[str, str]) -> Signature:
     last = {field.name: number for number, field in enumerate(fields)}
     unique = [field for number, field in enumerate(fields) if last[field.name] == number]
     return Signature(
-        tuple(PartSlot(each.name, each.default is REQUIRED) for each in unique if not each.keyword),
+        tuple(
+            PartSlot(each.name, each.default is REQUIRED, *each.asked_for)
+            for each in unique
+            if not each.keyword
+        ),
         tuple(
             Parameter(each.name, each.hint, each.default, docs.get(each.name, ""))
             for each in unique
@@ -237,10 +241,17 @@ def _signature(line: list[_Class], docs: Mapping[str, str]) -> Signature:
 
 @attrs.frozen
 class _Field:
+    """What one argument of a constructor is.
+
+    Attributes:
+        asked_for: of a positional one, the lineage of its annotation and whether many are asked for.
+    """
+
     name: str
     keyword: bool
     hint: Any
     default: Any
+    asked_for: tuple[tuple[str, ...], bool] = ((), False)
 
 
 def _is_attrs(each: _Class) -> bool:
@@ -274,7 +285,8 @@ def _fields(each: _Class) -> Iterator[_Field]:
             continue
         hint = _hint(node.annotation, each.source) if keyword else None
         default = REQUIRED if node.value is None else _evaluate(node.value, each.source)
-        yield _Field(node.target.id.lstrip("_"), keyword, hint, default)
+        asked_for = ((), False) if keyword else _asked_for(node.annotation, each.source)
+        yield _Field(node.target.id.lstrip("_"), keyword, hint, default, asked_for)
 
 
 def _arguments(constructor: ast.FunctionDef, source: _Source) -> Iterator[_Field]:
@@ -283,9 +295,37 @@ def _arguments(constructor: ast.FunctionDef, source: _Source) -> Iterator[_Field
     positional = [*arguments.posonlyargs, *arguments.args][1:]
     given: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
     for argument, default in zip(positional, [*given, *arguments.defaults], strict=True):
-        yield _Field(argument.arg, False, None, REQUIRED if default is None else None)
+        asked_for = _asked_for(argument.annotation, source)
+        yield _Field(argument.arg, False, None, REQUIRED if default is None else None, asked_for)
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if argument.annotation is None:
             raise _UnreadableError(argument.arg)
         value = REQUIRED if default is None else _evaluate(default, source)
         yield _Field(argument.arg, True, _hint(argument.annotation, source), value)
+
+
+def _asked_for(node: ast.expr | None, source: _Source) -> tuple[tuple[str, ...], bool]:
+    """The line of the class in an annotation, and whether many of it are asked for; see ``PartSlot``."""
+    if isinstance(node, ast.BinOp):  # Energy | None
+        is_none = isinstance(node.left, ast.Constant) and node.left.value is None
+        node = node.right if is_none else node.left
+    many = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple) and _is_mapping(node, source)
+    if many:
+        node = node.slice.elts[-1]  # type: ignore[union-attr]
+    if not isinstance(node, ast.Name):
+        return (), False
+    try:
+        found = _look_up(source, node.id)
+        line = (
+            [f"{each.source.name}:{each.node.name}" for each in _line(found)]
+            if isinstance(found, _Class)
+            else []
+        )
+    # What cannot be read says no kind, as what is no class.
+    except Exception:  # noqa: BLE001
+        return (), False
+    return tuple(dict.fromkeys(line)), many and bool(line)
+
+
+def _is_mapping(node: ast.Subscript, source: _Source) -> bool:
+    return isinstance(node.value, ast.Name) and _look_up(source, node.value.id) is Mapping

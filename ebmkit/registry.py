@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -19,6 +19,7 @@ import pluggy
 
 from ebmkit import plugin as hookspecs
 from ebmkit.errors import PluginError
+from ebmkit.kinds import KINDS
 from ebmkit.outline import Outline, outline
 from ebmkit.quoting import quoted
 from ebmkit.selection import Selection
@@ -26,25 +27,7 @@ from ebmkit.signals import EndedBySignal
 from ebmkit.signature import Signature, signature_of
 from ebmkit.spelling import nearest
 
-__all__ = ["KINDS", "BrokenPlugin", "Component", "Plugin", "Registry", "UnknownComponentError"]
-
-KINDS: Mapping[str, str] = {
-    "energy": "ebmkit_energies",
-    "generator": "ebmkit_generators",
-    "sampler": "ebmkit_samplers",
-    "scheduler": "ebmkit_schedulers",
-    "source": "ebmkit_sources",
-}
-"""Kinds of component and the hook that collects each."""
-
-
-_BASES: Mapping[str, str] = {
-    "energy": "ebmkit.core:Energy",
-    "generator": "ebmkit.core:LatentGenerator",
-    "sampler": "ebmkit.core:Sampler",
-    "scheduler": "ebmkit.core:CooperativeScheduler",
-    "source": "ebmkit.data:Source",
-}
+__all__ = ["BrokenPlugin", "Component", "Plugin", "Registry", "UnknownComponentError"]
 
 
 class UnknownComponentError(PluginError):
@@ -267,7 +250,7 @@ class Registry:
             self.register(module, **attrs.asdict(plugin))
 
     def _collect(self, kind: str) -> Iterator[Component]:
-        hook = getattr(self._manager.hook, KINDS[kind])
+        hook = getattr(self._manager.hook, KINDS[kind].hook)
         for implementation in hook.get_hookimpls():
             plugin = self._plugins[implementation.plugin_name]
             try:
@@ -329,14 +312,14 @@ def _check_offer(kind: str, name: object, reference: object) -> None:
         PluginError: with what it is instead.
     """
     if not isinstance(name, str) or not name or ":" in name:
-        raise PluginError(f"{KINDS[kind]} offers {name!r}, which is no name")
+        raise PluginError(f"{KINDS[kind].hook} offers {name!r}, which is no name")
     if isinstance(reference, str) and all(reference.partition(":")):
         if outline(*reference.split(":", 1)) is None:  # only importing it tells, or that it is broken
             _loaded(kind, reference)
         return
     if not isinstance(reference, type):
         raise PluginError(
-            f"{KINDS[kind]} offers {name!r} as {reference!r}: a class, or 'module:Class', is needed"
+            f"{KINDS[kind].hook} offers {name!r} as {reference!r}: a class, or 'module:Class', is needed"
         )
     _loaded(kind, reference)
 
@@ -355,7 +338,7 @@ def _loaded(kind: str, reference: type | str) -> type:
     if not isinstance(found, type):
         raise PluginError(f"{found!r} is no class")
     if not issubclass(found, base):
-        raise PluginError(f"{found.__name__} is not derived from {_BASES[kind].replace(':', '.')}")
+        raise PluginError(f"{found.__name__} is not derived from {_public(KINDS[kind].base)}")
     if inspect.isabstract(found):
         missing = [
             name for name in dir(found) if getattr(getattr(found, name), "__isabstractmethod__", False)
@@ -364,9 +347,15 @@ def _loaded(kind: str, reference: type | str) -> type:
     return found
 
 
+def _public(reference: str) -> str:
+    """Where a plugin author imports a class from: ``ebmkit.core.Energy``."""
+    module, _, name = reference.partition(":")
+    return f"{'.'.join(module.split('.')[:2])}.{name}"
+
+
 def _base(kind: str) -> type:
     """The abstract class of a kind; importing it imports torch."""
-    module, _, name = _BASES[kind].partition(":")
+    module, _, name = KINDS[kind].base.partition(":")
     base: type = getattr(importlib.import_module(module), name)
     return base
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, get_type_hints
+from collections.abc import Callable, Iterable, Mapping
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -34,10 +35,20 @@ class Parameter:
 
 @attrs.frozen
 class PartSlot:
-    """One part a class asks for by name."""
+    """One part a class asks for by name.
+
+    Attributes:
+        name: of the argument, and of the table that names the part.
+        required: whether it has no default.
+        lineage: the class that annotates it and those it is derived from, ``module:Class``, where they are
+            defined: they say the kind of part. Empty where the annotation is no class.
+        many: whether it takes a mapping of such parts, ``Mapping[str, Energy]``.
+    """
 
     name: str
     required: bool
+    lineage: tuple[str, ...] = ()
+    many: bool = False
 
 
 @attrs.frozen
@@ -72,8 +83,26 @@ def signature_of(factory: Callable[..., Any]) -> Signature:
                 raise TypeError(f"{factory.__name__}: parameter {each.name!r} has no type annotation")
             parameters.append(Parameter(each.name, hints[each.name], each.default, docs.get(each.name, "")))
         elif each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
-            parts.append(PartSlot(each.name, each.default is REQUIRED))
+            lineage, many = _asked_for(hints.get(each.name))
+            parts.append(PartSlot(each.name, each.default is REQUIRED, lineage, many))
     return Signature(tuple(parts), tuple(parameters))
+
+
+def _asked_for(hint: Any) -> tuple[tuple[str, ...], bool]:
+    """The line of the class in an annotation, and whether many of it are asked for."""
+    if get_origin(hint) in (Union, UnionType):  # Energy | None
+        hint = next((each for each in get_args(hint) if each is not NoneType), None)
+    many = get_origin(hint) is Mapping
+    hint = get_args(hint)[-1] if many else hint
+    if not isinstance(hint, type):
+        return (), False
+    line = [each for each in hint.__mro__ if not _is_of_no_part(each.__module__)]
+    return tuple(f"{each.__module__}:{each.__qualname__}" for each in line), many and bool(line)
+
+
+def _is_of_no_part(module: str) -> bool:
+    """Whether the classes of a module say no kind of part."""
+    return module.partition(".")[0] in ("builtins", "abc", "torch", "typing") or module == "ebmkit.parameters"
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ebmkit.kinds import KINDS
 from ebmkit.outline import outline
-from ebmkit.registry import KINDS, Component, Registry
+from ebmkit.registry import Component, Registry
 from ebmkit.signature import signature_of
 
 COMPONENTS = [each for kind in KINDS for each in Registry.discover().components(kind)]

@@ -12,8 +12,9 @@ from types import ModuleType
 import pytest
 
 from ebmkit.errors import ConfigError, PluginError
+from ebmkit.kinds import KINDS
 from ebmkit.plugin import API_VERSION, hookimpl
-from ebmkit.registry import KINDS, Registry, UnknownComponentError
+from ebmkit.registry import Registry, UnknownComponentError
 from ebmkit.signals import catch_signals
 from ebmkit_langevin.langevin import Langevin
 from tests.conftest import Install

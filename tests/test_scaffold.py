@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from trove_classifiers import classifiers
 
-from ebmkit.registry import KINDS
-from ebmkit.scaffold import TABLES, write_plugin
+from ebmkit.kinds import KINDS
+from ebmkit.scaffold import write_plugin
 from tests.conftest import Ebmkit, Install
 
 ROOT = Path(__file__).parents[1]
@@ -146,7 +146,7 @@ def test_the_files_are_there_and_name_the_part(kind: str, tmp_path: Path) -> Non
     metadata = tomllib.loads((project / "pyproject.toml").read_text())
     assert metadata["project"]["entry-points"]["ebmkit"] == {"two-words": "ebmkit_two_words"}
     example = tomllib.loads((project / "example.toml").read_text())
-    assert example[TABLES[kind]]["use"] == "two-words"
+    assert example[KINDS[kind].table]["use"] == "two-words"
     assert "class TwoWords(" in (project / "ebmkit_two_words/two_words.py").read_text()
     workflow = (project / ".github/workflows/tests.yml").read_text()
     assert "${{ matrix.python }}" in workflow
@@ -167,7 +167,7 @@ def test_the_example_of_the_tutorial_is_what_is_written_with_the_sampler_filled_
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Mala", "1st", "a--b", "a_b", "a/b", "../up", "class", "ebmkit-", "-a", "ü"]
+    "name", ["Mala", "1st", "a--b", "a_b", "a/b", "../up", "class", "ebmkit-", "-a", "ü"]
 )
 def test_what_is_no_name_is_refused(name: str, tmp_path: Path, ebmkit: Ebmkit) -> None:
     outcome = ebmkit("plugins", "new", "--kind", "sampler", "--", name)

@@ -31,13 +31,14 @@ def _quietly(offer: Callable[P, Iterable[str]]) -> Callable[P, list[str]]:
 @_quietly
 def components(incomplete: str) -> Iterable[str]:
     """``sampler/langevin``; plural kinds are understood."""
-    from ebmkit.registry import KINDS, Registry
+    from ebmkit.kinds import KINDS
+    from ebmkit.registry import Registry
 
     registry = Registry.discover()
     typed, slash, _ = incomplete.partition("/")
-    for kind in KINDS:
-        spelling = typed if slash and typed in (f"{kind}s", "energies") else kind
-        for each in registry.components(kind):
+    for kind in KINDS.values():
+        spelling = typed if slash and typed in kind.aliases else kind.name
+        for each in registry.components(kind.name):
             if f"{spelling}/{each.name}".startswith(incomplete):
                 yield f"{spelling}/{each.name}"
 
@@ -53,8 +54,9 @@ def runs(incomplete: str) -> Iterable[str]:
 @_quietly
 def overrides(ctx: typer.Context, incomplete: str) -> Iterable[str]:
     """``revision.step_size=``, and behind the equals sign the choices there are."""
+    from ebmkit.kinds import KINDS
     from ebmkit.plan import keys_of
-    from ebmkit.registry import KINDS, Registry
+    from ebmkit.registry import Registry
 
     registry = Registry.discover()
     keys = keys_of(_tables(ctx), registry)

@@ -137,7 +137,7 @@ def _fast_gradient(installed: InstalledPreparer) -> Finding:
 
 def _plugins(registry: Registry) -> list[Finding]:
     """What each distribution provides; then what is broken or cannot be imported, and names offered twice."""
-    from ebmkit.registry import KINDS
+    from ebmkit.kinds import KINDS
 
     parts = [part for kind in KINDS for part in registry.components(kind)]
     providers = dict.fromkeys((part.distribution, part.version) for part in parts)

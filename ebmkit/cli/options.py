@@ -42,13 +42,13 @@ Output = Annotated[
 def split_component(component: str) -> tuple[str, str]:
     """Kind and name of ``sampler/langevin``; plural kinds are understood."""
     from ebmkit.errors import ConfigError
+    from ebmkit.kinds import KINDS, kind_named
     from ebmkit.quoting import quoted
-    from ebmkit.registry import KINDS, Registry
+    from ebmkit.registry import Registry
     from ebmkit.spelling import did_you_mean
 
     kind, slash, name = component.partition("/")
-    kind = {"schedule": "scheduler", "energies": "energy"}.get(kind, kind)
-    kind = kind if kind in KINDS else kind.removesuffix("s")
+    kind = named.name if (named := kind_named(kind)) is not None else kind
     if kind in KINDS and slash:
         return kind, name
     if kind in KINDS:
@@ -61,7 +61,8 @@ def split_component(component: str) -> tuple[str, str]:
 
 def _of_a_kind(name: str) -> str:
     """``did you mean sampler/mala?`` for a name without its kind, or nothing."""
-    from ebmkit.registry import KINDS, Registry
+    from ebmkit.kinds import KINDS
+    from ebmkit.registry import Registry
 
     registry = Registry.discover()
     kinds = [kind for kind in KINDS if any(each.name == name for each in registry.components(kind))]

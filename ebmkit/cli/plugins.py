@@ -39,7 +39,8 @@ def list_plugins(json: Json = False) -> None:
     with answering(as_json=json) as answer:
         from rich.console import Console
 
-        from ebmkit.registry import KINDS, Registry
+        from ebmkit.kinds import KINDS
+        from ebmkit.registry import Registry
 
         registry = Registry.discover()
         parts = [each for kind in KINDS for each in registry.components(kind)]

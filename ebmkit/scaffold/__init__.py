@@ -13,22 +13,12 @@ from string import Template
 import attrs
 
 from ebmkit.errors import ConfigError
+from ebmkit.kinds import KINDS
 from ebmkit.plugin import API_VERSION
 from ebmkit.quoting import quoted
 from ebmkit.scaffold.names import bound_twice, taken
 
-__all__ = ["TABLES", "refuse_taken", "write_plugin"]
-
-TABLES: Mapping[str, str] = {
-    "sampler": "revision",
-    "energy": "energy",
-    "generator": "generator",
-    "scheduler": "schedule",
-    "source": "data",
-}
-"""Each kind with the table of a run file that names it."""
-
-_HOOKS = {kind: f"ebmkit_{kind}s" for kind in TABLES} | {"energy": "ebmkit_energies"}
+__all__ = ["refuse_taken", "write_plugin"]
 
 _EXAMPLE: Mapping[str, str] = {
     "data": 'use = "folder"\npath = "squares"\nsize = 16\ncolor = false',
@@ -78,14 +68,14 @@ class _Plugin:
             "file": snake,
             "class_name": "".join(part.capitalize() for part in self.name.split("-")),
             "suite": f"{self.kind.capitalize()}Checks",
-            "hook": _HOOKS[self.kind],
-            "table": TABLES[self.kind],
+            "hook": KINDS[self.kind].hook,
+            "table": KINDS[self.kind].table,
             "api": ", ".join(map(str, API_VERSION)),
             **self._example(),
         }
 
     def _example(self) -> dict[str, str]:
-        tables = {**_EXAMPLE, TABLES[self.kind]: f'use = "{self.name}"'}
+        tables = {**_EXAMPLE, KINDS[self.kind].table: f'use = "{self.name}"'}
         if self.kind == "scheduler":  # it trains an energy alone
             return {**tables, "generator": ""}
         generator = f'\n[generator]\n{tables["generator"]}\noptimizer = {{ use = "adam", lr = 1e-3 }}\n'
@@ -128,7 +118,7 @@ def write_plugin(name: str, kind: str, parent: Path) -> Path:
 
     Args:
         name: of the part, as run files will say it: lower-case letters, digits and single hyphens.
-        kind: a key of ``TABLES``.
+        kind: a key of ``KINDS``.
         parent: where the folder ``ebmkit-NAME`` is made.
 
     Returns:

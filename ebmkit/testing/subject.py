@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,28 +11,20 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from ebmkit.core import CooperativeScheduler, Energy, LatentGenerator, Sampler
-from ebmkit.data import Source
+from ebmkit.kinds import KINDS
 from ebmkit.testing.claims import Claims
 
 __all__ = ["Subject", "kind_of"]
 
 ClaimsT = TypeVar("ClaimsT", bound=Claims)
 
-_BASES: Mapping[str, type] = {
-    "sampler": Sampler,
-    "energy": Energy,
-    "generator": LatentGenerator,
-    "scheduler": CooperativeScheduler,
-    "source": Source,
-}
-
 
 def kind_of(component: Any) -> str | None:
     """Which kind of part a class is, by what it inherits from; None where it is none."""
     if not isinstance(component, type):
         return None
-    return next((kind for kind, base in _BASES.items() if issubclass(component, base)), None)
+    lines = {f"{each.__module__}:{each.__qualname__}" for each in component.__mro__}
+    return next((kind.name for kind in KINDS.values() if kind.base in lines), None)
 
 
 @attrs.frozen

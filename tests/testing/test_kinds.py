@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from ebmkit.core import CooperativeScheduler, Energy, Examples, LatentGenerator, Proposal, Update, contrastive
 from ebmkit.data import Source
-from ebmkit.registry import KINDS, Component, Registry
+from ebmkit.kinds import KINDS
+from ebmkit.registry import Component, Registry
 from ebmkit.testing import (
     CHECKS,
     EnergyClaims,
