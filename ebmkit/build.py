@@ -17,7 +17,7 @@ from ebmkit.data import Batches, Source
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
 from ebmkit.fit import DEBUG, check_shapes, refused
 from ebmkit.guard import Rollback, easing
-from ebmkit.plan import TABLES, Part, Plan
+from ebmkit.plan import Part, Plan, key_of
 from ebmkit.quoting import quoted, shortened
 from ebmkit.rundir import find_run
 from ebmkit.trained import open_trained
@@ -107,18 +107,22 @@ def build_schedule(
         "trained": partial(_trained_energy, shape=shape),
     }
     faults: dict[str, ConfigProblemsError] = {}
-    for table in TABLES:
-        if table not in plan.parts or table == "data":
+    for name, part in plan.parts.items():
+        table, *inside = key = key_of(name)
+        if table == "data":
             continue
-        part = plan.parts[table]
         if any(slot.name in faults for slot in part.component.signature.parts):
             continue  # it would take that part
         try:
-            built = _construct(plan, (table,), part, parts)
+            built = _construct(plan, key, part, parts)
         except ConfigProblemsError as error:
             faults[table] = error
         else:
-            parts[table] = Chain(built, **part.shared) if TABLES[table] == "sampler" else built
+            made = Chain(built, **part.shared) if part.component.kind == "sampler" else built
+            if inside:
+                parts.setdefault(table, {})[inside[0]] = made
+            else:
+                parts[table] = made
     if faults:
         raise _together(plan, list(faults.values()))
     schedule: CooperativeScheduler = parts["schedule"]

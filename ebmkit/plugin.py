@@ -16,10 +16,12 @@ A plugin is a module with hook implementations, named by an entry point of the g
 Each hook returns a mapping from the name that run files use to the class, or to a string
 ``"module:Class"``: then the class is imported when it is built and not before, and its parameters
 are read from its source, so that checking a run file or listing parts needs no torch. The class's
-keyword-only constructor parameters are its TOML keys; its positional parameters are parts,
-handed in by name (``shape``, ``examples``, ``energy``, ``generator``, ``revision``,
-``inference``). Ranges are annotations: ``Annotated[float, Gt(0)]``. ebmkit's own parts come in by
-the same door.
+keyword-only constructor parameters are its TOML keys; its positional parameters are parts. Of a
+schedule the annotation of such a parameter says the kind of part and its name the table of the run
+file: ``coarse: Energy`` makes ``[coarse]``, ``revision: Chain`` a ``[revision]`` that names a sampler,
+``grids: Mapping[str, Energy]`` the tables ``[grids.16]``, ``[grids.64]``; ``shape`` of one example and
+``examples`` in the data have no table. Ranges are annotations: ``Annotated[float, Gt(0)]``. ebmkit's own
+parts come in by the same door.
 """
 
 from __future__ import annotations

@@ -85,10 +85,12 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
     """The algorithm box: which samples are drawn, and which part learns from which.
 
     The parts and every persistent chain are children and buffers, so ``state_dict()`` is the
-    whole state of the model. Constructor parameters that are positional are parts, given by
-    name: ``energy``, ``generator``, ``revision``, ``inference`` (both a
-    ``Chain``), ``shape`` of one example, ``examples`` in the data;
-    keyword-only parameters are the TOML keys.
+    whole state of the model. Positional parameters of the constructor are parts: the annotation says the
+    kind, the name the table of the run file. So ``coarse: Energy`` is what ``[coarse]`` names, with an
+    optimizer of its own for ``Update("coarse", loss)``; a ``Chain`` holds a sampler; of
+    ``grids: Mapping[str, Energy]`` each table ``[grids.NAME]`` is one, and learns from
+    ``Update("grids.NAME", loss)`` where the schedule keeps them as ``nn.ModuleDict``. ``shape`` of one
+    example and ``examples`` in the data are given, too. Keyword-only parameters are the TOML keys.
     """
 
     @abstractmethod

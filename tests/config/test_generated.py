@@ -23,9 +23,10 @@ from ebmkit.config.problems import Problem
 from ebmkit.config.tables import ChainKeys, DataKeys, RunTable, WeightKeys
 from ebmkit.optimizers import OPTIMIZERS
 from ebmkit.parameters import broken_bound
-from ebmkit.plan import TABLES, make_plan
+from ebmkit.plan import make_plan
 from ebmkit.registry import Registry
 from ebmkit.signature import signature_of
+from ebmkit.slots import slots_for
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.toml"))
 EXAMPLES = [path for path in EXAMPLES if path.name != "pyproject.toml"]
@@ -127,7 +128,7 @@ def schema(data: dict[str, Any], table: Key, registry: Registry) -> list[Paramet
         return []
     common = {"data": DataKeys, "revision": ChainKeys, "inference": ChainKeys, "parts": WeightKeys}
     shared: Any = common.get(table[-2] if len(table) > 1 else table[0])
-    own = registry.find(TABLES[table[0]], value_at(data, table)["use"]).signature.parameters
+    own = registry.find(slots_for(None)[table[0]].kind, value_at(data, table)["use"]).signature.parameters
     return [*(signature_of(shared).parameters if shared else ()), *own]
 
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import pytest
 
 from ebmkit.config.positions import locate
-from ebmkit.plan import TABLES
 from ebmkit.registry import Registry
+from ebmkit.slots import slots_for
 from ebmkit.spelling import nearest
 from tests.config.test_generated import EXAMPLES, Case, cases, edited, problems_of, replace
 from tests.conftest import Ebmkit
@@ -190,7 +190,7 @@ def misspelt_parts(text: str, registry: Registry, rng: random.Random) -> Iterato
             continue
         begin = position.value_column
         right = text.split("\n")[position.line - 1][begin : begin + position.value_length - 2]
-        names = [each.name for each in registry.components(TABLES[key[0]])]
+        names = [each.name for each in registry.components(slots_for(None)[key[0]].kind)]
         wrong = edited(right, rng)
         if wrong not in names and nearest(wrong, names) == right:
             changed = replace(text, position, value=f'"{wrong}"')
