@@ -22,7 +22,7 @@ from ebmkit.errors import PluginError
 from ebmkit.kinds import KINDS
 from ebmkit.outline import Outline, outline
 from ebmkit.quoting import quoted
-from ebmkit.selection import Selection
+from ebmkit.selection import GRADIENT_GROUP, Selection
 from ebmkit.signals import EndedBySignal
 from ebmkit.signature import Signature, signature_of
 from ebmkit.spelling import nearest
@@ -190,7 +190,7 @@ class Registry:
         )
         plugins = {point: Plugin(point.name, *_origin(point)) for point in points}
         selection = Selection.from_environment()
-        selection.refuse_unknown([(each.name, each.distribution) for each in plugins.values()])
+        selection.refuse_unknown([(each.name, each.distribution) for each in plugins.values()] + _gradients())
         for point, plugin in plugins.items():
             if selection.admits(plugin.name, plugin.distribution):
                 registry._load(point, plugin)
@@ -279,6 +279,11 @@ class Registry:
         message = f"no {kind} named {quoted(use)}; installed: {', '.join(names) or 'none'}"
         absent = [*map(str, self.broken), *(f"{each} is switched off" for each in self.switched_off)]
         return UnknownComponentError("\n".join([message, *absent]), nearest(use, names))
+
+
+def _gradients() -> list[tuple[str, str]]:
+    """Plugins that bring faster gradients, and their distributions: chains look for those by themselves."""
+    return [(point.name, _origin(point)[0]) for point in entry_points(group=GRADIENT_GROUP)]
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:

@@ -12,9 +12,13 @@ from ebmkit.quoting import quoted
 from ebmkit.requirements import DISTRIBUTION
 from ebmkit.spelling import did_you_mean
 
-__all__ = ["VARIABLE", "Selection", "switch_off"]
+__all__ = ["GRADIENT_GROUP", "VARIABLE", "Selection", "switch_off"]
 
 VARIABLE = "EBMKIT_PLUGINS"
+
+GRADIENT_GROUP = "ebmkit.preparers"
+"""Entry points of plugins that bring faster gradients; each names a ``Preparer`` of the core."""
+
 _NOT = "no:"
 
 

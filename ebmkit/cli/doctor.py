@@ -60,6 +60,7 @@ def _examine() -> list[Finding]:
     from ebmkit.build import choose_device
     from ebmkit.core.backends import installed_preparers
     from ebmkit.registry import Registry
+    from ebmkit.selection import Selection
 
     device = choose_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _threads(torch.get_num_threads())
@@ -74,7 +75,7 @@ def _examine() -> list[Finding]:
         _runs(),
         Finding("extras", ", ".join(extras) or "none"),
         *_versions(),
-        *map(_fast_gradient, installed_preparers()),
+        *map(_fast_gradient, installed_preparers(Selection.from_environment())),
         *_plugins(Registry.discover()),
     ]
 

@@ -20,9 +20,9 @@ from ebmkit.brief import brief
 from ebmkit.core.autograd import Gradient
 from ebmkit.core.evaluating import modules_behind
 from ebmkit.core.precision import Precision
+from ebmkit.selection import GRADIENT_GROUP, Selection
 
 __all__ = [
-    "PREPARERS",
     "InstalledPreparer",
     "Offer",
     "Preparer",
@@ -32,9 +32,6 @@ __all__ = [
     "plain_layers",
     "preparers",
 ]
-
-PREPARERS = "ebmkit.preparers"
-"""Entry-point group of the plugins that know a faster gradient; each entry names a ``Preparer``."""
 
 
 @final
@@ -127,10 +124,14 @@ def fast_layers(module: object) -> Iterator[None]:
         yield
 
 
-@cache
 def preparers() -> tuple[InstalledPreparer, ...]:
-    """Those of all installed plugins; one that cannot be imported is left out with a warning."""
-    found = list(installed_preparers())
+    """Those of all plugins that are let in; one that cannot be imported is left out with a warning."""
+    return _preparers(Selection.from_environment())
+
+
+@cache
+def _preparers(selection: Selection) -> tuple[InstalledPreparer, ...]:
+    found = list(installed_preparers(selection))
     for each in found:
         if each.preparer is None:
             warnings.warn(each.complaint(each.fault), RuntimeWarning, stacklevel=2)
@@ -162,10 +163,12 @@ class InstalledPreparer(NamedTuple):
         return f"{self.owner} makes no chain faster: {fault}"
 
 
-def installed_preparers() -> Iterator[InstalledPreparer]:
-    """Those of every plugin, by name."""
-    for point in sorted(entry_points(group=PREPARERS), key=lambda point: point.name):
+def installed_preparers(selection: Selection) -> Iterator[InstalledPreparer]:
+    """Those of every plugin that is let in, by name; no other one is imported."""
+    for point in sorted(entry_points(group=GRADIENT_GROUP), key=lambda point: point.name):
         distribution = point.dist.name if point.dist is not None else "(unknown distribution)"
+        if not selection.admits(point.name, distribution):
+            continue
         try:
             preparer, fault = point.load(), ""
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin must harm nobody else

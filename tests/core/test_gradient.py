@@ -30,6 +30,7 @@ from ebmkit.core import (
 )
 from ebmkit.data import Batches
 from ebmkit.optimizers import SGD
+from ebmkit.selection import GRADIENT_GROUP
 from ebmkit.training import Experiment, Learner, train
 from ebmkit_coopnets.descriptor import DescriptorOnly
 from ebmkit_langevin.langevin import Langevin
@@ -70,9 +71,9 @@ class Plain(nn.Module):
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Entry points that the test may replace; what was found is forgotten before and after."""
-    backends.preparers.cache_clear()
+    backends._preparers.cache_clear()
     yield monkeypatch
-    backends.preparers.cache_clear()
+    backends._preparers.cache_clear()
 
 
 def marking(energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
@@ -83,7 +84,7 @@ def marking(energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | No
 
 
 def _offer(installed: pytest.MonkeyPatch, *points: str) -> None:
-    found = [EntryPoint(f"point{i}", value, backends.PREPARERS) for i, value in enumerate(points)]
+    found = [EntryPoint(f"point{i}", value, GRADIENT_GROUP) for i, value in enumerate(points)]
     installed.setattr(backends, "entry_points", lambda *, group: found)
 
 
@@ -221,6 +222,15 @@ def test_trainings_compute_their_losses_and_gradients_inside_them(installed: pyt
         DescriptorOnly,
     ]
     assert not watchful.open
+
+
+@pytest.mark.parametrize("words", ["no:point0", "no:(unknown distribution)", ""])
+def test_a_backend_that_is_switched_off_is_not_asked(installed: pytest.MonkeyPatch, words: str) -> None:
+    _offer(installed, f"{__name__}:marking")
+    x = torch.ones(2, 2)
+    assert not torch.equal(prepare(Plain(), x).value_and_gradient(x).gradient, x)
+    installed.setenv("EBMKIT_PLUGINS", words)
+    assert torch.equal(prepare(Plain(), x).value_and_gradient(x).gradient, x)
 
 
 class Faulty:
