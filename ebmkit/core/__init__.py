@@ -1,4 +1,4 @@
-"""What ebmkit is made of: four abstract parts, the chain, the losses, the random numbers.
+"""What ebmkit is made of: the abstract parts, the chain, the losses, the random numbers.
 
 This is the public surface for component authors. It imports torch and names no plugin.
 """
@@ -19,6 +19,7 @@ from ebmkit.core.diagnostics import (
     saturation,
     texture_signs,
 )
+from ebmkit.core.encoder import Encoder, Gaussian
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
@@ -42,10 +43,12 @@ __all__ = [
     "Clamped",
     "CooperativeScheduler",
     "Derived",
+    "Encoder",
     "Energy",
     "EnergyFn",
     "Examples",
     "Exists",
+    "Gaussian",
     "Ge",
     "Gradient",
     "Gt",
