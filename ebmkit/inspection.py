@@ -71,14 +71,15 @@ class Inspector:
         schedule = self.experiment.schedule
         rng = self.experiment.rng.fold("inspection", iteration)
         x: Tensor = self._ask("data", self._batch, iteration)
-        energy, generator = getattr(schedule, "energy", None), getattr(schedule, "generator", None)
+        energy, generator = schedule.energy, schedule.generator
         if energy is not None:
             self._ask("energy", look_at_energy, energy, x)
-            self._ask_sampler("revision", "energy", energy, x, steps=steps, rng=rng)
+            self._ask_sampler("revision", schedule.revision, "energy", energy, x, steps=steps, rng=rng)
         if generator is not None:
             z: Tensor = self._ask("generator", _latents, generator, len(x), rng)
             self._ask("generator", look_at_generator, generator, z, x)
-            self._ask_sampler("inference", "generator", generator.posterior(x), z, steps=steps, rng=rng)
+            posterior, chain = generator.posterior(x), schedule.inference
+            self._ask_sampler("inference", chain, "generator", posterior, z, steps=steps, rng=rng)
 
     def where(self, error: Exception) -> str:
         """`` in sampler 'x' (plugin …), file:line``: in whose code an error was raised; or nothing."""
@@ -102,11 +103,18 @@ class Inspector:
             raise PluginError(self._accuse(table, _raised(error), error)) from error
 
     def _ask_sampler(
-        self, table: str, behind: str, energy: EnergyFn, start: Tensor, *, steps: int, rng: Rng
+        self,
+        table: str,
+        chain: Chain | None,
+        behind: str,
+        energy: EnergyFn,
+        start: Tensor,
+        *,
+        steps: int,
+        rng: Rng,
     ) -> None:
         """The answers of a chain's sampler; where the energy fails, the part ``behind`` it is named."""
-        chain = getattr(self.experiment.schedule, table, None)
-        if not isinstance(chain, Chain):
+        if chain is None:
             return
         count, noise = min(steps, chain.steps), rng.fold(table)
         try:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ebmkit.build import build_schedule, choose_device
 from ebmkit.checkpoint import Checkpoint
-from ebmkit.core import Chain, CooperativeScheduler, Rng, gather, run_chain, world
+from ebmkit.core import CooperativeScheduler, Rng, gather, world
 from ebmkit.errors import CheckpointError, ConfigError
 from ebmkit.guard import Guard, easing
 from ebmkit.report import are_images, save_grid
@@ -96,15 +96,5 @@ def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:
 
 
 def _draw(schedule: CooperativeScheduler, count: int, rng: Rng, steps: int | None) -> dict[str, Tensor]:
-    with torch.no_grad():
-        proposal = schedule.propose(count, rng=rng)
-    samples = {"proposal": proposal.x}
-    if proposal.z is not None:
-        samples["latents"] = proposal.z
-    chain = getattr(schedule, "revision", None)
-    if isinstance(chain, Chain):
-        length = chain.steps if steps is None else steps
-        energy = schedule.get_submodule("energy")
-        rng = rng.fold("revision")
-        samples["revised"] = run_chain(chain.sampler, energy, proposal.x, steps=length, rng=rng).x
-    return samples
+    made = schedule.sample(count, rng=rng, steps=steps)._asdict()
+    return {name: x for name, x in made.items() if x is not None}

@@ -111,14 +111,13 @@ class Report:
     @property
     def reconstructed(self) -> Tensor | None:
         """g(z) of this iteration's latents, by the generator as it is now."""
-        generator = getattr(self._schedule, "generator", None)
+        generator = self._schedule.generator
         return None if generator is None else reconstruct(generator, self.examples)
 
     def metrics(self) -> dict[str, float]:
         """Every figure as a number; costs a forward pass or two, so ask when you log."""
-        energy = getattr(self._schedule, "energy", None)
         figures = examine(
-            self.examples, energy=energy, reconstructed=self.reconstructed, known=self.stats
+            self.examples, energy=self._schedule.energy, reconstructed=self.reconstructed, known=self.stats
         ) | dict(self.stats)
         seconds = {f"seconds_{name}": value for name, value in self.seconds.items()}
         return {name: float(value) for name, value in figures.items()} | seconds

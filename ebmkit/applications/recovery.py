@@ -138,10 +138,9 @@ def learned_methods(
         restarts: chains of the inference for each image.
         steps: of the descriptor's chain; None takes the run's own number.
     """
-    energy, generator = (getattr(schedule, name, None) for name in ("energy", "generator"))
-    revision = getattr(schedule, "revision", None)
+    energy, generator, revision = schedule.energy, schedule.generator, schedule.revision
     methods: dict[str, Method] = {}
-    if isinstance(generator, LatentGenerator):
+    if generator is not None:
         by_generator = _remembered(
             lambda x, mask, rng: infer_and_generate(
                 generator, x, mask, chain=inference, rng=rng.fold("generator"), restarts=restarts
@@ -149,7 +148,7 @@ def learned_methods(
         )
         methods["generator"] = by_generator
         methods["blended"] = lambda x, mask, rng: blend(by_generator(x, mask, rng), x, mask)
-    if isinstance(energy, Energy) and isinstance(revision, Chain):
+    if energy is not None and revision is not None:
         chain = revision if steps is None else Chain(revision.sampler, steps)
         methods["descriptor"] = _by_descriptor(energy, chain, first=None)
         if "generator" in methods:

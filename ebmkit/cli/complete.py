@@ -33,7 +33,7 @@ def complete(
 
     from ebmkit.applications.loading import read_image, refuse_other_than_images
     from ebmkit.applications.recovery import complete
-    from ebmkit.core import Chain, Energy, Rng
+    from ebmkit.core import Chain, Rng
     from ebmkit.errors import ConfigError
     from ebmkit.report import save_grid
     from ebmkit.rundir import find_run
@@ -41,8 +41,8 @@ def complete(
 
     folder = find_run(name)
     schedule, checkpoint = load_schedule(folder)
-    energy, revision = getattr(schedule, "energy", None), getattr(schedule, "revision", None)
-    if not isinstance(energy, Energy) or not isinstance(revision, Chain):
+    energy, revision = schedule.energy, schedule.revision
+    if energy is None or revision is None:
         raise ConfigError(f"run {folder.name} has no energy, which is what completes pictures")
     shape = checkpoint.trained_on.shape
     refuse_other_than_images(folder, shape)

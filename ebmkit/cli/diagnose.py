@@ -42,15 +42,14 @@ def diagnose(
     import torch
 
     from ebmkit.applications.diagnosis import diagnose as run_diagnosis
-    from ebmkit.core import Energy, Rng
+    from ebmkit.core import Rng
     from ebmkit.errors import ConfigError
     from ebmkit.rundir import find_run
     from ebmkit.sampling import load_schedule
 
     folder = find_run(name)
     schedule, checkpoint = load_schedule(folder)
-    energy = getattr(schedule, "energy", None)
-    if not isinstance(energy, Energy):
+    if (energy := schedule.energy) is None:
         raise ConfigError(f"run {folder.name} has no energy to move chains under")
     kernel = _sampler(schedule, sampler, step_size)
     rng = Rng(seed).fold("diagnose")
@@ -70,17 +69,15 @@ def _sampler(schedule: CooperativeScheduler, name: str | None, step_size: float 
 
     import attrs
 
-    from ebmkit.core import Chain
     from ebmkit.errors import ConfigError
     from ebmkit.registry import Registry
 
     change = {} if step_size is None else {"step_size": step_size}
-    own = getattr(schedule, "revision", None)
     make: Callable[..., Sampler]
     if name is not None:
         make = Registry.discover().find("sampler", name).factory
-    elif isinstance(own, Chain):
-        make = partial(attrs.evolve, own.sampler)
+    elif schedule.revision is not None:
+        make = partial(attrs.evolve, schedule.revision.sampler)
     else:
         raise ConfigError("the run has no sampler of its own: name one with --sampler")
     try:

@@ -28,7 +28,7 @@ def interpolate(
 
     from ebmkit.applications.interpolation import lines, manifold, sphere
     from ebmkit.applications.loading import refuse_other_than_images
-    from ebmkit.core import LatentGenerator, Rng
+    from ebmkit.core import Rng
     from ebmkit.errors import ConfigError
     from ebmkit.report import save_grid
     from ebmkit.rundir import find_run
@@ -36,8 +36,7 @@ def interpolate(
 
     folder = find_run(name)
     schedule, checkpoint = load_schedule(folder)
-    generator = getattr(schedule, "generator", None)
-    if not isinstance(generator, LatentGenerator):
+    if (generator := schedule.generator) is None:
         raise ConfigError(f"run {folder.name} has no generator, so there are no latents to go between")
     refuse_other_than_images(folder, checkpoint.trained_on.shape)
     target = output or folder.path / "interpolated"

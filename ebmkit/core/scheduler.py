@@ -5,11 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from ebmkit.brief import brief
+from ebmkit.core.chain import Chain, run_chain
+from ebmkit.core.encoder import Encoder
+from ebmkit.core.energy import Energy
+from ebmkit.core.evaluating import evaluating
+from ebmkit.core.generator import LatentGenerator
 from ebmkit.core.rng import Rng
 from ebmkit.parameters import Checked
 
@@ -81,6 +87,29 @@ class Proposal(NamedTuple):
 Updates: TypeAlias = Generator[Update, None, Examples]
 
 
+class _Optional:
+    """An attribute of a module that is None for as long as the module has none of that name.
+
+    A plain None in the class would hide a child: nn.Module keeps children where Python looks last.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, module: nn.Module | None, owner: type | None = None) -> Any:
+        if module is None:
+            return self
+        try:
+            return nn.Module.__getattr__(module, self._name)
+        except AttributeError:
+            return None
+
+
+def _optional() -> Any:
+    """``_Optional``, to stand for whatever type the attribute is annotated with."""
+    return _Optional()
+
+
 class CooperativeScheduler(Checked, nn.Module, ABC):
     """The algorithm box: which samples are drawn, and which part learns from which.
 
@@ -91,7 +120,27 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
     ``grids: Mapping[str, Energy]`` each table ``[grids.NAME]`` is one, and learns from
     ``Update("grids.NAME", loss)`` where the schedule keeps them as ``nn.ModuleDict``. ``shape`` of one
     example and ``examples`` in the data are given, too. Keyword-only parameters are the TOML keys.
+
+    What is done with a trained schedule goes by the attributes below. Those that a schedule does not set are
+    None; one that has no such child may offer a property of that name. A subclass that relies on having one
+    narrows its type in the class body: ``energy: Energy``.
+
+    Names of children and buffers are the checkpoint format: public names, without a leading underscore. One
+    that is renamed keeps its old name in ``renamed``, so that older checkpoints are still read.
+
+    Attributes:
+        energy: under which samples are revised, scored and completed.
+        generator: that proposes, reconstructs and interpolates.
+        encoder: that infers latents in one pass.
+        revision: the chain on x.
+        inference: the chain on z.
     """
+
+    energy: Energy | None = _optional()
+    generator: LatentGenerator | None = _optional()
+    encoder: Encoder | None = _optional()
+    revision: Chain | None = _optional()
+    inference: Chain | None = _optional()
 
     @abstractmethod
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
@@ -113,3 +162,28 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
     @abstractmethod
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """Where ``count`` new samples start before the energy, if there is one, revises them."""
+
+    def sample(self, count: int, *, rng: Rng, steps: int | None = None) -> Examples:
+        """``count`` new samples: proposed, then revised where there are an energy and a chain to do it.
+
+        Nothing is learned and nothing that persists changes; all modules run in eval mode. A schedule whose
+        samples are made another way overrides this.
+
+        Args:
+            count: how many; of several processes, how many here.
+            rng: row i is sample ``rng.first_chain`` + i, the same with any number of processes.
+            steps: of the revision, >= 0; None takes its own number.
+
+        Returns:
+            ``proposal`` and, where the schedule has them, ``revised`` and ``latents``.
+        """
+        with torch.no_grad(), evaluating(self):
+            proposal = self.propose(count, rng=rng)
+        made = Examples(proposal=proposal.x, latents=proposal.z)
+        energy, chain = self.energy, self.revision
+        if energy is None or chain is None:
+            return made
+        # Not as a graph, whatever the chain says: making it takes longer than a few samples.
+        length = chain.steps if steps is None else steps
+        revised = run_chain(chain.sampler, energy, proposal.x, steps=length, rng=rng.fold("revision"))
+        return made._replace(revised=revised.x)
