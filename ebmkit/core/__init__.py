@@ -26,6 +26,7 @@ from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.precision import Precision, computing_in, current_precision
+from ebmkit.core.renaming import renamed
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows, per_row
 from ebmkit.core.sampler import Info, Position, Sampler, State
@@ -97,6 +98,7 @@ __all__ = [
     "r_hat",
     "reconstruct",
     "reconstruction",
+    "renamed",
     "roughness",
     "run_chain",
     "saturation",
