@@ -25,6 +25,7 @@ from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
+from ebmkit.core.persistent import PersistentChains, Start
 from ebmkit.core.precision import Precision, computing_in, current_precision
 from ebmkit.core.renaming import renamed
 from ebmkit.core.rng import Rng
@@ -62,6 +63,7 @@ __all__ = [
     "Negated",
     "Offer",
     "OrInfinite",
+    "PersistentChains",
     "Position",
     "Posterior",
     "Precision",
@@ -71,6 +73,7 @@ __all__ = [
     "Rng",
     "Sampler",
     "Samples",
+    "Start",
     "State",
     "Sum",
     "Tempered",
