@@ -71,7 +71,7 @@ def train(iterations: int, *, seed: int = 0) -> DescriptorOnly:
             update.loss.backward()
             optimizer.step()
         if iteration % 100 == 99:
-            show("energy", iteration, schedule.samples)
+            show("energy", iteration, schedule.replay.samples)
     return schedule
 
 

@@ -29,12 +29,12 @@ def loaded(path: Path) -> Any:
 def test_algorithm_d_from_python_learns_the_ring(capsys: pytest.CaptureFixture[str]) -> None:
     example = loaded(EXAMPLE)
     schedule = example.train(300)
-    radius = schedule.samples.norm(dim=1)
+    radius = schedule.replay.samples.norm(dim=1)
     # 200 chains around a ring of radius 2 and standard deviation 0.1: the mean has standard error
     # 0.007. An untrained energy, |x|^2 / 18 and noise, has mean 3.8 and spread 2.
     assert abs(radius.mean() - 2) < 0.1
     assert radius.std() < 0.2
-    angles = torch.atan2(schedule.samples[:, 1], schedule.samples[:, 0])
+    angles = torch.atan2(schedule.replay.samples[:, 1], schedule.replay.samples[:, 0])
     assert angles.histc(4, -torch.pi, torch.pi).min() > 20  # of 50 expected: the ring is closed
     energies = value_and_gradient(schedule.energy, torch.tensor([[2.0, 0.0], [0.0, -2.0], [0.0, 0.0]])).value
     assert energies[:2].max() < energies[2]

@@ -89,14 +89,14 @@ def test_a_composition_is_sampled_stopped_and_resumed_to_the_bit(ebmkit: Ebmkit,
     code, out, err = ebmkit("run", file)
     assert code == 0, err
     assert "sum" in out
-    whole = weights_of(Path("runs/both"), "schedule")
+    whole = weights_of(Path("runs/both"), "replay")
     lines = [json.loads(line) for line in Path("runs/both/metrics.jsonl").read_text().splitlines()]
     assert all("revision_drift" in line and "loss_energy" not in line for line in lines)
     assert ebmkit("run", file, "--set", "run.output=runs/half", "--set", "run.iterations=3").code == 0
     # The run has its own copy of the weights: what becomes of the others does not change it.
     assert ebmkit("resume", "first", "--set", "run.iterations=4").code == 0
     assert ebmkit("resume", "half", "--set", "run.iterations=6").code == 0
-    assert torch.equal(weights_of(Path("runs/half"), "schedule")["samples"], whole["samples"])
+    assert torch.equal(weights_of(Path("runs/half"), "replay")["samples"], whole["samples"])
     assert ebmkit("sample", "both", "--count", 3).code == 0
     config = tomllib.loads(Path("runs/both/config.toml").read_text())
     assert config["energy"]["parts"]["far"] == {
@@ -155,7 +155,7 @@ def test_conditional_sampling_holds_every_observed_bit_and_moves_the_others(
     file = write("held", SHARED + ENERGY + REVISION + SAMPLING + 'hidden = "square"\nhidden_size = 6\n')
     code, _, err = ebmkit("run", file)
     assert code == 0, err
-    state = weights_of(Path("runs/held"), "schedule")
+    state = weights_of(Path("runs/held"), "schedule") | weights_of(Path("runs/held"), "replay")
     known = (state["masks"] > 0).expand_as(state["samples"])
     assert (~known).flatten(1).sum(1).tolist() == [36] * 4
     assert torch.equal(state["samples"][known], state["observed"][known])

@@ -149,7 +149,7 @@ def test_nothing_that_is_not_finite_is_saved(where: str, run_file: RunFile, tmp_
     tensors = {
         "weights": next(schedule.parameters()).data,
         "optimizer": next(iter(learner.optimizer.state.values()))["exp_avg"],
-        "chains": schedule.samples,
+        "chains": schedule.replay.samples,
     }
     tensors[where].view(-1)[3] = float("inf")  # type: ignore[operator]
     with pytest.raises(DivergedError, match="no longer finite"):

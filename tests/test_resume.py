@@ -71,7 +71,7 @@ def test_the_checkpoint_holds_weights_optimizers_and_chains(run_file: RunFile, e
         final_state(Path("runs/descriptor-only")),
         final_state(Path("runs/generator-only")),
     )
-    assert descriptor["schedule/samples"].shape == (4, 1, 16, 16)
+    assert descriptor["replay/samples"].shape == (4, 1, 16, 16)
     assert generator["schedule/latents"].shape == (12, 6)
     assert descriptor["optimizer/energy/0/exp_avg"].abs().sum() > 0
     assert "generator/project.weight" in generator
@@ -174,7 +174,7 @@ def test_a_descriptor_starts_a_cooperative_run_and_back(run_file: RunFile, ebmki
     one = ("--set", "run.iterations=1")
     outcome = ebmkit("run", run_file("coopnets"), "--init-from", "descriptor-only", *one)
     assert outcome.code == 0
-    for line in ("energy: loaded", "generator: not in it", "schedule: left", "optimizer: left"):
+    for line in ("energy: loaded", "generator: not in it", "replay: left", "optimizer: left"):
         assert f"  {line}" in outcome.out
     weight = "energy/features.0.weight"
     given, begun = (final_state(Path("runs") / name)[weight] for name in ("descriptor-only", "coopnets"))

@@ -155,7 +155,7 @@ def test_samplers_with_a_state_of_their_own_resume_to_the_same_bits(
             pass
     assert same_bits(state(resumed), state(whole))
     assert not same_bits(state(stopped), state(whole))
-    assert ("schedule/samples" in state(whole)) == (name == "descriptor-only")
+    assert ("replay/samples" in state(whole)) == (name == "descriptor-only")
 
 
 def test_a_sampler_that_keeps_its_state_to_itself_is_found_by_name(

@@ -18,12 +18,13 @@ from ebmkit.core import (
     Ge,
     Gt,
     Lt,
+    PersistentChains,
     Proposal,
     Rng,
     Update,
     Updates,
     gather,
-    share,
+    renamed,
     speckle_masks,
     square_masks,
     stage,
@@ -61,10 +62,10 @@ class Sampling(CooperativeScheduler):
         ValueError: the square does not fit into the image.
     """
 
-    samples: Tensor
+    energy: Energy
+    revision: Chain
     observed: Tensor
     masks: Tensor
-    started: Tensor
 
     def __init__(
         self,
@@ -83,48 +84,37 @@ class Sampling(CooperativeScheduler):
         self.energy = energy
         self.revision = revision
         self.start = start
-        self.noise_std = noise_std
         self.hidden = hidden
         self.hidden_size = hidden_size
         self.hidden_share = hidden_share
-        self.register_buffer("samples", torch.zeros(chains, *shape))
+        self.replay = PersistentChains(chains, shape, scale=noise_std)
+        renamed(self, {"samples": "replay.samples", "started": "replay.started"})
         self.register_buffer("observed", torch.zeros(chains, *shape) if hidden != "none" else None)
         self.register_buffer("masks", self._draw_masks(Rng(0)) if hidden != "none" else None)
-        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """The chains go on; the one update reports what the sampler saw, and teaches nobody."""
-        if not self.started:
-            self._begin(gather(batch.x), rng.of_chain(0))
-        count, rng = share(len(self.samples), rng)
-        mine = self._chains(count, rng)
-        proposal = self.samples[mine]
-        energy = self._conditioned(mine)
+        if self.hidden != "none" and not self.replay.started.any():
+            self._observe(gather(batch.x), rng.of_chain(0))
+        data = batch.x if self.start == "data" and self.hidden == "none" else None
+        proposal, slots, rng = self.replay.start(len(self.replay), rng=rng, data=data)
+        energy = self._conditioned(slots)
+        proposal = _completed(energy, proposal)
         with stage("revision"):
             moved = self.revision(energy, proposal, rng=rng.fold("revision"))
-        revised = energy.complete(moved.x) if isinstance(energy, Clamped) else moved.x
-        self.samples.copy_(gather(revised))
+        revised = _completed(energy, moved.x)
+        self.replay.keep(slots, revised)
         yield Update("energy", None, {f"revision_{name}": value for name, value in moved.stats.items()})
         return Examples(batch.x, proposal, revised)
 
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """The chains as the run left them, repeated in turn; noise before it began."""
-        if not self.started:
-            return Proposal(self._noise(self.samples.new_empty(count, *self.samples.shape[1:]), rng))
-        return Proposal(self.samples[self._chains(count, rng) % len(self.samples)])
+        return Proposal(self.replay.latest(count, rng=rng))
 
-    def _begin(self, data: Tensor, rng: Rng) -> None:
-        """Put every chain where it starts."""
-        images = data[torch.arange(len(self.samples), device=data.device) % len(data)]
-        noise = self._noise(self.samples, rng)
-        if self.hidden != "none":
-            self.observed.copy_(images)
-            self.masks.copy_(self._draw_masks(rng.fold("masks")))
-            images = torch.where(self.masks > 0, images, noise)
-        elif self.start == "noise":
-            images = noise
-        self.samples.copy_(images)
-        self.started.fill_(True)
+    def _observe(self, data: Tensor, rng: Rng) -> None:
+        """Decide which pixels of which image each chain holds."""
+        self.observed.copy_(data[torch.arange(len(self.observed), device=data.device) % len(data)])
+        self.masks.copy_(self._draw_masks(rng.fold("masks")))
 
     def _conditioned(self, chains: Tensor) -> EnergyFn:
         """The energy, given what these chains observe."""
@@ -132,15 +122,13 @@ class Sampling(CooperativeScheduler):
             return self.energy
         return Clamped(self.energy, self.observed[chains], self.masks[chains])
 
-    def _chains(self, count: int, rng: Rng) -> Tensor:
-        """The global indices of the rows that ``rng`` draws for."""
-        return torch.arange(rng.first_chain, rng.first_chain + count, device=self.samples.device)
-
     def _draw_masks(self, rng: Rng) -> Tensor:
-        count, *shape = self.samples.shape
+        count, *shape = self.replay.samples.shape
         if self.hidden == "square":
             return square_masks(count, tuple(shape), size=self.hidden_size, rng=rng)
         return speckle_masks(count, tuple(shape), hidden=self.hidden_share, rng=rng)
 
-    def _noise(self, like: Tensor, rng: Rng) -> Tensor:
-        return rng.fold("start").normal(like).mul_(self.noise_std)
+
+def _completed(energy: EnergyFn, x: Tensor) -> Tensor:
+    """The observed pixels put back into x, where some are observed."""
+    return energy.complete(x) if isinstance(energy, Clamped) else x

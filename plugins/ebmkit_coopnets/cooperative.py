@@ -22,6 +22,7 @@ from ebmkit.core import (
     contrastive,
     gather,
     reconstruction,
+    renamed,
     share,
     stage,
 )
@@ -65,6 +66,10 @@ class CoopNets(CooperativeScheduler):
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm CoopNets.
     """
 
+    energy: Energy
+    generator: LatentGenerator
+    revision: Chain
+
     def __init__(
         self,
         energy: Energy,
@@ -85,7 +90,8 @@ class CoopNets(CooperativeScheduler):
         self.chains = chains
         self.generator_updates = generator_updates
         self.proposal_noise = proposal_noise
-        self._annealing = NoiseUntil(revision, noise_until)
+        self.annealing = NoiseUntil(revision, noise_until)
+        renamed(self, {"_annealing": "annealing"})
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G0, D1, G1, then the updates D2 and G2."""
@@ -93,7 +99,7 @@ class CoopNets(CooperativeScheduler):
         with stage("generation"):
             known, generated, proposal = self._generate(count, rng)
         with stage("revision"):
-            revised = self._annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
+            revised = self.annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
         with stage("inference"):
             latents = self._infer(revised.x, known, rng)
         with stage("density_shifting"):

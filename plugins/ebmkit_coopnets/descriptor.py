@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, final
 
-import torch
-from torch import Tensor
-
 from ebmkit.core import (
     Batch,
     Chain,
@@ -15,13 +12,13 @@ from ebmkit.core import (
     Examples,
     Ge,
     Gt,
+    PersistentChains,
     Proposal,
     Rng,
     Update,
     Updates,
     contrastive,
-    gather,
-    share,
+    renamed,
     stage,
 )
 from ebmkit_coopnets.annealing import NoiseUntil
@@ -57,8 +54,8 @@ class DescriptorOnly(CooperativeScheduler):
     (short-run MCMC).
     """
 
-    samples: Tensor
-    started: Tensor
+    energy: Energy
+    revision: Chain
 
     def __init__(
         self,
@@ -77,20 +74,18 @@ class DescriptorOnly(CooperativeScheduler):
         self.revision = revision
         self.chains = chains
         self.start = start
-        self.persistent = persistent
-        self.noise_std = noise_std
-        self._annealing = NoiseUntil(revision, noise_until)
-        self.register_buffer("samples", torch.zeros(chains, *shape))
-        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+        self.replay = PersistentChains(chains, shape, restart=0.0 if persistent else 1.0, scale=noise_std)
+        self.annealing = NoiseUntil(revision, noise_until)
+        former = {"_annealing": "annealing", "samples": "replay.samples", "started": "replay.started"}
+        renamed(self, former)
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """D1, then the update D2."""
-        count, rng = share(self.chains, rng)
-        proposal = self._starts(batch, count, rng)
+        data = batch.x if self.start == "data" else None
+        proposal, slots, rng = self.replay.start(self.chains, rng=rng, data=data)
         with stage("revision"):
-            revised = self._annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
-        self.samples.copy_(gather(revised.x))
-        self.started.fill_(True)
+            revised = self.annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
+        self.replay.keep(slots, revised.x)
         with stage("density_shifting"):
             observed, synthesized = self.energy(batch.x), self.energy(revised.x)
             loss = contrastive(observed, synthesized)
@@ -99,22 +94,4 @@ class DescriptorOnly(CooperativeScheduler):
 
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """The chains as training left them, repeated in turn; noise before any training."""
-        if not self.started:
-            return Proposal(self._noise(count, rng))
-        return Proposal(self.samples[self._chains(count, rng) % self.chains])
-
-    def _starts(self, batch: Batch, count: int, rng: Rng) -> Tensor:
-        if self.persistent and self.started:
-            return self.samples[self._chains(count, rng)]
-        if self.start == "noise":
-            return self._noise(count, rng)
-        images = gather(batch.x)
-        return images[self._chains(count, rng) % len(images)]
-
-    def _chains(self, count: int, rng: Rng) -> Tensor:
-        """The global indices of the rows that ``rng`` draws for."""
-        return torch.arange(rng.first_chain, rng.first_chain + count, device=self.samples.device)
-
-    def _noise(self, count: int, rng: Rng) -> Tensor:
-        like = self.samples.new_empty(count, *self.samples.shape[1:])
-        return rng.fold("start").normal(like).mul_(self.noise_std)
+        return Proposal(self.replay.latest(count, rng=rng))

@@ -67,6 +67,8 @@ class GeneratorOnly(CooperativeScheduler):
     arXiv 1609.09408.
     """
 
+    generator: LatentGenerator
+    inference: Chain
     latents: Tensor
     masks: Tensor | None
     started: Tensor

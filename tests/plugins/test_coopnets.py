@@ -21,6 +21,7 @@ from ebmkit.core import (
     Update,
     reconstruction,
 )
+from ebmkit_algebra.sampling import Sampling
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.cooperative import CoopNets
 from ebmkit_coopnets.descriptor import DescriptorOnly
@@ -137,8 +138,7 @@ def test_the_descriptor_update_is_the_gradient_of_the_exact_log_likelihood() -> 
     quantiles = (torch.arange(count, dtype=torch.float64) + 0.5) / count
     samples = grid[torch.searchsorted(cumulated, quantiles).clamp_max(len(grid) - 1)]
     schedule = DescriptorOnly(energy, Chain(Langevin(), 0), (1,), chains=count).double()
-    schedule.samples.copy_(samples)
-    schedule.started.fill_(True)
+    schedule.replay.keep(torch.arange(count), samples)
     one_iteration(schedule, Batch(data, torch.arange(3)))
     assert energy.weights.grad is not None
     assert torch.allclose(-energy.weights.grad, expected, atol=2e-4)
@@ -255,11 +255,12 @@ def test_persistent_chains_go_on_where_they_were() -> None:
     energy, _ = parts()
     schedule = DescriptorOnly(energy, revision(), (4,), chains=3, noise_std=2.0).double()
     _, first = one_iteration(schedule, batch(), key=1)
-    assert torch.equal(schedule.samples, first.revised)  # type: ignore[arg-type]
+    assert torch.equal(schedule.replay.samples, first.revised)  # type: ignore[arg-type]
     _, second = one_iteration(schedule, batch(), key=2)
     assert torch.equal(second.proposal, first.revised)  # type: ignore[arg-type]
-    assert set(schedule.state_dict()) == {"samples", "started", "energy.weight", "_annealing.done"}
-    assert torch.equal(schedule.propose(4, rng=Rng(0)).x, schedule.samples[[0, 1, 2, 0]])
+    names = {"energy.weight", "replay.samples", "replay.started", "annealing.done"}
+    assert set(schedule.state_dict()) == names
+    assert torch.equal(schedule.propose(4, rng=Rng(0)).x, schedule.replay.samples[[0, 1, 2, 0]])
 
 
 def test_chains_that_do_not_persist_start_anew_from_data_or_noise() -> None:
@@ -340,7 +341,54 @@ def test_the_noise_ends_after_its_iterations_and_the_count_is_saved(name: str) -
         schedule = DescriptorOnly(energy, revision(1), (4,), chains=5, noise_until=2).double()
     noisy = ["revision_noise" in one_iteration(schedule, batch())[0][0].stats for _ in range(3)]
     assert noisy == [True, True, False]
-    assert int(schedule.state_dict()["_annealing.done"]) == 3
+    assert int(schedule.state_dict()["annealing.done"]) == 3
+
+
+class Squared(Energy):
+    """E(x) = |x|^2 / 2 of images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.square().flatten(1).sum(1) / 2
+
+
+def test_no_name_of_the_checkpoint_format_is_private() -> None:
+    energy, generator = parts()
+    schedules = (
+        CoopNets(energy, generator, revision(), revision()),
+        DescriptorOnly(energy, revision(), (4,)),
+        GeneratorOnly(generator, revision(), 3, (1, 8, 8), hidden="square", hidden_size=4),
+        Sampling(energy, revision(), (1, 8, 8), hidden="square", hidden_size=4),
+    )
+    for schedule in schedules:
+        names = [word for key in schedule.state_dict() for word in key.split(".")]
+        assert names
+        assert not [name for name in names if name.startswith("_")]
+
+
+@pytest.mark.parametrize("hidden", ["none", "square"])
+def test_states_of_former_names_go_on_to_the_same_bits(hidden: Literal["none", "square"]) -> None:
+    """As 0.1.0 wrote them: the buffers of the chains were the schedule's own, with one flag for all."""
+    energy = Squared()
+    data = Batch(double(3, 1, 8, 8).float(), torch.arange(3))
+
+    def schedules() -> tuple[CooperativeScheduler, ...]:
+        sampling = Sampling(energy, revision(2), (1, 8, 8), chains=5, hidden=hidden, hidden_size=4)
+        return sampling, DescriptorOnly(energy, revision(2), (1, 8, 8), chains=5, noise_until=1)
+
+    for now, fresh in zip(schedules(), schedules(), strict=True):
+        list(now.updates(data, rng=Rng(1)))
+        state = now.state_dict()
+        former = {
+            key.replace("replay.", "").replace("annealing", "_annealing"): value
+            for key, value in state.items()
+        }
+        former["started"] = torch.tensor(True)
+        assert former.keys() != state.keys()
+        fresh.load_state_dict(former)
+        for schedule in (now, fresh):
+            list(schedule.updates(data, rng=Rng(2)))
+        assert fresh.state_dict().keys() == state.keys()
+        assert all(torch.equal(value, now.state_dict()[key]) for key, value in fresh.state_dict().items())
 
 
 def test_ending_the_noise_of_a_sampler_without_any_is_refused() -> None:
