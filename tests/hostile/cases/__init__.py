@@ -1,0 +1,1 @@
+"""One file a form of a fault that was found in the field; each runs in a worker, never in the test."""
