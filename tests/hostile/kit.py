@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -236,7 +237,12 @@ def at_once(jobs: Iterable[Callable[[], object]]) -> None:
         job()
 
     running = [threading.Thread(target=begin, args=(job,)) for job in jobs]
-    for each in running:
-        each.start()
-    for each in running:
-        each.join()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # what may happen between two lines of a reading will happen
+    try:
+        for each in running:
+            each.start()
+        for each in running:
+            each.join()
+    finally:
+        sys.setswitchinterval(interval)

@@ -54,8 +54,7 @@ def _observed(source: Path, kit: Kit) -> dict[str, Any]:
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
     before = process()
-    module = _loaded(source)
-    module.run(kit)
+    kit.part("everything else", lambda: _whole(source, kit))
     after = process()
     spoilt = [name for name in before if before[name] != after[name]]
     return {
@@ -65,6 +64,11 @@ def _observed(source: Path, kit: Kit) -> dict[str, Any]:
         "randomness": randomness(),
         "spoilt": spoilt,
     }
+
+
+def _whole(source: Path, kit: Kit) -> dict[str, Any]:
+    _loaded(source).run(kit)
+    return {}
 
 
 def _loaded(source: Path) -> Any:
