@@ -45,6 +45,59 @@ def activation(draft: Draft) -> bool:
     return True
 
 
+READ = [
+    "h = torch.relu(h)", "h = F.relu(h)", "h = F.leaky_relu(h, 0.2)", "h = F.leaky_relu(h, negative_slope=0.1)", "h = F.silu(h)",
+    "h = torch.tanh(h)", "h = h.tanh()", "h = F.softplus(h)", "h = h.relu()", "h = h.relu_()", "h = F.relu(h, inplace=True)",
+]  # fmt: skip
+"""Activations that closed forms know."""
+
+
+def plain_activation(draft: Draft) -> bool:
+    """One that closed forms know."""
+    line = draft.draw.choice(READ)
+    if draft.chance(0.4):
+        line = f"h = {draft.layer(draft.draw.choice(['nn.ReLU()', 'nn.ReLU(inplace=True)', 'nn.LeakyReLU(0.2)', 'nn.Tanh()', 'nn.SiLU()', 'nn.Softplus()']), 'act')}(h)"
+    draft.kinked |= "relu" in line.lower() or "act" in line
+    draft.say(line)
+    return True
+
+
+def silent_activation(draft: Draft) -> bool:
+    """A statement whose result nobody uses, on units that are positive where the chain starts; or none."""
+    if draft.layers and draft.chance(0.7):
+        draft.init.append(f"if {draft.layers[-1]}.bias is not None: nn.init.constant_({draft.layers[-1]}.bias, 2.0)")
+    module = draft.layer("nn.ReLU(inplace=True)", "act")
+    draft.say(draft.draw.choice(["h.relu_()", "torch.relu_(h)", "F.relu(h, inplace=True)", "F.relu_(h)", "h.clamp_(min=0)", f"{module}(h)", "F.leaky_relu_(h, 0.01)", "g = h.relu_()"]))
+    draft.kinked = True
+    if draft.chance(0.6):
+        plain_layer(draft)
+        plain_activation(draft)
+    return True
+
+
+def plain_layer(draft: Draft, outputs: int | None = None) -> bool:
+    """A layer that closed forms know, as most people write it."""
+    draw, inputs = draft.draw, draft.shape[0]
+    outputs = outputs or draw.choice([1, 4, 16, 32])
+    if len(draft.shape) == 1:
+        name = draft.layer(f"nn.Linear({inputs}, {outputs})")
+        draft.shape = (outputs,)
+    elif len(draft.shape) == 3:
+        kernel, stride, padding = draw.choice([(3, 1, 1), (3, 1, 0), (4, 2, 1), (5, 2, 2), (7, 1, 3), (1, 1, 0)] if outputs < 64 else [(3, 1, 1)])
+        sides = [(side + 2 * padding - kernel) // stride + 1 for side in draft.shape[1:]]
+        if min(sides) < 1 or not draft.pay(kernel**2 * inputs * outputs * math.prod(sides)):
+            return False
+        name = draft.layer(f"nn.Conv2d({inputs}, {outputs}, {kernel}, {stride}, {padding})")
+        draft.shape = (outputs, *sides)
+    else:
+        return convolution(draft)
+    draft.layers.append(name)
+    if draft.chance(0.15):
+        _dressed(draft, name)
+    draft.say(f"h = {name}(input=h)" if draft.chance(0.05) else f"h = {name}(h)")
+    return True
+
+
 def in_place(draft: Draft) -> bool:
     """h changed by a statement."""
     first = "h[:, :1]"

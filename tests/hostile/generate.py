@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from random import Random
 
 from tests.hostile import blocks, heads
@@ -86,66 +88,101 @@ def case(seed: int, *, small: bool = False) -> Case:
         small: only nets that take a few milliseconds.
     """
     draw = Random(seed)
-    rows = draw.choice([1, 2, 2, 16])
-    dtype = draw.choices(["float32", "float64", "bfloat16"], [12, 1, 1])[0]
-    shape, wide = _shape(draw, rows)
-    draft = Draft(draw, shape, rows, budget=4e7 if small else 2.5e8 if wide else 1e8)
-    _write(draft, wide=wide)
+    kind = draw.choices(["stack", "wide", "wild"], [4, 3, 3])[0]
+    rows = draw.choice([1, 2, 16] if kind == "wide" else [1, 2, 2, 16])
+    dtype = draw.choices(["float32", "float64", "bfloat16"], [16, 1, 1])[0]
+    shape = _WIDE[rows](draw) if kind == "wide" else _shape(draw)
+    draft = Draft(draw, shape, rows, budget=_BUDGETS[kind] / (3 if small else 1))
+    {"stack": _stack, "wide": _wide, "wild": _wild}[kind](draft)
     state = _state(draw, rows, shape)
-    lines = script(draw, draft, state)
+    lines = script(draw, draft, state, kind=kind, graph=not small)
     source = _PRELUDE.format(dtype=dtype, init=_indented(draft.init, 8), body=_indented(draft.body, 8))
     name = f"seed_{seed}{'_small' if small else ''}"
     return Case(name, source + _indented(lines, 4) + "\n", kinked=draft.kinked, coarse=dtype == "bfloat16")
 
 
-def _shape(draw: Random, rows: int) -> tuple[tuple[int, ...], bool]:
-    """Of a state, and whether wide convolutions shall come."""
-    kind = draw.choices(["image", "wide", "vector", "sequence", "video", "scalar"], [5, 5, 4, 1, 1, 0.5])[0]
-    if kind == "wide":
-        side = 32 if rows == 1 else 24 if rows == 2 else 16
-        return (draw.choice([1, 3, 64]), side, side), True
+_BUDGETS = {"stack": 2e7, "wide": 1.5e8, "wild": 2e7}
+"""Multiplications of one forward pass."""
+
+_WIDE: dict[int, Callable[[Random], tuple[int, ...]]] = {
+    1: lambda draw: (draw.choice([1, 3, 64]), 32, 32),
+    2: lambda draw: (draw.choice([3, 64]), *draw.choice([(24, 24), (32, 32)])),
+    16: lambda draw: (draw.choice([1, 3, 64]), *draw.choice([(8, 8), (16, 16)])),
+}
+"""By rows, images that have at least 64 tiles of Winograd's, 256 with many rows."""
+
+
+def _shape(draw: Random) -> tuple[int, ...]:
+    """Of a state."""
+    kind = draw.choices(["image", "vector", "sequence", "video", "scalar"], [5, 5, 1, 1, 0.5])[0]
     return {
         "image": lambda: (draw.choice([1, 2, 3, 8]), *draw.choice([(8, 8), (12, 12), (9, 14), (16, 16), (28, 28)])),
         "vector": lambda: (draw.choice([1, 2, 6, 64]),),
         "sequence": lambda: (draw.choice([1, 3]), draw.choice([8, 64])),
         "video": lambda: (draw.choice([1, 2]), 3, 8, 8),
         "scalar": lambda: (),
-    }[kind](), False
+    }[kind]()
 
 
-def _write(draft: Draft, *, wide: bool) -> None:
-    """The forward pass."""
+def _stack(draft: Draft) -> None:
+    """A stack that a closed form is known for, with one thing in it that is not, or none."""
     shape, draw = draft.shape, draft.draw
-    if not shape:
-        draft.say("h = h[:, None]")
-        draft.shape = (1,)
-    if len(shape) in (2, 4) and draft.chance(0.4) or len(shape) == 3 and not wide and draft.chance(0.15):
-        draft.say("h = h.flatten(1)")
-        draft.shape = (_product(shape),)
-    plain = draft.chance(0.35)  # a stack such as fast paths are made for, with one thing or none that is not
-    if wide:
-        _stem(draft)
+    _entered(draft)
+    layers = draw.randint(1, 3)
+    twisted = draw.choice([None, *range(layers), *range(layers)])
+    for number in range(layers):
+        blocks.plain_layer(draft)
+        if number == twisted:
+            draw.choice([blocks.silent_activation, blocks.silent_activation, *_TWISTS])(draft)
+        else:
+            blocks.plain_activation(draft)
+    (heads.plain_head if draft.chance(0.8) else heads.head)(draft)
+    heads.tail(draft, shape)
+
+
+def _wide(draft: Draft) -> None:
+    """Wide convolutions, one of them made or used in another way than most."""
+    shape, draw = draft.shape, draft.draw
+    if shape[0] < 64:
+        blocks.plain_layer(draft, outputs=64)
+        blocks.plain_activation(draft)
+    for _ in range(draw.randint(1, 2)):
+        (blocks.styled if draft.chance(0.2) else blocks.transposed if draft.chance(0.15) else blocks.convolution)(draft)
+        (blocks.activation if draft.chance(0.6) else blocks.plain_activation)(draft)
+        if draft.chance(0.3):
+            draw.choice(_TWISTS)(draft)
+    (heads.plain_head if draft.chance(0.5) else heads.head)(draft)
+    heads.tail(draft, shape)
+
+
+def _wild(draft: Draft) -> None:
+    """Anything after anything."""
+    shape, draw = draft.shape, draft.draw
+    _entered(draft)
     for _ in range(draw.randint(1, 4)):
-        layer = blocks.linear if len(draft.shape) == 1 else blocks.convolution
-        layer(draft)
+        (blocks.linear if len(draft.shape) == 1 else blocks.convolution)(draft)
         if draft.chance(0.8):
             blocks.activation(draft)
-        if draft.chance(0.12 if plain else 0.5):
-            draw.choice([blocks.in_place, blocks.odd, blocks.norm, blocks.mixing, blocks.styled, blocks.transposed, blocks.dropout, blocks.odd])(draft)
+        if draft.chance(0.5):
+            draw.choice(_TWISTS)(draft)
     heads.head(draft)
     heads.tail(draft, shape)
 
 
-def _stem(draft: Draft) -> None:
-    """Up to 64 channels."""
-    if draft.shape[0] == 64:
-        return
-    name = draft.layer(f"nn.Conv2d({draft.shape[0]}, 64, 3, padding=1)")
-    draft.layers.append(name)
-    draft.say(f"h = {name}(h)")
-    draft.shape = (64, *draft.shape[1:])
-    if draft.chance(0.8):
-        blocks.activation(draft)
+_TWISTS = [
+    blocks.in_place, blocks.odd, blocks.odd, blocks.norm, blocks.mixing, blocks.styled, blocks.transposed, blocks.dropout, blocks.linear, blocks.convolution,
+]  # fmt: skip
+
+
+def _entered(draft: Draft) -> None:
+    """Vectors of scalars; of images and others, sometimes."""
+    shape = draft.shape
+    if not shape:
+        draft.say("h = h[:, None]")
+        draft.shape = (1,)
+    elif len(shape) > 1 and draft.chance(0.2 if len(shape) == 3 else 0.5):
+        draft.say(draft.draw.choice(["h = h.flatten(1)", "h = h.reshape(len(h), -1)", "h = torch.flatten(h, 1)"]))
+        draft.shape = (math.prod(shape),)
 
 
 def _state(draw: Random, rows: int, shape: tuple[int, ...]) -> str:
@@ -164,13 +201,6 @@ def _state(draw: Random, rows: int, shape: tuple[int, ...]) -> str:
     if len(shape) == 3:
         ways += [f"{plain}.contiguous(memory_format=torch.channels_last)", f"kit.numbers({rows}, {shape[0]}, {shape[2]}, {shape[1]}, dtype=D).transpose(2, 3)"]
     return draw.choice(ways)
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    result = 1
-    for each in shape:
-        result *= each
-    return result
 
 
 def _indented(lines: list[str], by: int) -> str:

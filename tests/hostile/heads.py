@@ -7,6 +7,17 @@ import math
 from tests.hostile.draft import Draft
 
 
+def plain_head(draft: Draft) -> None:
+    """One that closed forms know."""
+    dims = tuple(range(1, len(draft.shape) + 1))
+    if draft.chance(0.3):
+        draft.say(draft.draw.choice([f"value = h.sum({dims})", f"value = h.mean({dims})", "value = h.flatten(1).sum(1)", f"value = -h.sum(dim={dims})"]))
+        return
+    if len(draft.shape) > 1:
+        draft.say(draft.draw.choice(["h = h.flatten(1)", "h = torch.flatten(h, 1)", "h = h.reshape(len(h), -1)"]))
+    _layer(draft, math.prod(draft.shape))
+
+
 def head(draft: Draft) -> None:
     """``value`` of h, whatever its shape."""
     draw, size = draft.draw, math.prod(draft.shape)
@@ -53,7 +64,7 @@ def _vector(draft: Draft, size: int) -> None:
 def tail(draft: Draft, shape: tuple[int, ...]) -> None:
     """A reference, a temperature, a constant: each where chance has it."""
     draw, dims = draft.draw, tuple(range(1, len(shape) + 1))
-    if draft.chance(0.5):
+    if draft.chance(0.75):
         draft.say(draw.choice(["value = value * self.beta", "value = self.beta * value", "value = value / self.beta", "value = value * self.gains[0]", "value = value * self.gain", "value = value * GAIN", "value = value * self.settings['scale']", "value = value * self.temperature", "value = torch.mul(value, self.beta)", "value = value.mul_(self.beta)", "value = -value"]))
     if draft.chance(0.5) and shape:
         square = draw.choice([f"x.square().sum({dims})", "(x**2).flatten(1).sum(1)", f"x.pow(2).sum({dims})", f"(x * x).sum({dims})", f"torch.square(x).sum({dims})", "x.flatten(1).norm(dim=1).square()", "torch.linalg.vecdot(x.flatten(1), x.flatten(1))", f"torch.sum(x**2, dim={dims})", f"x.double().square().sum({dims}).to(value.dtype)"])

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 from tests.hostile.draft import Draft
 
-CHANGES = [
-    "net.beta *= 0.5", "net.shift = net.shift * 2", "net.gains[0] *= 0.25", "net.settings['scale'] = 0.4", "type(net).gain = 0.3", "globals().update(GAIN=0.3)",
-    "net.temperature = net.temperature * 0.5", "net.temperature.mul_(0.5)", "net.shift.mul_(0.5)", "net.turns = 3", "setattr(net, 'beta', -net.beta)",
-    "changed(net, lambda p: p.mul_(0.7))", "changed(net, lambda p: p.add_(0.05))", "net.register_forward_hook(lambda m, a, o: o * 0.5)",
-    "net.register_forward_pre_hook(lambda m, a: (a[0] * 0.5,))", "net.train()", "net.eval()", "net.requires_grad_(False)",
-    "net.load_state_dict({k: v * 0.8 for k, v in net.state_dict().items()})", "net.register_full_backward_hook(lambda m, i, o: tuple(g if g is None else g * 0.5 for g in i))",
-]  # fmt: skip
-"""Statements about any net."""
+OF_NETS = {
+    "self.beta": ["net.beta *= 0.5", "setattr(net, 'beta', -net.beta)", "net.__dict__['beta'] = 0.3"],
+    "self.shift": ["net.shift = net.shift * 2", "net.shift.mul_(0.5)", "net._buffers['shift'] = net.shift * 3"],
+    "self.gains": ["net.gains[0] *= 0.25", "net.gains.insert(0, 0.2)"],
+    "self.gain": ["type(net).gain = 0.3", "net.gain = 0.3"],
+    "self.settings": ["net.settings['scale'] = 0.4", "net.settings = {'scale': 0.2}"],
+    "self.temperature": ["net.temperature = net.temperature * 0.5", "net.temperature.mul_(0.5)"],
+    "self.turns": ["net.turns = 5"],
+    "GAIN": ["globals().update(GAIN=0.3)"],
+    "": [
+        "changed(net, lambda p: p.mul_(0.7))", "changed(net, lambda p: p.add_(0.05))", "net.register_forward_hook(lambda m, a, o: o * 0.5)",
+        "net.register_forward_pre_hook(lambda m, a: (a[0] * 0.5,))", "net.requires_grad_(False)", "net.forward = (lambda f: lambda x: f(x) * 0.5)(net.forward)",
+        "net.load_state_dict({k: v * 0.8 for k, v in net.state_dict().items()})", "net.register_full_backward_hook(lambda m, i, o: tuple(g if g is None else g * 0.5 for g in i))",
+        "net.__class__ = type('Other', (type(net),), {'forward': lambda self, x: super(type(self), self).forward(x) * 0.5})",
+        "net.load_state_dict({k: v * 0.8 for k, v in net.state_dict().items()}, assign=True)",
+    ],
+}  # fmt: skip
+"""Statements about a net, by what its forward pass must have in it."""
 
 OF_LAYERS = [
     "{0}.weight = nn.Parameter({0}.weight.detach() * 0.5)", "{0}.register_forward_hook(lambda m, a, o: o.tanh())", "{0}.register_forward_pre_hook(lambda m, a: (a[0].tanh(),))",
@@ -28,33 +39,40 @@ BETWEEN_CHAINS = ["{0}.weight.data.mul_(0.5)", "stepped(net, kit)", "{0}.weight.
 """Writes that torch does not count: they need a new chain."""
 
 
-def script(draw: Random, draft: Draft, state: str) -> list[str]:
+def script(draw: Random, draft: Draft, state: str, *, kind: str, graph: bool) -> list[str]:
     """Lines that build a net and a state and use them in one or two ways."""
-    lines = [f"net = Net(kit)", f"x = {state}"]
+    lines = ["net = Net(kit)", f"x = {state}"]
     if draw.random() < 0.12:
-        lines.append(draw.choice(["net = net.to(memory_format=torch.channels_last) if x.ndim == 4 else net", "net.requires_grad_(False)", "net = pickle.loads(pickle.dumps(net)) if not hasattr(net, 'many') else net", "net = copy.deepcopy(net)"]))
+        lines.append(draw.choice(["net = net.to(memory_format=torch.channels_last) if x.ndim == 4 else net", "net.requires_grad_(False)", "net = pickle.loads(pickle.dumps(net))", "net = copy.deepcopy(net)"]))
     if draw.random() < 0.12 and draft.layers:
-        lines.append(_change(draw, draft, between_chains=False).replace("self.", "net."))
-    if draft.evaluated:
+        lines.append(_change(draw, draft, between_chains=False))
+    uses = _USES[kind]
+    if draft.evaluated and draw.random() < 0.5:
+        uses = [_chain, _chains]  # which have to evaluate by themselves
+    elif draft.evaluated:
         lines.append("net.eval()" if draw.random() < 0.8 else "net.eval(); net.training = True")
     lines.append("kit.watch(net=net, x=x)")
-    uses = [_chain, _chain, _chain, _chains, _chains, _walk, _walk, _gradient, _learn, _second, _threads, _function, _global_hook]
     for number in range(1 + (draw.random() < 0.3)):
-        lines += [line.replace("NAME", f"part {number}") for line in draw.choice(uses)(draw, draft)]
+        found = draw.choice(uses)(draw, draft)
+        if graph and kind == "stack" and len(draft.shape) == 1 and draw.random() < 0.02:
+            found = [line.replace(", x, steps=", ", x, graph=True, steps=") for line in found]
+        lines += [line.replace("NAME", f"part {number}") for line in found]
     return lines
 
 
 def _options(draw: Random) -> str:
     noise = ", noise=True" if draw.random() < 0.2 else ""
-    return f", steps={draw.choice([1, 1, 2, 3])}{noise}"
+    return f", steps={draw.choice([1, 1, 2, 2, 6])}{noise}"
 
 
 def _change(draw: Random, draft: Draft, *, between_chains: bool) -> str:
-    choices = CHANGES
-    if draft.layers and draw.random() < 0.5:
-        choices = OF_LAYERS + (BETWEEN_CHAINS if between_chains else [])
-    layer = draw.choice(draft.layers).replace("self.", "net.") if draft.layers else ""
-    return draw.choice(choices).format(layer) if "{0}" in "".join(choices[:1]) else draw.choice(choices)
+    """Something that a reading of the net must notice."""
+    if draft.layers and draw.random() < 0.4:
+        layer = draw.choice(draft.layers).replace("self.", "net.")
+        return draw.choice(OF_LAYERS + (BETWEEN_CHAINS if between_chains else [])).format(layer)
+    text = "\n".join(draft.body)
+    used = [name for name in OF_NETS if name and re.search(rf"{name}\b", text)]
+    return draw.choice(OF_NETS[draw.choice([*used, *used, ""])])
 
 
 def _chain(draw: Random, draft: Draft) -> list[str]:
@@ -110,3 +128,10 @@ def _global_hook(draw: Random, draft: Draft) -> list[str]:
         "torch.nn.modules.module.register_module_full_backward_hook(lambda m, i, o: tuple(g if g is None else g * 0.9 for g in i))",
     ])
     return ["kit.chain('NAME, before', net, x)", f"handle = {register}", "try:", "    kit.chain('NAME', net, x)", "finally:", "    handle.remove()", "kit.chain('NAME, after', net, x)"]
+
+
+_USES = {
+    "stack": [_chain, _chain, _chain, _chains, _chains, _chains, _walk, _walk, _walk, _walk, _gradient, _learn, _second, _threads, _function, _global_hook],
+    "wide": [_chain, _chain, _chain, _chain, _chains, _walk, _learn, _learn, _second, _function],
+    "wild": [_chain, _chain, _chain, _chains, _chains, _walk, _walk, _gradient, _learn, _second, _threads, _function, _global_hook],
+}
