@@ -1,4 +1,4 @@
-"""One generated case alone: ``python -m tests.hostile.replay SEED [--small]``; its text, and what differs."""
+"""One case alone, by its name or seed: ``python -m tests.hostile.replay seed_7_small``; its text, and what differs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from tests.hostile.generate import case
 from tests.hostile.named import named
 
 
-def main(name: str, *options: str) -> int:
+def main(name: str) -> int:
     """0 where ebmkit gives what torch gives."""
-    by_name: dict[str, Case] = {each.name: each for each in named()}
-    chosen = by_name[name] if name in by_name else case(int(name), small="--small" in options)
+    chosen = _chosen(name)
     with tempfile.TemporaryDirectory() as folder:
         (verdict,) = compared([chosen], Path(folder))
     sys.stdout.write("\n".join([chosen.source, *(verdict.differences or ["no difference"]), ""]))
     return bool(verdict.differences)
+
+
+def _chosen(name: str) -> Case:
+    by_name = {each.name: each for each in named()}
+    seed = name.removeprefix("seed_").removesuffix("_small")
+    return by_name[name] if name in by_name else case(int(seed), small=name.endswith("_small"))
 
 
 if __name__ == "__main__":
