@@ -1,0 +1,84 @@
+"""N2: gradients that are not those of the operations that were seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+class Reversed(torch.autograd.Function):
+    """The identity, backwards its negative: gradient reversal as everybody writes it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return -gradient
+
+
+class Clipped(torch.autograd.Function):
+    """The identity, backwards a clamp that acts on large gradients alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient.clamp(-1.0, 1.0)
+
+
+class ByHand(nn.Module):
+    """Small where the chain starts, so that what acts on large gradients does not show there."""
+
+    def __init__(self, kit: Any, way: str) -> None:
+        super().__init__()
+        self.first, self.second = kit.layer(nn.Linear(6, 32)), kit.layer(nn.Linear(32, 1))
+        self.way = way
+
+    def forward(self, x: Tensor) -> Tensor:
+        way, watched = self.way, x.requires_grad
+        if way == "hook of x" and watched:
+            x.register_hook(lambda g: g.clamp(-1.0, 1.0))
+        x = Reversed.apply(x) if way == "reversed" else x
+        h = self.first(x)
+        if way == "hook" and watched:
+            h.register_hook(lambda g: g.clamp(-1.0, 1.0))
+        if way == "clipped":
+            h = Clipped.apply(h)
+        if way == "half without gradient":
+            with torch.no_grad():
+                cut = 0.5 * h
+            h = h + cut
+        y = h.tanh()
+        if way == "hook after use" and watched:
+            h.register_hook(lambda g: g.clamp(-1.0, 1.0))
+        if way == "hook of x after use" and watched:
+            x.register_hook(lambda g: g.clamp(-1.0, 1.0))
+        if way == "hook of the node" and watched:
+            h.grad_fn.register_hook(lambda inputs, outputs: tuple(g if g is None else g.clamp(-1.0, 1.0) for g in inputs))
+        if way == "hook before the node" and watched:
+            y.grad_fn.register_prehook(lambda outputs: tuple(g.clamp(-0.5, 0.5) for g in outputs))
+        value = self.second(y).squeeze(1)
+        if way == "hook of the value" and watched:
+            value.register_hook(lambda g: g * 0.5)
+        return value * 3 + 3 * y.mean(1) * value if way == "squared" else 3 * value
+
+
+def run(kit: Any) -> None:
+    ways = ["reversed", "clipped", "half without gradient", "hook", "hook of x", "hook after use", "hook of x after use"]
+    for way in [*ways, "hook of the node", "hook before the node", "hook of the value", "squared"]:
+        net, x = ByHand(kit, way), kit.numbers(4, 6, scale=0.5)
+        with torch.no_grad():
+            net.second.weight.mul_(3)
+        kit.chain(way, net, x, steps=6)
+        with torch.no_grad():
+            net.second.weight.mul_(0.1)  # nothing acts at the start
+        kit.chain(f"{way}, small", net, x, steps=2)
+        with torch.no_grad():
+            net.second.weight.mul_(30)  # and now it does
+        kit.chain(f"{way}, large", net, x, steps=2)
