@@ -65,9 +65,24 @@ def plain_activation(draft: Draft) -> bool:
 def silent_activation(draft: Draft) -> bool:
     """A statement whose result nobody uses, on units that are positive where the chain starts; or none."""
     if draft.layers and draft.chance(0.7):
-        draft.init.append(f"if {draft.layers[-1]}.bias is not None: nn.init.constant_({draft.layers[-1]}.bias, 2.0)")
+        draft.init.append(
+            f"if {draft.layers[-1]}.bias is not None: nn.init.constant_({draft.layers[-1]}.bias, 2.0)"
+        )
     module = draft.layer("nn.ReLU(inplace=True)", "act")
-    draft.say(draft.draw.choice(["h.relu_()", "torch.relu_(h)", "F.relu(h, inplace=True)", "F.relu_(h)", "h.clamp_(min=0)", f"{module}(h)", "F.leaky_relu_(h, 0.01)", "g = h.relu_()"]))
+    draft.say(
+        draft.draw.choice(
+            [
+                "h.relu_()",
+                "torch.relu_(h)",
+                "F.relu(h, inplace=True)",
+                "F.relu_(h)",
+                "h.clamp_(min=0)",
+                f"{module}(h)",
+                "F.leaky_relu_(h, 0.01)",
+                "g = h.relu_()",
+            ]
+        )
+    )
     draft.kinked = True
     if draft.chance(0.6):
         plain_layer(draft)
@@ -83,7 +98,11 @@ def plain_layer(draft: Draft, outputs: int | None = None) -> bool:
         name = draft.layer(f"nn.Linear({inputs}, {outputs})")
         draft.shape = (outputs,)
     elif len(draft.shape) == 3:
-        kernel, stride, padding = draw.choice([(3, 1, 1), (3, 1, 0), (4, 2, 1), (5, 2, 2), (7, 1, 3), (1, 1, 0)] if outputs < 64 else [(3, 1, 1)])
+        kernel, stride, padding = draw.choice(
+            [(3, 1, 1), (3, 1, 0), (4, 2, 1), (5, 2, 2), (7, 1, 3), (1, 1, 0)]
+            if outputs < 64
+            else [(3, 1, 1)]
+        )
         sides = [(side + 2 * padding - kernel) // stride + 1 for side in draft.shape[1:]]
         if min(sides) < 1 or not draft.pay(kernel**2 * inputs * outputs * math.prod(sides)):
             return False
@@ -103,8 +122,19 @@ def in_place(draft: Draft) -> bool:
     first = "h[:, :1]"
     draft.say(
         draft.draw.choice(
-            ["h += 0.5", "h *= 1.5", "h.add_(0.3)", "h.mul_(2.0)", f"{first} = 0.0", f"{first}.mul_(3.0)", "h.neg_()", f"h = h.clone(); {first} = 0.5",
-             "h -= h.detach() * 0.3", "h.div_(2)", "h.fill_diagonal_(0) if h.ndim == 2 else h.add_(1)"]
+            [
+                "h += 0.5",
+                "h *= 1.5",
+                "h.add_(0.3)",
+                "h.mul_(2.0)",
+                f"{first} = 0.0",
+                f"{first}.mul_(3.0)",
+                "h.neg_()",
+                f"h = h.clone(); {first} = 0.5",
+                "h -= h.detach() * 0.3",
+                "h.div_(2)",
+                "h.fill_diagonal_(0) if h.ndim == 2 else h.add_(1)",
+            ]
         )
     )
     return True
@@ -185,16 +215,36 @@ def linear(draft: Draft) -> bool:
         name = draft.layer(f"nn.Linear({inputs}, {outputs}, bias={bias})")
         draft.layers.append(name)
         _dressed(draft, name)
-        line = draft.draw.choice(["h = {}(h)", "h = {}(h)", "h = {0}.forward(h)", "h = F.linear(h, {0}.weight, {0}.bias)", "h = {}(input=h)"]).format(name)
+        line = draft.draw.choice(
+            [
+                "h = {}(h)",
+                "h = {}(h)",
+                "h = {0}.forward(h)",
+                "h = F.linear(h, {0}.weight, {0}.bias)",
+                "h = {}(input=h)",
+            ]
+        ).format(name)
     else:
         turned = draft.chance(0.5)
         shape = (outputs, inputs) if turned else (inputs, outputs)
         weight = draft.tensor(shape, 1 / math.sqrt(inputs), of_x=True)
         bias_text = draft.tensor((outputs,), 0.3, of_x=True)
         forms = (
-            ["h = F.linear(h, {w}, {b})", "h = F.linear(input=h, weight={w}, bias={b})", "h = h @ {w}.T + {b}", "h = F.linear(h, {w})", "h = torch.einsum('bi,oi->bo', h, {w})"]
+            [
+                "h = F.linear(h, {w}, {b})",
+                "h = F.linear(input=h, weight={w}, bias={b})",
+                "h = h @ {w}.T + {b}",
+                "h = F.linear(h, {w})",
+                "h = torch.einsum('bi,oi->bo', h, {w})",
+            ]
             if turned
-            else ["h = h @ {w} + {b}", "h = torch.addmm({b}, h, {w})", "h = torch.matmul(h, {w})", "h = h.mm({w}).add_({b})", "h = torch.baddbmm({b}.expand(1, len(h), -1), h[None], {w}[None])[0]"]
+            else [
+                "h = h @ {w} + {b}",
+                "h = torch.addmm({b}, h, {w})",
+                "h = torch.matmul(h, {w})",
+                "h = h.mm({w}).add_({b})",
+                "h = torch.baddbmm({b}.expand(1, len(h), -1), h[None], {w}[None])[0]",
+            ]
         )
         line = draft.draw.choice(forms).format(w=weight, b=bias_text)
     draft.say(line)
@@ -230,10 +280,16 @@ def convolution(draft: Draft) -> bool:
     draw, inputs, sides = draft.draw, draft.shape[0], draft.shape[1:]
     wide = inputs >= 64 and draft.chance(0.7)
     outputs = draw.choice([64, 64, 96, 128]) if wide else draw.choice([1, 3, 8, 16, 64])
-    kernel, stride = draw.choice([(3, 1), (3, 1), (5, 1), (4, 2), (5, 2), (1, 1), (3, 2), (2, 1), (7, 1), (9, 2)] if not wide else [(3, 1), (3, 1), (5, 1), (4, 2), (5, 2)])
+    kernel, stride = draw.choice(
+        [(3, 1), (3, 1), (5, 1), (4, 2), (5, 2), (1, 1), (3, 2), (2, 1), (7, 1), (9, 2)]
+        if not wide
+        else [(3, 1), (3, 1), (5, 1), (4, 2), (5, 2)]
+    )
     padding = draw.choice([kernel // 2, kernel // 2, (kernel - 1) // 2, 0])
     dilation = 2 if draft.chance(0.08) else 1
-    groups = draw.choice([2, inputs]) if inputs % 2 == 0 and outputs % inputs == 0 and draft.chance(0.15) else 1
+    groups = (
+        draw.choice([2, inputs]) if inputs % 2 == 0 and outputs % inputs == 0 and draft.chance(0.15) else 1
+    )
     groups = groups if outputs % groups == 0 else 1
     results = [(side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1 for side in sides]
     shape = (outputs, inputs // groups, *[kernel] * rank)
@@ -241,23 +297,44 @@ def convolution(draft: Draft) -> bool:
         return False
     options = f"stride={stride}, padding={padding}, dilation={dilation}, groups={groups}"
     if draft.chance(0.5):
-        mode = draw.choice(["circular", "reflect", "replicate"]) if draft.chance(0.1) and 0 < padding < min(sides) and rank < 3 else "zeros"
+        mode = (
+            draw.choice(["circular", "reflect", "replicate"])
+            if draft.chance(0.1) and 0 < padding < min(sides) and rank < 3
+            else "zeros"
+        )
         bias = draft.chance(0.8)
-        name = draft.layer(f"nn.Conv{rank}d({inputs}, {outputs}, {kernel}, {options}, bias={bias}, padding_mode={mode!r})")
+        name = draft.layer(
+            f"nn.Conv{rank}d({inputs}, {outputs}, {kernel}, {options}, bias={bias}, padding_mode={mode!r})"
+        )
         draft.layers.append(name)
         _dressed(draft, name)
-        call = draw.choice(["{0}(h)", "{0}(h)", "{0}(input=h)", "{0}._conv_forward(h, {0}.weight, {0}.bias)"]).format(name)
-    else:
-        weight, bias_text = draft.tensor(shape, fan(shape), of_x=True), draft.tensor((outputs,), 0.3, of_x=True)
         call = draw.choice(
-            [f"F.conv{rank}d(h, {weight}, {bias_text}, {options})", f"torch.conv{rank}d(h, {weight}, {bias_text}, {stride}, {padding}, {dilation}, {groups})",
-             f"F.conv{rank}d(input=h, weight={weight}, bias={bias_text}, {options})", f"F.conv{rank}d(h, {weight}, {options})",
-             f"torch.convolution(h, {weight}, {bias_text}, [{stride}] * {rank}, [{padding}] * {rank}, [{dilation}] * {rank}, False, [0] * {rank}, {groups})"]
+            ["{0}(h)", "{0}(h)", "{0}(input=h)", "{0}._conv_forward(h, {0}.weight, {0}.bias)"]
+        ).format(name)
+    else:
+        weight, bias_text = (
+            draft.tensor(shape, fan(shape), of_x=True),
+            draft.tensor((outputs,), 0.3, of_x=True),
+        )
+        call = draw.choice(
+            [
+                f"F.conv{rank}d(h, {weight}, {bias_text}, {options})",
+                f"torch.conv{rank}d(h, {weight}, {bias_text}, {stride}, {padding}, {dilation}, {groups})",
+                f"F.conv{rank}d(input=h, weight={weight}, bias={bias_text}, {options})",
+                f"F.conv{rank}d(h, {weight}, {options})",
+                f"torch.convolution(h, {weight}, {bias_text}, [{stride}] * {rank}, [{padding}] * {rank}, [{dilation}] * {rank}, False, [0] * {rank}, {groups})",
+            ]
         )
     same = outputs == inputs and tuple(results) == sides
     joined = [f"h = {call}"] * 3
     if same:
-        joined += [f"h = h + {call}", f"y = {call}; y += h; h = y", f"h = {call}.add_(h)", f"h += {call}", f"y = {call}; h = torch.cat([h, y], 1)[:, ::2]"]
+        joined += [
+            f"h = h + {call}",
+            f"y = {call}; y += h; h = y",
+            f"h = {call}.add_(h)",
+            f"h += {call}",
+            f"y = {call}; h = torch.cat([h, y], 1)[:, ::2]",
+        ]
     draft.say(draw.choice(joined))
     draft.shape = (outputs, *results)
     return True
@@ -269,17 +346,23 @@ def transposed(draft: Draft) -> bool:
         return False
     (inputs, height, width), draw = draft.shape, draft.draw
     outputs = draw.choice([64, 64, 8, 3] if inputs >= 64 else [3, 8, 16])
-    kernel, stride, padding, extra = draw.choice([(4, 2, 1, 0), (4, 2, 1, 0), (5, 2, 2, 1), (3, 1, 1, 0), (5, 1, 2, 0), (3, 2, 1, 1)])
+    kernel, stride, padding, extra = draw.choice(
+        [(4, 2, 1, 0), (4, 2, 1, 0), (5, 2, 2, 1), (3, 1, 1, 0), (5, 1, 2, 0), (3, 2, 1, 1)]
+    )
     sides = [(side - 1) * stride - 2 * padding + kernel + extra for side in (height, width)]
     if max(sides) > 40 or min(sides) < 1 or not draft.pay(inputs * outputs * kernel**2 * height * width):
         return False
     if draft.chance(0.6):
-        name = draft.layer(f"nn.ConvTranspose2d({inputs}, {outputs}, {kernel}, {stride}, {padding}, output_padding={extra})")
+        name = draft.layer(
+            f"nn.ConvTranspose2d({inputs}, {outputs}, {kernel}, {stride}, {padding}, output_padding={extra})"
+        )
         draft.say(f"h = {name}(h)")
     else:
         shape = (inputs, outputs, kernel, kernel)
         weight, bias = draft.tensor(shape, fan(shape), of_x=True), draft.tensor((outputs,), 0.3, of_x=True)
-        draft.say(f"h = F.conv_transpose2d(h, {weight}, {bias}, stride={stride}, padding={padding}, output_padding={extra})")
+        draft.say(
+            f"h = F.conv_transpose2d(h, {weight}, {bias}, stride={stride}, padding={padding}, output_padding={extra})"
+        )
     draft.shape = (outputs, *sides)
     return True
 
@@ -294,11 +377,13 @@ def styled(draft: Draft) -> bool:
     weight = draft.tensor((channels, channels, 3, 3), fan((channels, channels, 3, 3)))
     style = draft.draw.choice(["r.mean((1, 2))", "r.amax((1, 2))", "r[:, 0, 0].tanh()"])
     draft.kinked |= "amax" in style
-    of = draft.draw.choice([
-        f"F.conv2d(r[None], {weight} * (1 + {style})[:, None, None], padding=1)",
-        f"F.conv2d(r[None], {weight}, 3 * {style}, padding=1)",
-        f"F.conv2d(r[None], {weight} * (1 + {style})[:, None, None, None], {style}, 1, 1)",
-    ])
+    of = draft.draw.choice(
+        [
+            f"F.conv2d(r[None], {weight} * (1 + {style})[:, None, None], padding=1)",
+            f"F.conv2d(r[None], {weight}, 3 * {style}, padding=1)",
+            f"F.conv2d(r[None], {weight} * (1 + {style})[:, None, None, None], {style}, 1, 1)",
+        ]
+    )
     draft.say(f"h = torch.cat([{of} for r in h])")
     return True
 
@@ -328,11 +413,25 @@ def mixing(draft: Draft) -> bool:
         ]
         ways.append(("h = F.pixel_unshuffle(h, 2)", (4 * channels, height // 2, width // 2)))
     if height * width <= 64:
-        ways.append(("t = h.flatten(2).transpose(1, 2); h = F.scaled_dot_product_attention(t, t, t).transpose(1, 2).reshape(h.shape)", draft.shape))
-        ways.append(("t = h.flatten(2); a = (t.transpose(1, 2) @ t / 4).softmax(-1); h = h + (t @ a).view_as(h)", draft.shape))
+        ways.append(
+            (
+                "t = h.flatten(2).transpose(1, 2); h = F.scaled_dot_product_attention(t, t, t).transpose(1, 2).reshape(h.shape)",
+                draft.shape,
+            )
+        )
+        ways.append(
+            (
+                "t = h.flatten(2); a = (t.transpose(1, 2) @ t / 4).softmax(-1); h = h + (t @ a).view_as(h)",
+                draft.shape,
+            )
+        )
     if max(height, width) <= 16:
-        ways.append(("h = F.interpolate(h, scale_factor=2, mode='nearest')", (channels, 2 * height, 2 * width)))
-        ways.append(("h = F.interpolate(h, scale_factor=2, mode='bilinear')", (channels, 2 * height, 2 * width)))
+        ways.append(
+            ("h = F.interpolate(h, scale_factor=2, mode='nearest')", (channels, 2 * height, 2 * width))
+        )
+        ways.append(
+            ("h = F.interpolate(h, scale_factor=2, mode='bilinear')", (channels, 2 * height, 2 * width))
+        )
     line, shape = draft.draw.choice(ways)
     draft.kinked |= "max_pool" in line
     draft.say(line)

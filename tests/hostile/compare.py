@@ -27,7 +27,9 @@ def differences(subject: dict[str, Any], plain: dict[str, Any], *, kinked: bool,
     floor = COARSE if coarse else KINKED if kinked else FLOOR
     found = list(_of_results(subject["results"], plain["results"], plain["exact"]["results"], floor))
     found += _of_objects(subject["objects"], plain["objects"], plain["exact"]["objects"], floor)
-    found += [f"{name} was used" for name, at in plain["randomness"].items() if subject["randomness"][name] != at]
+    found += [
+        f"{name} was used" for name, at in plain["randomness"].items() if subject["randomness"][name] != at
+    ]
     return found + [f"{name} is another one in the process" for name in subject["spoilt"]]
 
 
@@ -44,7 +46,13 @@ def _of_results(
             yield f"{name}: missing"
         else:
             truth = exact.get(name)
-            yield from _of_tensors(name, subject[name], value, value if truth is None or isinstance(truth, Raised) else truth, floor)
+            yield from _of_tensors(
+                name,
+                subject[name],
+                value,
+                value if truth is None or isinstance(truth, Raised) else truth,
+                floor,
+            )
 
 
 def _of_errors(name: str, subject: Any, plain: Any) -> Iterator[str]:
@@ -79,6 +87,8 @@ def _of_objects(
             yield f"{path}: {'left behind' if path in subject else 'lost'}"
         elif isinstance(plain[path], Tensor) and isinstance(subject[path], Tensor):
             truth = exact.get(path)
-            yield from _of_tensors(path, subject[path], plain[path], plain[path] if truth is None else truth, floor)
+            yield from _of_tensors(
+                path, subject[path], plain[path], plain[path] if truth is None else truth, floor
+            )
         elif subject[path] != plain[path]:
             yield f"{path}: {subject[path]!r}, in torch {plain[path]!r}"

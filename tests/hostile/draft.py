@@ -58,7 +58,14 @@ class Draft:
     def tensor(self, shape: tuple[int, ...], scale: float, *, of_x: bool = False) -> str:
         """An expression for a tensor of weights, ``of_x`` one that depends on h where there is one row."""
         numbers = f"kit.numbers({_sizes(shape)}, scale={scale:.4g}, dtype=D)"
-        ways = [self._parameter, self._parameter, self._buffer, self._attribute, self._computed, self._transposed]
+        ways = [
+            self._parameter,
+            self._parameter,
+            self._buffer,
+            self._attribute,
+            self._computed,
+            self._transposed,
+        ]
         ways += [self._column, self._sliced, self._expanded, self._channels_last, self._listed]
         if of_x and self.rows == 1:
             ways += [self._of_x] * 3
@@ -88,7 +95,9 @@ class Draft:
         if len(shape) > 1 and self.chance(0.5):  # standardised
             dims = tuple(range(1, len(shape)))
             return f"(({weight} - {weight}.mean({dims}, keepdim=True)) * {self._stored('g', '1.5')})"
-        return self.draw.choice([f"({weight} * 0.5)", f"{weight}.tanh()", f"(-{weight})", f"{weight}.detach()"])
+        return self.draw.choice(
+            [f"({weight} * 0.5)", f"{weight}.tanh()", f"(-{weight})", f"{weight}.detach()"]
+        )
 
     def _transposed(self, shape: tuple[int, ...], scale: float, numbers: str) -> str:
         if len(shape) < 2:

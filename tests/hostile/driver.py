@@ -7,6 +7,7 @@ import queue
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,7 @@ class Worker:
     def __init__(self, role: str) -> None:
         self.role = role
         self._process: subprocess.Popen[str] | None = None
+        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the worker
 
     def run(self, *line: object) -> str:
         """``done``, ``spoilt``, or how the process ended."""
@@ -60,7 +62,9 @@ class Worker:
         if not answer:
             if not ready:
                 process.kill()
-            answer = f"ended the process with {process.wait()}" if ready else f"took over {_PATIENCE:.0f} s"
+            answer = f"took over {_PATIENCE:.0f} s"
+            if ready:
+                answer = f"ended the process with {process.wait()} {self._last_complaint()}".rstrip()
         self.close()
         return answer
 
@@ -71,6 +75,12 @@ class Worker:
             self._process.communicate()
         self._process = None
 
+    def _last_complaint(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().splitlines()
+        self._complaints.truncate(0)
+        return lines[-1] if lines else ""
+
     def _started(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.hostile.worker", self.role],
@@ -78,7 +88,7 @@ class Worker:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None,
+            stderr=self._complaints,
             text=True,
         )
 

@@ -116,7 +116,10 @@ def _shape(draw: Random) -> tuple[int, ...]:
     """Of a state."""
     kind = draw.choices(["image", "vector", "sequence", "video", "scalar"], [5, 5, 1, 1, 0.5])[0]
     return {
-        "image": lambda: (draw.choice([1, 2, 3, 8]), *draw.choice([(8, 8), (12, 12), (9, 14), (16, 16), (28, 28)])),
+        "image": lambda: (
+            draw.choice([1, 2, 3, 8]),
+            *draw.choice([(8, 8), (12, 12), (9, 14), (16, 16), (28, 28)]),
+        ),
         "vector": lambda: (draw.choice([1, 2, 6, 64]),),
         "sequence": lambda: (draw.choice([1, 3]), draw.choice([8, 64])),
         "video": lambda: (draw.choice([1, 2]), 3, 8, 8),
@@ -147,7 +150,13 @@ def _wide(draft: Draft) -> None:
         blocks.plain_layer(draft, outputs=64)
         blocks.plain_activation(draft)
     for _ in range(draw.randint(1, 2)):
-        (blocks.styled if draft.chance(0.2) else blocks.transposed if draft.chance(0.15) else blocks.convolution)(draft)
+        (
+            blocks.styled
+            if draft.chance(0.2)
+            else blocks.transposed
+            if draft.chance(0.15)
+            else blocks.convolution
+        )(draft)
         (blocks.activation if draft.chance(0.6) else blocks.plain_activation)(draft)
         if draft.chance(0.3):
             draw.choice(_TWISTS)(draft)
@@ -181,7 +190,9 @@ def _entered(draft: Draft) -> None:
         draft.say("h = h[:, None]")
         draft.shape = (1,)
     elif len(shape) > 1 and draft.chance(0.2 if len(shape) == 3 else 0.5):
-        draft.say(draft.draw.choice(["h = h.flatten(1)", "h = h.reshape(len(h), -1)", "h = torch.flatten(h, 1)"]))
+        draft.say(
+            draft.draw.choice(["h = h.flatten(1)", "h = h.reshape(len(h), -1)", "h = torch.flatten(h, 1)"])
+        )
         draft.shape = (math.prod(shape),)
 
 
@@ -199,7 +210,10 @@ def _state(draw: Random, rows: int, shape: tuple[int, ...]) -> str:
         f"torch.zeros_like({plain})",
     ]
     if len(shape) == 3:
-        ways += [f"{plain}.contiguous(memory_format=torch.channels_last)", f"kit.numbers({rows}, {shape[0]}, {shape[2]}, {shape[1]}, dtype=D).transpose(2, 3)"]
+        ways += [
+            f"{plain}.contiguous(memory_format=torch.channels_last)",
+            f"kit.numbers({rows}, {shape[0]}, {shape[2]}, {shape[1]}, dtype=D).transpose(2, 3)",
+        ]
     return draw.choice(ways)
 
 

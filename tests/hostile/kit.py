@@ -95,11 +95,16 @@ class Kit:
             with self.fast(module):
                 value = loss()
                 found = torch.autograd.grad(value, list(wanted), allow_unused=True)
-            return {"loss": value, **{f"gradient {i}": each for i, each in enumerate(found) if each is not None}}
+            return {
+                "loss": value,
+                **{f"gradient {i}": each for i, each in enumerate(found) if each is not None},
+            }
 
         self.part(name, answer)
 
-    def second(self, name: str, module: nn.Module, energy: Energy, x: Tensor, wanted: Iterable[Tensor]) -> None:
+    def second(
+        self, name: str, module: nn.Module, energy: Energy, x: Tensor, wanted: Iterable[Tensor]
+    ) -> None:
         """Derivatives of the squared gradient (score matching, gradient penalties) in a training step."""
 
         def answer() -> dict[str, Tensor]:

@@ -49,7 +49,11 @@ def _seen(path: str, value: object, depth: int) -> Iterator[tuple[str, object]]:
 
 def process() -> dict[str, object]:
     """What of the process everybody's code depends on."""
-    tables = {name: len(table) for name, table in vars(of_modules).items() if name.startswith("_global_") and isinstance(table, dict)}
+    tables = {
+        name: len(table)
+        for name, table in vars(of_modules).items()
+        if name.startswith("_global_") and isinstance(table, dict)
+    }
     return {
         "nn.Module.__call__": nn.Module.__call__,
         "nn.Module.__getattr__": nn.Module.__getattr__,
@@ -73,9 +77,13 @@ def process() -> dict[str, object]:
 
 def randomness() -> dict[str, str]:
     """Where the generators of the process stand: ebmkit has its own."""
-    state = np.random.get_state()  # noqa: NPY002 - the one that other people's code uses
+    state = np.random.get_state()
     return {
-        "torch's generator": hashlib.sha1(torch.get_rng_state().numpy().tobytes(), usedforsecurity=False).hexdigest(),
-        "Python's generator": hashlib.sha1(repr(random.getstate()).encode(), usedforsecurity=False).hexdigest(),
+        "torch's generator": hashlib.sha1(
+            torch.get_rng_state().numpy().tobytes(), usedforsecurity=False
+        ).hexdigest(),
+        "Python's generator": hashlib.sha1(
+            repr(random.getstate()).encode(), usedforsecurity=False
+        ).hexdigest(),
         "numpy's generator": hashlib.sha1(repr(state).encode(), usedforsecurity=False).hexdigest(),
     }

@@ -35,7 +35,11 @@ OF_LAYERS = [
 ]  # fmt: skip
 """Statements about one of its layers."""
 
-BETWEEN_CHAINS = ["{0}.weight.data.mul_(0.5)", "stepped(net, kit)", "{0}.weight.data = {0}.weight.data.flip(0)"]
+BETWEEN_CHAINS = [
+    "{0}.weight.data.mul_(0.5)",
+    "stepped(net, kit)",
+    "{0}.weight.data = {0}.weight.data.flip(0)",
+]
 """Writes that torch does not count: they need a new chain."""
 
 
@@ -43,7 +47,16 @@ def script(draw: Random, draft: Draft, state: str, *, kind: str, graph: bool) ->
     """Lines that build a net and a state and use them in one or two ways."""
     lines = ["net = Net(kit)", f"x = {state}"]
     if draw.random() < 0.12:
-        lines.append(draw.choice(["net = net.to(memory_format=torch.channels_last) if x.ndim == 4 else net", "net.requires_grad_(False)", "net = pickle.loads(pickle.dumps(net))", "net = copy.deepcopy(net)"]))
+        lines.append(
+            draw.choice(
+                [
+                    "net = net.to(memory_format=torch.channels_last) if x.ndim == 4 else net",
+                    "net.requires_grad_(False)",
+                    "net = pickle.loads(pickle.dumps(net))",
+                    "net = copy.deepcopy(net)",
+                ]
+            )
+        )
     if draw.random() < 0.12 and draft.layers:
         lines.append(_change(draw, draft, between_chains=False))
     uses = _USES[kind]
@@ -83,12 +96,22 @@ def _chain(draw: Random, draft: Draft) -> list[str]:
 def _chains(draw: Random, draft: Draft) -> list[str]:
     energy = draw.choice(["net", "net", "net.energy"])
     change = _change(draw, draft, between_chains=True)
-    return [f"kit.chain('NAME, before', {energy}, x{_options(draw)})", change, f"kit.chain('NAME, after', {energy}, x{_options(draw)})"]
+    return [
+        f"kit.chain('NAME, before', {energy}, x{_options(draw)})",
+        change,
+        f"kit.chain('NAME, after', {energy}, x{_options(draw)})",
+    ]
 
 
 def _walk(draw: Random, draft: Draft) -> list[str]:
     change = _change(draw, draft, between_chains=False)
-    return ["def between(step):", "    if step == 0:", f"        {change}", "", "kit.walk('NAME', net, x, steps=3, between=between)"]
+    return [
+        "def between(step):",
+        "    if step == 0:",
+        f"        {change}",
+        "",
+        "kit.walk('NAME', net, x, steps=3, between=between)",
+    ]
 
 
 def _gradient(draw: Random, draft: Draft) -> list[str]:
@@ -98,7 +121,10 @@ def _gradient(draw: Random, draft: Draft) -> list[str]:
 
 def _learn(draw: Random, draft: Draft) -> list[str]:
     given = draw.choice(["x", "x", "x.detach().requires_grad_()"])
-    return [f"y = {given}", "kit.learn('NAME', net, lambda: net(y).sum(), [p for p in [*net.parameters(), y] if p.requires_grad] or [y])"]
+    return [
+        f"y = {given}",
+        "kit.learn('NAME', net, lambda: net(y).sum(), [p for p in [*net.parameters(), y] if p.requires_grad] or [y])",
+    ]
 
 
 def _second(draw: Random, draft: Draft) -> list[str]:
@@ -106,7 +132,14 @@ def _second(draw: Random, draft: Draft) -> list[str]:
 
 
 def _function(draw: Random, draft: Draft) -> list[str]:
-    energy = draw.choice(["lambda x: net(x)", "lambda x: net(x) * 0.5", "functools.partial(net.energy)", "lambda x: torch.func.functional_call(net, dict(net.named_parameters()), (x,))"])
+    energy = draw.choice(
+        [
+            "lambda x: net(x)",
+            "lambda x: net(x) * 0.5",
+            "functools.partial(net.energy)",
+            "lambda x: torch.func.functional_call(net, dict(net.named_parameters()), (x,))",
+        ]
+    )
     return [f"kit.chain('NAME', {energy}, x{_options(draw)})"]
 
 
@@ -118,20 +151,65 @@ def _threads(draw: Random, draft: Draft) -> list[str]:
         "lambda: [kit.learn(f'NAME, training {n}', single, lambda: single(one).sum(), single.parameters()) for n in range(10)]",
     ]
     chosen = draw.sample(jobs[1:], draw.choice([1, 2]))
-    return ["nets, others = ([Net(kit).eval() for _ in range(3)] for _ in range(2))", "single, one = kit.layer(nn.Linear(4, 4), D), kit.numbers(2, 4, dtype=D)", f"kit.threads({', '.join([jobs[0], *chosen])})"]
+    return [
+        "nets, others = ([Net(kit).eval() for _ in range(3)] for _ in range(2))",
+        "single, one = kit.layer(nn.Linear(4, 4), D), kit.numbers(2, 4, dtype=D)",
+        f"kit.threads({', '.join([jobs[0], *chosen])})",
+    ]
 
 
 def _global_hook(draw: Random, draft: Draft) -> list[str]:
-    register = draw.choice([
-        "torch.nn.modules.module.register_module_forward_hook(lambda m, a, o: o * 0.9 if isinstance(o, torch.Tensor) else None)",
-        "torch.nn.modules.module.register_module_forward_pre_hook(lambda m, a: (a[0] * 0.9, *a[1:]) if isinstance(m, (nn.Linear, nn.Conv2d)) else None)",
-        "torch.nn.modules.module.register_module_full_backward_hook(lambda m, i, o: tuple(g if g is None else g * 0.9 for g in i))",
-    ])
-    return ["kit.chain('NAME, before', net, x)", f"handle = {register}", "try:", "    kit.chain('NAME', net, x)", "finally:", "    handle.remove()", "kit.chain('NAME, after', net, x)"]
+    register = draw.choice(
+        [
+            "torch.nn.modules.module.register_module_forward_hook(lambda m, a, o: o * 0.9 if isinstance(o, torch.Tensor) else None)",
+            "torch.nn.modules.module.register_module_forward_pre_hook(lambda m, a: (a[0] * 0.9, *a[1:]) if isinstance(m, (nn.Linear, nn.Conv2d)) else None)",
+            "torch.nn.modules.module.register_module_full_backward_hook(lambda m, i, o: tuple(g if g is None else g * 0.9 for g in i))",
+        ]
+    )
+    return [
+        "kit.chain('NAME, before', net, x)",
+        f"handle = {register}",
+        "try:",
+        "    kit.chain('NAME', net, x)",
+        "finally:",
+        "    handle.remove()",
+        "kit.chain('NAME, after', net, x)",
+    ]
 
 
 _USES = {
-    "stack": [_chain, _chain, _chain, _chains, _chains, _chains, _walk, _walk, _walk, _walk, _gradient, _learn, _second, _threads, _function, _global_hook],
+    "stack": [
+        _chain,
+        _chain,
+        _chain,
+        _chains,
+        _chains,
+        _chains,
+        _walk,
+        _walk,
+        _walk,
+        _walk,
+        _gradient,
+        _learn,
+        _second,
+        _threads,
+        _function,
+        _global_hook,
+    ],
     "wide": [_chain, _chain, _chain, _chain, _chains, _walk, _learn, _learn, _second, _function],
-    "wild": [_chain, _chain, _chain, _chains, _chains, _walk, _walk, _gradient, _learn, _second, _threads, _function, _global_hook],
+    "wild": [
+        _chain,
+        _chain,
+        _chain,
+        _chains,
+        _chains,
+        _walk,
+        _walk,
+        _gradient,
+        _learn,
+        _second,
+        _threads,
+        _function,
+        _global_hook,
+    ],
 }

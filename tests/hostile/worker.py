@@ -45,14 +45,18 @@ def _run(role: str, source: Path, noises: dict[str, Any]) -> dict[str, Any]:
     with torch.backends.mkldnn.flags(enabled=role != "rounded"):
         natural = _observed(source, Kit(noises=noises))
     assert not any(name.startswith("ebmkit") for name in sys.modules), "the reference must not know ebmkit"
-    return natural if role == "rounded" else natural | {"exact": _observed(source, Kit(exact=True, noises=noises))}
+    return (
+        natural
+        if role == "rounded"
+        else natural | {"exact": _observed(source, Kit(exact=True, noises=noises))}
+    )
 
 
 def _observed(source: Path, kit: Kit) -> dict[str, Any]:
     """What a case gives, and what it changed."""
     torch.manual_seed(0)
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     before = process()
     kit.part("everything else", lambda: _whole(source, kit))
     after = process()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
 
 def run(kit: Any) -> None:
     x = kit.numbers(16, 64, 16, 16)
     first = nn.Sequential(
-        kit.layer(nn.Conv2d(64, 64, 3, padding=1)), nn.ReLU(inplace=True), kit.layer(nn.Conv2d(64, 8, 3)), nn.Sigmoid()
+        kit.layer(nn.Conv2d(64, 64, 3, padding=1)),
+        nn.ReLU(inplace=True),
+        kit.layer(nn.Conv2d(64, 8, 3)),
+        nn.Sigmoid(),
     )
     down = nn.Sequential(kit.layer(nn.Conv2d(64, 128, 4, 2, 1)), nn.ReLU(inplace=True))
     up = nn.Sequential(kit.layer(nn.ConvTranspose2d(64, 64, 4, 2, 1)), nn.LeakyReLU(0.2, inplace=True))

@@ -6,14 +6,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
 
 class Small(nn.Module):
     """Something to read."""
 
     def __init__(self, kit: Any) -> None:
         super().__init__()
-        self.net = nn.Sequential(*[each for _ in range(6) for each in (kit.layer(nn.Linear(16, 16)), nn.Tanh())])
+        self.net = nn.Sequential(
+            *[each for _ in range(6) for each in (kit.layer(nn.Linear(16, 16)), nn.Tanh())]
+        )
         self.top = kit.layer(nn.Linear(16, 1))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
+
 
 def run(kit: Any) -> None:
     modules = {
@@ -18,12 +18,12 @@ def run(kit: Any) -> None:
         "leaky in place": nn.LeakyReLU(0.3, inplace=True),
     }
     functions = {
-        "softplus beta": lambda h: F.softplus(h, beta=3),
-        "softplus by place": lambda h: F.softplus(h, 0.01),
-        "leaky by name": lambda h: F.leaky_relu(h, negative_slope=-0.3),
-        "relu in place by name": lambda h: F.relu(h, inplace=True),
-        "silu in place": lambda h: F.silu(h, inplace=True),
-        "silu true": lambda h: F.silu(h, True),
+        "softplus beta": lambda h: functional.softplus(h, beta=3),
+        "softplus by place": lambda h: functional.softplus(h, 0.01),
+        "leaky by name": lambda h: functional.leaky_relu(h, negative_slope=-0.3),
+        "relu in place by name": lambda h: functional.relu(h, inplace=True),
+        "silu in place": lambda h: functional.silu(h, inplace=True),
+        "silu true": lambda h: functional.silu(h, True),
     }
     for name, act in {**modules, **functions}.items():
         net = Energy(kit, act)

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
+
 
 class Machine(nn.Module):
     """-⟨x, a⟩ - Σ softplus(x W + b)."""
@@ -19,8 +20,8 @@ class Machine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.linear is not None:
-            return -(x @ self.a) - F.softplus(self.linear(x)).sum(1)
-        return -(x @ self.a) - F.softplus(x @ self.w + self.b).sum(1)
+            return -(x @ self.a) - functional.softplus(self.linear(x)).sum(1)
+        return -(x @ self.a) - functional.softplus(x @ self.w + self.b).sum(1)
 
 
 class Plain(nn.Module):

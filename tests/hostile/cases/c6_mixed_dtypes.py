@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
 
 class Mixed(nn.Module):
     """A head, or the middle, in another dtype, with casts."""

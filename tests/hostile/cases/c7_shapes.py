@@ -6,14 +6,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
 
 class Flat(nn.Module):
     """Flatten and linear layers: the scaffold's own energy."""
 
     def __init__(self, kit: Any, numbers: int) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), kit.layer(nn.Linear(numbers, 16)), nn.SiLU(), kit.layer(nn.Linear(16, 1)))
+        self.net = nn.Sequential(
+            nn.Flatten(), kit.layer(nn.Linear(numbers, 16)), nn.SiLU(), kit.layer(nn.Linear(16, 1))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x).squeeze(1)

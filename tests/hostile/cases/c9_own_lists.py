@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
 
 class Noting(nn.Module):
     """Appends to a list, fills a dictionary, keeps its last features."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
 
 class Reversed(torch.autograd.Function):
     """The identity, backwards its negative: gradient reversal as everybody writes it."""
@@ -60,7 +60,9 @@ class ByHand(nn.Module):
         if way == "hook of x after use" and watched:
             x.register_hook(lambda g: g.clamp(-1.0, 1.0))
         if way == "hook of the node" and watched:
-            h.grad_fn.register_hook(lambda inputs, outputs: tuple(g if g is None else g.clamp(-1.0, 1.0) for g in inputs))
+            h.grad_fn.register_hook(
+                lambda inputs, outputs: tuple(g if g is None else g.clamp(-1.0, 1.0) for g in inputs)
+            )
         if way == "hook before the node" and watched:
             y.grad_fn.register_prehook(lambda outputs: tuple(g.clamp(-0.5, 0.5) for g in outputs))
         value = self.second(y).squeeze(1)
@@ -70,15 +72,20 @@ class ByHand(nn.Module):
 
 
 def run(kit: Any) -> None:
-    ways = ["reversed", "clipped", "half without gradient", "hook", "hook of x", "hook after use", "hook of x after use"]
+    ways = [
+        "reversed",
+        "clipped",
+        "half without gradient",
+        "hook",
+        "hook of x",
+        "hook after use",
+        "hook of x after use",
+    ]
     for way in [*ways, "hook of the node", "hook before the node", "hook of the value", "squared"]:
         net, x = ByHand(kit, way), kit.numbers(4, 6, scale=0.5)
         with torch.no_grad():
-            net.second.weight.mul_(3)
-        kit.chain(way, net, x, steps=6)
-        with torch.no_grad():
-            net.second.weight.mul_(0.1)  # nothing acts at the start
+            net.second.weight.mul_(0.3)  # nothing acts at the start
         kit.chain(f"{way}, small", net, x, steps=2)
         with torch.no_grad():
             net.second.weight.mul_(30)  # and now it does
-        kit.chain(f"{way}, large", net, x, steps=2)
+        kit.chain(f"{way}, large", net, x, steps=4)

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
+
 
 class Named(nn.Module):
     """``layer(input=h)``."""
@@ -19,7 +20,9 @@ class Named(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = torch.relu(input=self.first(input=x))
-        return F.linear(weight=self.second.weight, bias=self.second.bias, input=torch.flatten(input=h, start_dim=1)).squeeze(dim=1)
+        return functional.linear(
+            weight=self.second.weight, bias=self.second.bias, input=torch.flatten(input=h, start_dim=1)
+        ).squeeze(dim=1)
 
 
 def run(kit: Any) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
 
 class Classifier(nn.Module):
     """JEM: the energy is one of the things that the module can do."""
@@ -14,7 +13,11 @@ class Classifier(nn.Module):
     def __init__(self, kit: Any) -> None:
         super().__init__()
         self.net = nn.Sequential(
-            kit.layer(nn.Conv2d(1, 8, 3)), nn.BatchNorm2d(8, dtype=kit.dtype()), nn.ReLU(), nn.Dropout(0.5), nn.Flatten()
+            kit.layer(nn.Conv2d(1, 8, 3)),
+            nn.BatchNorm2d(8, dtype=kit.dtype()),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Flatten(),
         )
         self.top = kit.layer(nn.Linear(8 * 36, 10))
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
+
 
 class Styled(nn.Module):
     """One row at a time, its kernel scaled by a style that x itself gives."""
@@ -23,9 +24,12 @@ class Styled(nn.Module):
         styles = 1 + self.style(h.mean((2, 3)))
         if self.grouped:
             weight = (self.weight[None] * styles[:, None, :, None, None]).flatten(0, 1)
-            y = F.conv2d(h.reshape(1, -1, *h.shape[2:]), weight, padding=1, groups=len(x))
+            y = functional.conv2d(h.reshape(1, -1, *h.shape[2:]), weight, padding=1, groups=len(x))
             return y.view(len(x), -1).square().mean(1)
-        rows = [F.conv2d(row[None], self.weight * style[:, None, None], padding=1) for row, style in zip(h, styles, strict=True)]
+        rows = [
+            functional.conv2d(row[None], self.weight * style[:, None, None], padding=1)
+            for row, style in zip(h, styles, strict=True)
+        ]
         return torch.cat(rows).square().mean((1, 2, 3))
 
 

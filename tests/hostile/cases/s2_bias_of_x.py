@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
+
 
 class Shifted(nn.Module):
     """A wide convolution with the bias that another layer makes of x."""
@@ -20,7 +21,10 @@ class Shifted(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = torch.tanh(self.first(x))
         shifts = 3 * self.shift(h.mean((2, 3)))
-        rows = [F.conv2d(row[None], self.weight, shift, padding=1) for row, shift in zip(h, shifts, strict=True)]
+        rows = [
+            functional.conv2d(row[None], self.weight, shift, padding=1)
+            for row, shift in zip(h, shifts, strict=True)
+        ]
         return torch.cat(rows).square().mean((1, 2, 3))
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
+
 
 class Statement(nn.Module):
     """``h.relu_()`` and its kin."""
@@ -22,13 +23,13 @@ class Statement(nn.Module):
         if self.way == "method":
             h.relu_()
         elif self.way == "function":
-            F.relu(h, inplace=True)
+            functional.relu(h, inplace=True)
         elif self.way == "module":
             self.act(h)
         elif self.way == "torch":
             torch.relu_(h)
         elif self.way == "leaky":
-            F.leaky_relu_(h, 0.2)
+            functional.leaky_relu_(h, 0.2)
         elif self.way == "arithmetic":
             h.mul_(2.0)
         elif self.way == "item":
@@ -68,9 +69,9 @@ class Positive(nn.Module):
         if self.way == "method":
             h.relu_()
         elif self.way == "function":
-            F.relu(h, inplace=True)
+            functional.relu(h, inplace=True)
         else:
-            F.leaky_relu_(h, 0.01)
+            functional.leaky_relu_(h, 0.01)
         return 8 * self.third(self.second(h).tanh()).squeeze(1)
 
 

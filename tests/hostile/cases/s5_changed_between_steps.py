@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+PULL = 1.0
+
 
 class Tempered(nn.Module):
     """β and a shift, one an attribute, one a buffer."""
@@ -21,7 +23,9 @@ class Tempered(nn.Module):
         self.gains = [1.0, 1.0]
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.beta * self.net(x).squeeze(1) * self.gains[1] * self.shrink + self.shift * x.square().sum(1)
+        return self.beta * self.net(x).squeeze(1) * self.gains[
+            1
+        ] * self.shrink * PULL + self.shift * x.square().sum(1)
 
 
 def changes(kit: Any) -> dict[str, Any]:
@@ -53,16 +57,39 @@ def changes(kit: Any) -> dict[str, Any]:
     def pre_hook(net: Any) -> None:
         net.net[2].register_forward_pre_hook(lambda module, args: (args[0] * 0.5,))
 
+    def of_module(net: Any) -> None:
+        globals().update(PULL=0.25)
+
     def method(net: Any) -> None:
         net.net[1].forward = torch.sigmoid
 
-    return {each.__name__: each for each in (attribute, buffer, in_place, layer, weight, listed, of_class, hook, pre_hook, method)}
+    return {
+        each.__name__: each
+        for each in (
+            attribute,
+            buffer,
+            in_place,
+            layer,
+            weight,
+            listed,
+            of_class,
+            hook,
+            pre_hook,
+            of_module,
+            method,
+        )
+    }
 
 
 def run(kit: Any) -> None:
     for name, change in changes(kit).items():
+        globals().update(PULL=1.0)
+        Tempered.shrink = 1.0
         net, x = Tempered(kit), kit.numbers(4, 6)
-        kit.walk(f"{name} between steps", net, x, steps=3, between=lambda _, net=net, change=change: change(net))
+        kit.walk(
+            f"{name} between steps", net, x, steps=3, between=lambda _, net=net, change=change: change(net)
+        )
+        globals().update(PULL=1.0)
         net = Tempered(kit)
         kit.chain(f"before {name}", net, x)
         change(net)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
+
 
 class Toy(nn.Module):
     """Two linear layers."""
@@ -19,7 +19,10 @@ class Toy(nn.Module):
         self.gains = [1.0]
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.gain * self.gains[0] * self.second(F.silu(self.first(x))).squeeze(1) + x.square().sum(1) / 2
+        return (
+            self.gain * self.gains[0] * self.second(functional.silu(self.first(x))).squeeze(1)
+            + x.square().sum(1) / 2
+        )
 
 
 def run(kit: Any) -> None:
