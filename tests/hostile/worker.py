@@ -32,7 +32,8 @@ def main(role: str) -> None:
         given = torch.load(noise[0], weights_only=False)["noises"] if noise else {}
         result = _run(role, Path(source), given)
         torch.save(result, target)
-        print("spoilt" if result["spoilt"] else "done", flush=True)
+        sys.stdout.write("spoilt\n" if result["spoilt"] else "done\n")
+        sys.stdout.flush()
         if result["spoilt"]:
             return
 
