@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import torch
 
@@ -46,7 +46,7 @@ class Worker:
     def __init__(self, role: str) -> None:
         self.role = role
         self._process: subprocess.Popen[str] | None = None
-        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the worker
+        self._complaints: IO[str] | None = None
 
     def run(self, *line: object) -> str:
         """``done``, ``spoilt``, or how the process ended."""
@@ -73,15 +73,18 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
-        self._process = None
+        if self._complaints is not None:
+            self._complaints.close()
+        self._process = self._complaints = None
 
     def _last_complaint(self) -> str:
+        assert self._complaints is not None
         self._complaints.seek(0)
         lines = self._complaints.read().splitlines()
-        self._complaints.truncate(0)
         return lines[-1] if lines else ""
 
     def _started(self) -> subprocess.Popen[str]:
+        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
         return subprocess.Popen(
             [sys.executable, "-m", "tests.hostile.worker", self.role],
             cwd=ROOT,
