@@ -2,7 +2,7 @@
 
 The rule. Let e be the float64 answer, p plain torch's in the dtype of the case and s ebmkit's. s is the same
 answer if its distance from e, in the norm of the whole tensor, is at most ``FACTOR`` times p's own, or at most a
-floor: 3e-5 of the norm of e for float32, 3e-3 where the energy has kinks (a ReLU whose input is nearly 0 may fall
+floor: 3e-5 of the norm of e for float32, 6e-3 where the energy has kinks (a ReLU whose input is nearly 0 may fall
 either way: of N units about N * 1e-7 do, and each costs 1 / sqrt(N)), 3e-2 for bfloat16. Entries that are not
 finite in p must not be finite in s, and the other way round. What raises in plain torch must raise the same kind,
 what does not must not. What a case watches is compared in the same way, everything that is no tensor exactly.
@@ -19,7 +19,7 @@ from torch import Tensor
 from tests.hostile.kit import Raised
 
 FACTOR = 10.0
-FLOOR, KINKED, COARSE = 3e-5, 3e-3, 3e-2
+FLOOR, KINKED, COARSE = 3e-5, 6e-3, 3e-2
 
 
 def differences(subject: dict[str, Any], plain: dict[str, Any], *, kinked: bool, coarse: bool) -> list[str]:

@@ -140,9 +140,9 @@ class Kit:
             self.results[name] = Raised(kinds, f"{type(error).__name__}: {error}"[:300])
             return
         found = found if isinstance(found, dict) else {"result": found}
-        self.results[name] = torch.zeros(0)  # it came back
+        self.results[name] = torch.zeros(0, device="cpu")  # it came back
         for key, value in found.items():
-            self.results[f"{name}: {key}"] = value.detach().clone()
+            self.results[f"{name}: {key}"] = value.detach().to_dense().clone()
 
     # How plain torch answers.
 

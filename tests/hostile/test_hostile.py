@@ -12,7 +12,9 @@ from tests.hostile.generate import case
 from tests.hostile.named import named
 
 SMALL = range(250)
-LARGE = range(2000)
+LARGE = range(2400)
+_TOGETHER = 200
+"""Generated cases of one test, so that several processes can share them."""
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,10 @@ def test_small_generated_energies(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_generated_energies(tmp_path: Path) -> None:
-    check(map(case, LARGE), tmp_path)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("first", LARGE[::_TOGETHER])
+def test_generated_energies(first: int, tmp_path: Path) -> None:
+    check(map(case, LARGE[first : first + _TOGETHER]), tmp_path)
 
 
 def test_another_rounding_is_no_difference(tmp_path: Path) -> None:
