@@ -63,7 +63,7 @@ the call takes a fifth of their step."""
 
 def _derivative(value: Tensor, x: Tensor) -> Tensor:
     """The gradient of the sum of ``value`` with respect to x."""
-    if _backward is None or type(value) is not Tensor or value.device.type != "cpu":
+    if _backward is None or not _is_plain(value):
         (gradient,) = torch.autograd.grad(value.sum(), x)
         return gradient
     ones, keeps_graph, makes_graph = torch.ones_like(value), False, False
@@ -71,3 +71,8 @@ def _derivative(value: Tensor, x: Tensor) -> Tensor:
         (value,), (ones,), keeps_graph, makes_graph, (x,), allow_unreachable=False, accumulate_grad=False
     )
     return gradient  # type: ignore[no-any-return]
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Whether ``grad`` has nothing to say about it: of complex energies, for one, there is no gradient."""
+    return type(value) is Tensor and value.is_cpu and value.is_floating_point() and not value.is_sparse

@@ -99,6 +99,19 @@ def test_outside_a_chain_the_gradient_is_autograds() -> None:
     assert torch.equal(value_and_gradient(Bowl(), torch.ones(1, 2)).gradient, torch.ones(1, 2))
 
 
+@pytest.mark.parametrize(
+    "x", [torch.ones(3, 2), torch.ones(3, 2, dtype=torch.complex64)], ids=["real", "complex"]
+)
+def test_complex_energies_have_no_gradient(x: Tensor) -> None:
+    with pytest.raises(RuntimeError, match="only for real scalar outputs"):
+        value_and_gradient(lambda x: x.square().sum(1) * (1 + 1j), x)
+
+
+def test_sparse_energies_have_the_gradient_that_autograd_gives() -> None:
+    found = value_and_gradient(lambda x: x.square().sum(1).to_sparse(), torch.ones(3, 2))
+    assert torch.equal(found.gradient, torch.full((3, 2), 2.0))
+
+
 def test_states_of_another_shape_or_type_go_to_autograd() -> None:
     ready = prepare(Bowl(), torch.ones(4, 2))
     for x in (torch.ones(3, 2), torch.ones(4, 2, dtype=torch.float64)):
