@@ -119,10 +119,10 @@ def energies_agree(
 def _other_states(x: Tensor) -> Iterator[Tensor]:
     """Random ones of the size of ``x``; then, for energies of a bounded region, blends of its rows."""
     generator = torch.Generator().manual_seed(_SEED)  # nobody else's numbers move
-    noise = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+    noise = torch.randn(x.shape, generator=generator, dtype=torch.float64, device="cpu").to(x)
     spread = float(x.double().std(correction=0))
     yield x.mean() + noise * (spread if 0 < spread < float("inf") else 1.0)
-    share = torch.rand(len(x), generator=generator, dtype=torch.float64).to(x)
+    share = torch.rand(len(x), generator=generator, dtype=torch.float64, device="cpu").to(x)
     share = per_row(share, x)
     yield share * x + (1 - share) * x.roll(1, 0)
 

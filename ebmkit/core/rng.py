@@ -311,7 +311,7 @@ def _draw_keys(keys: list[int], draw: int) -> list[int]:
     """``_draw_key`` of many streams."""
     if len(keys) < _MANY:
         return [_draw_key(key, draw) for key in keys]
-    return _unsigned(_draws_folded(torch.tensor(list(map(_signed, keys))), draw))
+    return _unsigned(_draws_folded(torch.tensor(list(map(_signed, keys)), device="cpu"), draw))
 
 
 def _step_keys(of_chain: int, steps: range) -> list[int]:
@@ -326,7 +326,8 @@ def _draws_folded(streams: Tensor, draw: int) -> Tensor:
 
 
 def _steps_folded(of_chain: int, steps: range) -> Tensor:
-    return _all_folded(torch.tensor(_signed(of_chain)), torch.arange(steps.start, steps.stop))
+    words = torch.arange(steps.start, steps.stop, device="cpu")
+    return _all_folded(torch.tensor(_signed(of_chain), device="cpu"), words)
 
 
 def _unsigned(words: Tensor) -> list[int]:
@@ -338,7 +339,7 @@ def _in_blocks(make: _Make, key: int, first_chain: int, like: Tensor) -> Tensor:
     rows = max(_BLOCK // max(like[:1].numel(), 1), 1)
     if like.device.type != "cpu" or len(like) <= rows:
         return _numbers(make, [key], first_chain, like)[0]
-    out = torch.empty(like.shape, dtype=like.dtype)
+    out = torch.empty(like.shape, dtype=like.dtype, device=like.device)
     for begin in range(0, len(like), rows):
         block = out[begin : begin + rows]
         block.copy_(_numbers(make, [key], first_chain + begin, block)[0])

@@ -171,8 +171,12 @@ def _is_right(made: Transforms) -> bool:
             (write, matrices.result),
         ):
             after, before = matrix.shape
-            given = torch.linspace(-1, 1, before**2 * channels).square().view(before, before, channels)
-            found = torch.full((after, after, channels), torch.nan)
+            given = (
+                torch.linspace(-1, 1, before**2 * channels, device="cpu")
+                .square()
+                .view(before, before, channels)
+            )
+            found = torch.full((after, after, channels), torch.nan, device="cpu")
             side = min(after, before)  # of the image among the two
             run(size, given, Layout(1, side, side, channels, 1, 1, 1, 0), found)
             by = torch.from_numpy(matrix.copy()).float()

@@ -41,7 +41,7 @@ class NativeWinograd(WinogradMap):
         self.reads = Layout(rows, *at.source, at.inputs, down, across, kernel.input_phases, kernel.padding)
         self.writes = Layout(rows, *at.target, at.outputs, down, across, kernel.output_phases, 0)
         self.gathered = kernel.weight.new_empty(at.count, at.size**2, self.channels)
-        self.values = torch.empty(rows, down, dtype=torch.float64)
+        self.values = torch.empty(rows, down, dtype=torch.float64, device="cpu")
 
     def activated(self, x: Tensor, bias: Tensor, activation: Activation) -> tuple[Tensor, Tensor]:
         """Bias and activation while the result is written."""

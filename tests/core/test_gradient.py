@@ -112,6 +112,15 @@ def test_sparse_energies_have_the_gradient_that_autograd_gives() -> None:
     assert torch.equal(found.gradient, torch.full((3, 2), 2.0))
 
 
+@pytest.mark.filterwarnings("error")
+def test_offers_are_compared_wherever_torch_makes_new_tensors() -> None:
+    energy = Bowl()
+    with torch.device("meta"):
+        found = prepare(energy, torch.ones(4, 2, device="cpu")).value_and_gradient
+    x = torch.ones(4, 2)
+    assert torch.equal(found(x).gradient, MARK * x)
+
+
 def test_states_of_another_shape_or_type_go_to_autograd() -> None:
     ready = prepare(Bowl(), torch.ones(4, 2))
     for x in (torch.ones(3, 2), torch.ones(4, 2, dtype=torch.float64)):

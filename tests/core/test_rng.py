@@ -70,6 +70,14 @@ def test_torchs_own_generator_is_neither_read_nor_moved() -> None:
     assert torch.equal(Rng(5).normal(torch.empty(10, 10)), a)
 
 
+def test_the_numbers_are_the_same_wherever_torch_makes_new_tensors() -> None:
+    like, large = torch.empty(2, 3), torch.empty(3, 2**18)
+    expected = [[each.normal(like) for each in Rng(5).steps("step", 70)], [Rng(5).uniform(large)]]
+    with torch.device("meta"):
+        found = [[each.normal(like) for each in Rng(5).steps("step", 70)], [Rng(5).uniform(large)]]
+    assert all(map(torch.equal, found[0] + found[1], expected[0] + expected[1]))
+
+
 # Thresholds below are 5 standard errors of the statistic: each false alarm 6e-7.
 @pytest.mark.parametrize("shape", [(1, NUMBERS), (NUMBERS, 1), (1000, 1000)])
 def test_normal_numbers_have_the_moments_of_the_normal(shape: tuple[int, int]) -> None:
