@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from ebmkit.core import layers_are_plain
 from ebmkit_fastconv.choice import is_wide
-from ebmkit_fastconv.learning import Place, convolve, convolve_transposed, pays
+from ebmkit_fastconv.learning import Place, convolve, convolve_transposed, is_readable, pays
 from ebmkit_fastconv.maps import has_mkldnn
 
 __all__ = ["WideConvolutions", "has_wide_convolutions"]
@@ -114,6 +114,7 @@ def _plain(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         and all(each.device.type == "cpu" and each.layout == torch.strided for each in tensors)
         and _is_in_order(x)
         and _is_in_order(weight)
+        and all(map(is_readable, tensors))
         and has_mkldnn(x)
         and not torch.is_autocast_enabled("cpu")
         and not is_in_torch_dispatch_mode()
@@ -148,10 +149,11 @@ def _square(stride: Pair, padding: Pair, dilation: Pair, groups: int) -> tuple[i
 
 
 def _one(pair: Pair) -> int | None:
-    """The number that a pair repeats."""
-    numbers = {pair} if isinstance(pair, (int, str)) else set(pair)
-    number = numbers.pop() if len(numbers) == 1 else None
-    return number if isinstance(number, int) else None
+    """The number that a pair repeats, or None: what else torch takes, or refuses, it is to say itself."""
+    numbers: Sequence[Any] = pair if isinstance(pair, (list, tuple)) else [pair]
+    if len(numbers) not in (1, 2) or any(type(each) is not int for each in numbers):
+        return None
+    return int(numbers[0]) if len(set(numbers)) == 1 else None
 
 
 def _maps(shape: Sequence[int]) -> tuple[int, int, int]:

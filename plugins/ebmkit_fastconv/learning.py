@@ -25,7 +25,7 @@ from ebmkit_fastconv.native import Layout, transforms
 from ebmkit_fastconv.native_map import NativeWinograd
 from ebmkit_fastconv.winograd import OUT, cook_toom, form_of, plan_kernel, without_phases
 
-__all__ = ["Place", "convolve", "convolve_transposed", "kernel_gradient", "pays", "transpose"]
+__all__ = ["Place", "convolve", "convolve_transposed", "is_readable", "kernel_gradient", "pays", "transpose"]
 
 Maps = tuple[int, int, int]
 
@@ -65,6 +65,11 @@ def pays(rows: int, weight: Tensor, at: Place) -> bool:
     there = min(*at.source, *at.target) > 0
     wide = there and form is not None and is_wide(weight) and fills_tiles(at.target)
     return wide and at.count(rows) >= _LEAST_TILES and transforms() is not None
+
+
+def is_readable(x: Tensor) -> bool:
+    """Whether native code finds in its memory the numbers that a tensor stands for: no batch, no negative."""
+    return torch._C._has_storage(x) and not x.is_neg()  # noqa: SLF001
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
@@ -167,7 +172,7 @@ class _Layer(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (x, weight), at = gradients, ctx.saved_tensors, ctx.at
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or not is_readable(gradient):
             return _twice_differentiable(ctx, gradient, x, weight)
         for_x, for_weight, for_bias = _asked_for(ctx)
         back = product if ctx.transposed else transpose
@@ -205,7 +210,7 @@ def _laid_out_as_torchs(result: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _twice_differentiable(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor | None, ...]:
-    """Torch's own, where somebody differentiates the gradient again."""
+    """Torch's own, where somebody differentiates the gradient again, or asks for several at once."""
     at, transposed = ctx.at, ctx.transposed
     step, pad = [at.stride, at.stride], [at.padding, at.padding]
     extra = _output_padding(at, weight) if transposed else [0, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -196,6 +197,75 @@ def test_torch_refuses_what_it_refuses(
     with fast_layers(nn.Conv2d(64, 64, 3)), pytest.raises(RuntimeError) as again:
         function(*given, padding=1)
     assert str(again.value) == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": (1, 1, 1)},
+        {"padding": (1, 1, 1)},
+        {"dilation": [1, 1, 1]},
+        {"stride": 1.0},
+        {"padding": "wide"},
+        {"groups": 0},
+        {"stride": True},
+    ],
+    ids=str,
+)
+def test_torch_refuses_other_options(options: dict[str, Any]) -> None:
+    x, weight = torch.ones(8, 64, 16, 16), torch.ones(64, 64, 3, 3)
+    with pytest.raises((RuntimeError, TypeError, ValueError)) as refused:
+        functional.conv2d(x, weight, **options)
+    with fast_layers(nn.Conv2d(64, 64, 3)), pytest.raises(type(refused.value)) as again:
+        functional.conv2d(x, weight, **options)
+    assert str(again.value) == str(refused.value)
+
+
+@pytest.mark.parametrize("one", [np.int64(1), torch.tensor(1), [np.int64(1), 1], torch.Size([1])], ids=repr)
+def test_torch_takes_other_numbers_than_pythons(one: Any) -> None:
+    x, weight = torch.ones(8, 64, 16, 16), torch.ones(64, 64, 3, 3)
+    with fast_layers(nn.Conv2d(64, 64, 3)):
+        found = functional.conv2d(x, weight, stride=one, padding=one)
+    assert torch.allclose(found, functional.conv2d(x, weight, None, 1, 1), atol=1e-3)
+
+
+def test_tensors_whose_memory_holds_their_negative_are_read_as_what_they_are() -> None:
+    torch.manual_seed(0)
+    given = [torch.randn(8, 64, 16, 16), torch.randn(64, 64, 3, 3), torch.randn(64)]
+    with fast_layers(nn.Conv2d(64, 64, 3)):
+        found = functional.conv2d(*map(torch._neg_view, given))
+    assert _errors((found,), (functional.conv2d(*(-each.double() for each in given)),))[0] < 1e-4
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_several_gradients_may_be_asked_for_at_once(*, transposed: bool) -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=transposed)
+
+    def slopes(x: Tensor) -> tuple[Tensor, ...]:
+        x = x.clone().requires_grad_()
+        y = layer(x)
+        several = torch.stack(
+            [torch.ones_like(y), torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view(y.shape)]
+        )
+        return torch.autograd.grad(y, [x, *layer.parameters()], several, is_grads_batched=True)
+
+    with fast_layers(layer):
+        found = slopes(x)
+    layer.double()
+    assert all(error < 1e-4 for error in _errors(found, slopes(x.double())))
+
+
+def test_native_code_computes_where_torch_makes_new_tensors_elsewhere(taken: list[str]) -> None:
+    layer, x = _layer((3, 1, 1, 16), transposed=False)
+    with fast_layers(layer), torch.device("meta"):
+        found = _everything_here(layer, x)
+    assert taken
+    assert all(error < 1e-4 for error in _errors(found, _everything_here(layer.double(), x.double())))
+
+
+def _everything_here(layer: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(layer(x).square().sum(), [x, *layer.parameters()])
 
 
 @pytest.mark.parametrize(
