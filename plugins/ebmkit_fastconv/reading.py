@@ -184,6 +184,8 @@ class _Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 raise UnknownOperationError(f"a {type(each).__name__}")
             if id(each) not in symbols:
                 self._note_constant(each)
+        if _keeps_by_hand():
+            raise UnknownOperationError("a gradient of tensors that a hook may change")
         name = _rule_name(func)
         if name == "detach":  # by the energy, or by autograd for itself: cut off, as its use will show
             return
@@ -268,7 +270,8 @@ def _tensors(values: Iterable[Any]) -> list[Tensor]:
 
 
 def _memory(tensor: Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001
+    """Its address: what another library hands back has the same one."""
+    return tensor.untyped_storage().data_ptr()
 
 
 def _same_place(one: Tensor, other: Tensor) -> bool:
@@ -283,6 +286,15 @@ def _same_place(one: Tensor, other: Tensor) -> bool:
 def _is_by_hand(tensor: Tensor) -> bool:
     """Whether its gradient is written in Python."""
     return isinstance(tensor.grad_fn, torch.autograd.function.BackwardCFunction)
+
+
+_kept_by = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None)  # noqa: SLF001
+
+
+def _keeps_by_hand() -> bool:
+    """Whether somebody else than torch packs what is kept for the way back, and unpacks what they like."""
+    hooks = _kept_by(True) or ()
+    return not all(str(getattr(each, "__module__", "")).partition(".")[0] == "torch" for each in hooks)
 
 
 def _written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:

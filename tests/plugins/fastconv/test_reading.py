@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+from torch.utils.checkpoint import checkpoint
 
 from ebmkit.core import Rng, run_chain, value_and_gradient, walk
 from ebmkit_fastconv.gradient import closed_form
@@ -80,7 +82,16 @@ def _hooked(net: Net, x: Tensor, hook: Callable[[Tensor], object]) -> Tensor:
     return energy
 
 
+def _packed(net: Net, x: Tensor) -> Tensor:
+    """What is kept for the way back is another there: no operation of the way forth shows it."""
+    with saved_tensors_hooks(lambda h: h, lambda h: h.clamp(-0.1, 0.1)):
+        return net.head(torch.tanh(net.first(x)))[:, 0]
+
+
 READ: dict[str, Forward] = {
+    "an activation computed again": lambda net, x: net.head(
+        checkpoint(torch.tanh, net.first(x), use_reentrant=False)
+    )[:, 0],
     "an activation as a statement": _statement,
     "an activation through a view of the same shape": lambda net, x: _twice(net.first(x), net),
     "a side effect": _remembering,
@@ -131,6 +142,11 @@ LEFT: dict[str, Forward] = {
     ),
     "a hook on x": lambda net, x: _hooked(
         net, x, lambda _: x.requires_grad and x.register_hook(lambda g: 2 * g)
+    ),
+    "kept by hand for the way back": _packed,
+    "another library's tensor of the same memory": lambda net, x: (
+        net.head(net.first(x).tanh())[:, 0]
+        * torch.from_dlpack(torch.utils.dlpack.to_dlpack(x.detach())).clamp(5).mean()
     ),
     "float64 inside": lambda net, x: functional.linear(
         net.first(x).tanh().double(), net.second.weight.double()
