@@ -11,7 +11,7 @@ from types import CodeType, FunctionType, MethodType
 
 from torch import nn
 
-__all__ = ["evaluating", "modules_behind"]
+__all__ = ["evaluating", "modules_behind", "names_in"]
 
 _MOST = 1000
 """Objects looked at; a search that goes further has left the energy."""
@@ -70,15 +70,15 @@ def _used_by(function: FunctionType) -> Iterator[object]:
             continue
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
-    for name in _names(function.__code__):
+    for name in names_in(function.__code__):
         if name in function.__globals__:
             yield function.__globals__[name]
 
 
-def _names(code: CodeType) -> set[str]:
+def names_in(code: CodeType) -> set[str]:
     """Global names (and names of attributes) in a function and the functions inside it."""
     inner = (each for each in code.co_consts if isinstance(each, CodeType))
-    return set(code.co_names).union(*map(_names, inner))
+    return set(code.co_names).union(*map(names_in, inner))
 
 
 def _attributes(value: object) -> Iterable[object]:

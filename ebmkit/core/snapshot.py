@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Mapping
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from ebmkit.core.evaluating import names_in
 
 __all__ = ["Snapshot"]
 
@@ -22,7 +25,10 @@ _MOST_NUMBERS = 10_000
 Compare: TypeAlias = Callable[[], bool]
 
 _PLAIN: tuple[type, ...] = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
-_PLAIN += (type, FunctionType, BuiltinFunctionType, ModuleType)
+_PLAIN += (type, BuiltinFunctionType, ModuleType)
+
+_FOREIGN = sys.stdlib_module_names - {"builtins", "collections", "types"}
+"""Whose objects, loggers for one, change by themselves; forward reads no number of theirs."""
 
 _GLOBAL_HOOKS = tuple(
     name for name in vars(torch.nn.modules.module) if name.startswith("_global_") and "hooks" in name
@@ -35,9 +41,10 @@ class Snapshot:
 
     Compared are: attributes of its modules and of the objects in them, however deeply (parameters, buffers,
     hooks, layers and their order among them), items of lists and dictionaries, numbers in small arrays, the
-    attributes of its classes, hooks for all modules, and how often each tensor was changed in place. Not seen
-    are globals that ``forward`` reads, and changes that torch does not count (through ``.data``, by fused
-    optimizers).
+    attributes of its classes, the globals that its functions name and what they enclose, hooks for all
+    modules, and how often each tensor was changed in place. Not seen are what functions import or ask others
+    for (context variables, the environment), and changes that torch does not count (through ``.data``, by
+    fused optimizers).
 
     Args:
         energy: any object.
@@ -82,6 +89,8 @@ class Snapshot:
             return []
         if isinstance(each, np.ndarray):
             return self._array(each)
+        if isinstance(each, (FunctionType, MethodType)):
+            return self._function(each)
         if isinstance(each, dict):
             return self._items(each)
         if isinstance(each, (list, tuple, set, frozenset)):
@@ -122,6 +131,18 @@ class Snapshot:
                 found += self._items(vars(base))
         return found
 
+    def _function(self, function: FunctionType | MethodType) -> list[object]:
+        """What a function finds outside of its arguments."""
+        if isinstance(function, MethodType):
+            return [function.__func__, function.__self__]
+        if (function.__module__ or "").partition(".")[0] in ("torch", "numpy"):
+            return []
+        found, cells = function.__globals__, function.__closure__ or ()
+        names = [name for name in names_in(function.__code__) if name in found]
+        kept = self._keep(lambda: [*map(found.get, names), *map(_content, cells)]) if names or cells else []
+        defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        return [*filter(_is_own, kept), *defaults]
+
     def _array(self, array: np.ndarray[Any, Any]) -> list[object]:
         if array.size > _MOST_NUMBERS or array.dtype.hasobject:
             raise _UnknownError
@@ -139,6 +160,18 @@ class _UnknownError(Exception):
 
 
 _Values: TypeAlias = Callable[[], list[object]]
+
+
+def _content(cell: Any) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return None
+
+
+def _is_own(each: object) -> bool:
+    """Whether it is followed further: no object of the standard library's."""
+    return isinstance(each, nn.Module) or type(each).__module__.partition(".")[0] not in _FOREIGN
 
 
 def _members_of(members: Any) -> _Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import SimpleNamespace
@@ -13,6 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core.snapshot import Snapshot
+
+LEVEL, SHARED, CONFIG = 1.0, {"scale": 1.0}, SimpleNamespace(scale=1.0)
+LOG = logging.getLogger(__name__)
+
+
+def _scaled(x: Tensor) -> Tensor:
+    LOG.debug("scaled")
+    return x * SHARED["scale"] * CONFIG.scale
 
 
 class Slotted:
@@ -35,10 +44,19 @@ class Net(nn.Module):
         self.config, self.slotted = SimpleNamespace(scale=1.0), Slotted()
         self.array, self.chosen = np.ones(3), {"a"}
         self.loose = torch.ones(2)
+        self.enclosed = _enclosing({"factor": 1.0})
         self.register_buffer("scale", torch.ones(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.sum(1)
+        return _scaled(x).sum(1) * LEVEL * self.enclosed()
+
+
+def _enclosing(table: dict[str, float]) -> Callable[..., float]:
+    def factor(**change: float) -> float:
+        table.update(change)
+        return table["factor"]
+
+    return factor
 
 
 @pytest.fixture
@@ -46,6 +64,8 @@ def net() -> Iterator[Net]:
     yield Net()
     with suppress(AttributeError):
         Net.factor = 1.0
+    globals().update(LEVEL=1.0)
+    SHARED["scale"] = CONFIG.scale = 1.0
 
 
 def _nothing(*_: object) -> None:
@@ -74,6 +94,10 @@ CHANGES: dict[str, Callable[[Net], object]] = {
     "a backward hook": lambda net: net.layers.register_full_backward_hook(_nothing),
     "a backward pre-hook": lambda net: net.register_full_backward_pre_hook(_nothing),
     "the class": lambda net: setattr(Net, "factor", 2.0),
+    "a global": lambda net: globals().update(LEVEL=2.0),
+    "an entry of a global that a function of forward's reads": lambda net: SHARED.update(scale=2.0),
+    "an attribute of such a global": lambda net: setattr(CONFIG, "scale", 2.0),
+    "what a function encloses": lambda net: net.enclosed(factor=2.0),
     "forward of one object": lambda net: setattr(net, "forward", _nothing),
 }
 
