@@ -29,6 +29,16 @@ class FastKit(Kit):
         found = value_and_gradient(prepare(energy, x), x)
         return {"energy": found.value, "gradient": found.gradient}
 
+    def _prepared(
+        self, energy: Energy, states: list[Tensor], between: Callable[[int], object]
+    ) -> dict[str, Tensor]:
+        ready, found = prepare(energy, states[0]), {}
+        for number, x in enumerate(states):
+            result = value_and_gradient(ready, x)
+            found[f"energy {number}"], found[f"gradient {number}"] = result
+            between(number)
+        return found
+
     def _chain(
         self,
         name: str,

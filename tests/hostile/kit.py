@@ -76,6 +76,12 @@ class Kit:
         """E(x) and its gradient, as a sampler gets them."""
         self.part(name, lambda: self._gradient(energy, x))
 
+    def prepared(
+        self, name: str, energy: Energy, states: list[Tensor], *, between: Callable[[int], object]
+    ) -> None:
+        """E and its gradient at some states, the energy prepared at the first; what torch counts may change."""
+        self.part(name, lambda: self._prepared(energy, states, between))
+
     def chain(self, name: str, energy: Energy, x: Tensor, **options: Any) -> None:
         """Where Langevin dynamics of some steps move, less their noise, and E at the start."""
         self.part(name, lambda: self._chain(name, energy, x, **options))
@@ -154,6 +160,15 @@ class Kit:
     def _gradient(self, energy: Energy, x: Tensor) -> dict[str, Tensor]:
         value, gradient = by_autograd(energy, x)
         return {"energy": value, "gradient": gradient}
+
+    def _prepared(
+        self, energy: Energy, states: list[Tensor], between: Callable[[int], object]
+    ) -> dict[str, Tensor]:
+        found = {}
+        for number, x in enumerate(states):
+            found[f"energy {number}"], found[f"gradient {number}"] = by_autograd(energy, x)
+            between(number)
+        return found
 
     def _chain(
         self,

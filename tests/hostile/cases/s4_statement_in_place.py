@@ -32,6 +32,14 @@ class Statement(nn.Module):
             functional.leaky_relu_(h, 0.2)
         elif self.way == "arithmetic":
             h.mul_(2.0)
+        elif self.way == "view":
+            h.view(-1).tanh_()
+        elif self.way == "view of its shape":
+            h.view_as(h).relu_()
+        elif self.way == "early view":
+            g = h.view_as(h)
+            h.relu_()
+            h = g
         elif self.way == "item":
             h[:, :16] = 0.0
         else:
@@ -76,7 +84,10 @@ class Positive(nn.Module):
 
 
 def run(kit: Any) -> None:
-    for way in ("method", "function", "module", "torch", "leaky", "arithmetic", "item", "sum"):
+    for way in (
+        *("method", "function", "module", "torch", "leaky", "arithmetic", "item", "sum"),
+        *("view", "view of its shape", "early view"),
+    ):
         net = Statement(kit, way)
         kit.chain(way, net, kit.numbers(4, 6))
         kit.gradient(f"{way}, gradient", net, kit.numbers(4, 6))
