@@ -41,10 +41,15 @@ class Verdict(NamedTuple):
 
 
 class Worker:
-    """A process of a role, started again where a case ended it."""
+    """A process of a role, started again where a case ended it.
 
-    def __init__(self, role: str) -> None:
-        self.role = role
+    Args:
+        role: see ``worker``.
+        root: of the tree whose code it runs.
+    """
+
+    def __init__(self, role: str, root: Path = ROOT) -> None:
+        self.role, self.root = role, root
         self._process: subprocess.Popen[str] | None = None
         self._complaints: IO[str] | None = None
 
@@ -85,10 +90,11 @@ class Worker:
 
     def _started(self) -> subprocess.Popen[str]:
         self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
+        paths = [str(self.root), str(self.root / "plugins"), os.environ.get("PYTHONPATH", "")]
         return subprocess.Popen(
             [sys.executable, "-m", "tests.hostile.worker", self.role],
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            cwd=self.root,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -96,8 +102,18 @@ class Worker:
         )
 
 
-def compared(cases: Iterable[Case], folder: Path, *, role: str = "fast") -> list[Verdict]:
-    """Each case by both processes side by side, the subject a few cases ahead."""
+def compared(
+    cases: Iterable[Case], folder: Path, *, role: str = "fast", root: Path = ROOT, keep: bool = False
+) -> list[Verdict]:
+    """Each case by both processes side by side, the subject a few cases ahead.
+
+    Args:
+        cases: what to run.
+        folder: for texts and answers.
+        role: of the subject.
+        root: of the tree that the subject runs.
+        keep: the answers of the reference stay in the folder, and are taken from there where they are.
+    """
     waiting: queue.Queue[tuple[Case, str, float] | None] = queue.Queue()
     verdicts: list[Verdict] = []
 
@@ -107,14 +123,14 @@ def compared(cases: Iterable[Case], folder: Path, *, role: str = "fast") -> list
             while (item := waiting.get()) is not None:
                 case, ended, seconds = item
                 begin = time.perf_counter()
-                found = _judged(case, ended, reference, folder)
+                found = _judged(case, ended, reference, folder, keep=keep)
                 verdicts.append(Verdict(case, found, seconds + time.perf_counter() - begin))
         finally:
             reference.close()
 
     pool = ThreadPoolExecutor(1)
     following = pool.submit(follow)
-    subject = Worker(role)
+    subject = Worker(role, root)
     try:
         for case in cases:
             (folder / f"{case.name}.py").write_text(case.source)
@@ -129,14 +145,14 @@ def compared(cases: Iterable[Case], folder: Path, *, role: str = "fast") -> list
     return verdicts
 
 
-def _judged(case: Case, ended: str, reference: Worker, folder: Path) -> list[str]:
+def _judged(case: Case, ended: str, reference: Worker, folder: Path, *, keep: bool) -> list[str]:
     source, subject, plain = (folder / f"{case.name}.{suffix}" for suffix in ("py", "subject", "plain"))
     if ended not in ("done", "spoilt"):
         return [ended]
-    answer = reference.run(source, plain, subject)
+    answer = "done" if keep and plain.exists() else reference.run(source, plain, subject)
     if answer != "done":
         return [f"the reference {answer}"]
     found: list[dict[str, Any]] = [torch.load(each, weights_only=False) for each in (subject, plain)]
-    for each in (subject, plain):
+    for each in [subject] if keep else [subject, plain]:
         each.unlink()
     return differences(*found, kinked=case.kinked, coarse=case.coarse)

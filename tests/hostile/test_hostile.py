@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.driver import Case, Verdict, compared
+from tests.hostile.driver import ROOT, Case, Verdict, compared
 from tests.hostile.generate import case
+from tests.hostile.mutants import Mutant, mutants
 from tests.hostile.named import named
 
 SMALL = range(250)
@@ -47,21 +48,45 @@ def test_another_rounding_is_no_difference(tmp_path: Path) -> None:
 
 def test_reference_runs_without_ebmkit_and_a_wrong_answer_is_told(tmp_path: Path) -> None:
     lies = [
-        Case("wrong", _ENERGY + "    kit.part('p', lambda: x * (1.1 if kit.__class__.__name__ == 'FastKit' else 1.0))\n"),
-        Case("raises", _ENERGY + "    kit.part('p', lambda: x if kit.__class__.__name__ == 'Kit' else x[9])\n"),
-        Case("silent", _ENERGY + "    kit.part('p', lambda: x[9] if kit.__class__.__name__ == 'Kit' else x)\n"),
-        Case("leaves", _ENERGY + "    kit.watch(x=x)\n    if kit.__class__.__name__ == 'FastKit': x.add_(1)\n"),
+        Case(
+            "wrong",
+            _ENERGY
+            + "    kit.part('p', lambda: x * (1.1 if kit.__class__.__name__ == 'FastKit' else 1.0))\n",
+        ),
+        Case(
+            "raises", _ENERGY + "    kit.part('p', lambda: x if kit.__class__.__name__ == 'Kit' else x[9])\n"
+        ),
+        Case(
+            "silent", _ENERGY + "    kit.part('p', lambda: x[9] if kit.__class__.__name__ == 'Kit' else x)\n"
+        ),
+        Case(
+            "leaves", _ENERGY + "    kit.watch(x=x)\n    if kit.__class__.__name__ == 'FastKit': x.add_(1)\n"
+        ),
         Case("draws", _ENERGY + "    if kit.__class__.__name__ == 'FastKit': torch.rand(1)\n"),
         Case("ends", _ENERGY + "    if kit.__class__.__name__ == 'FastKit': import os; os._exit(3)\n"),
-        Case("patches", _ENERGY + "    if kit.__class__.__name__ == 'FastKit': torch.nn.Module.__call__ = lambda *a: None\n"),
-        Case("imports", _ENERGY + "    import sys; assert 'ebmkit' not in sys.modules or kit.__class__.__name__ == 'FastKit'\n"),
+        Case(
+            "patches",
+            _ENERGY
+            + "    if kit.__class__.__name__ == 'FastKit': torch.nn.Module.__call__ = lambda *a: None\n",
+        ),
+        Case(
+            "imports",
+            _ENERGY
+            + "    import sys; assert 'ebmkit' not in sys.modules or kit.__class__.__name__ == 'FastKit'\n",
+        ),
         Case("same", _ENERGY + "    kit.part('p', lambda: x)\n"),
-    ]  # fmt: skip
+    ]
     found = {each.case.name: "; ".join(each.differences) for each in compared(lies, tmp_path)}
     assert found == {
         "wrong": "p: result: off by 0.1 of its norm, torch by 0",
-        "raises": "p: raised IndexError: index 9 is out of bounds for dimension 0 with size 2 where torch gives an answer",
-        "silent": "p: gave an answer where torch raises IndexError: index 9 is out of bounds for dimension 0 with size 2",
+        "raises": (
+            "p: raised IndexError: index 9 is out of bounds for dimension 0 with size 2 where "
+            "torch gives an answer"
+        ),
+        "silent": (
+            "p: gave an answer where torch raises IndexError: index 9 is out of bounds for "
+            "dimension 0 with size 2"
+        ),
         "leaves": found["leaves"],
         "draws": "torch's generator was used",
         "ends": "ended the process with 3",
@@ -70,6 +95,16 @@ def test_reference_runs_without_ebmkit_and_a_wrong_answer_is_told(tmp_path: Path
         "same": "",
     }
     assert found["leaves"].startswith("x: off by")
+
+
+@pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant.name)
+def test_what_a_mutant_takes_out_is_there(mutant: Mutant, tmp_path: Path) -> None:
+    for patch in mutant.patches:
+        (tmp_path / patch.file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / patch.file).write_text((ROOT / patch.file).read_text())
+    mutant.apply(tmp_path)
+    for patch in mutant.patches:
+        compile((tmp_path / patch.file).read_text(), patch.file, "exec")
 
 
 def test_text_of_a_seed_is_the_same_for_ever() -> None:

@@ -1,0 +1,72 @@
+"""Whether the cases see what they are for: ``python -m tests.hostile.mutations [WORD ...]`` prints a table.
+
+Each mutant is a copy of the tree in which a mend is taken out. The subject runs the cases there; the
+reference is what it always is. A mutant of which no case differs survives, and a case is missing. Words pick
+mutants.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.hostile.driver import ROOT, Case, compared
+from tests.hostile.generate import case
+from tests.hostile.mutants import Mutant, mutants
+from tests.hostile.named import named
+
+_SEEDS = range(250)
+"""Generated cases that are tried where no case written by hand differs."""
+
+
+def main(*words: str) -> int:
+    """The number of mutants that survive."""
+    chosen = [each for each in mutants() if not words or any(word in each.name for word in words)]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+        answers = Path(folder)
+        always = {each.case.name for each in compared(named(), answers, keep=True) if each.differences}
+        cases = [each for each in named() if each.name not in always]
+        found = list(pool.map(lambda each: caught(each, cases, answers), chosen))
+    lines = ["| taken out | seen by |", "| --- | --- |"]
+    lines += [
+        f"| {mutant.name} | {', '.join(names) or '**nothing**'} |"
+        for mutant, names in zip(chosen, found, strict=True)
+    ]
+    sys.stdout.write("\n".join([*lines, ""]))
+    return sum(not names for names in found)
+
+
+def caught(mutant: Mutant, cases: list[Case], answers: Path) -> list[str]:
+    """The names of the cases that differ; generated ones where no other does."""
+    with _copy(mutant) as root:
+        found = _differing(cases, root, answers)
+        return found or _differing([case(seed, small=True) for seed in _SEEDS], root, answers)
+
+
+def _differing(cases: list[Case], root: Path, answers: Path) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        mine = Path(folder)
+        for each in answers.glob("*.plain"):
+            (mine / each.name).symlink_to(each)
+        return [each.case.name for each in compared(cases, mine, root=root, keep=True) if each.differences]
+
+
+@contextmanager
+def _copy(mutant: Mutant) -> Iterator[Path]:
+    """The tree with the patches of a mutant."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in ("ebmkit", "plugins", "tests/hostile"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (root / "tests/__init__.py").touch()
+        mutant.apply(root)
+        yield root
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(*sys.argv[1:]), 100))
