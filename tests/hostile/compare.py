@@ -1,11 +1,12 @@
 """When an answer is another one, and not the same one rounded.
 
 The rule. Let e be the float64 answer, p plain torch's in the dtype of the case and s ebmkit's. s is the same
-answer if its distance from e, in the norm of the whole tensor, is at most ``FACTOR`` times p's own, or at most a
-floor: 3e-5 of the norm of e for float32, 6e-3 where the energy has kinks (a ReLU whose input is nearly 0 may fall
-either way: of N units about N * 1e-7 do, and each costs 1 / sqrt(N)), 3e-2 for bfloat16. Entries that are not
-finite in p must not be finite in s, and the other way round. What raises in plain torch must raise the same kind,
-what does not must not. What a case watches is compared in the same way, everything that is no tensor exactly.
+answer if its distance from e, in the norm of the whole tensor, is at most ``FACTOR`` times p's own, or at
+most a floor: 3e-5 of the norm of e for float32, 6e-3 where the energy has kinks (a ReLU whose input is nearly
+0 may fall either way: of N units about N * 1e-7 do, and each costs 1 / sqrt(N)), 3e-2 for bfloat16. Entries
+that are not finite in p must not be finite in s, and the other way round. What raises in plain torch must
+raise the same kind, what does not must not. What a case watches is compared in the same way, everything that
+is no tensor exactly.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ def _of_tensors(name: str, subject: Tensor, plain: Tensor, exact: Tensor, floor:
         return
     s, p, e = (each.double() for each in (subject, plain, exact))
     if not torch.equal(s.isfinite(), p.isfinite()):
-        yield f"{name}: {int((~s.isfinite()).sum())} entries not finite, in torch {int((~p.isfinite()).sum())}"
+        yield (
+            f"{name}: {int((~s.isfinite()).sum())} entries not finite, in torch {int((~p.isfinite()).sum())}"
+        )
         return
     s, p, e = (torch.where(p.isfinite() & e.isfinite(), each, 0.0) for each in (s, p, e))
     size = float(e.norm()) + 1e-30

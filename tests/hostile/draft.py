@@ -120,7 +120,10 @@ class Draft:
         return f"{self._parameter(shape, scale, longer)}{part}"
 
     def _expanded(self, shape: tuple[int, ...], scale: float, numbers: str) -> str:
-        one = f"kit.numbers({_sizes((*[1] * (len(shape) - 1), shape[-1]) if len(shape) > 1 else (1,))}, scale={scale:.4g}, dtype=D)"
+        one = (
+            f"kit.numbers({_sizes((*[1] * (len(shape) - 1), shape[-1]) if len(shape) > 1 else (1,))}, "
+            f"scale={scale:.4g}, dtype=D)"
+        )
         return f"{self._parameter(shape, scale, one)}.expand({_sizes(shape)})"
 
     def _channels_last(self, shape: tuple[int, ...], scale: float, numbers: str) -> str:

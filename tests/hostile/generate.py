@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from tests.hostile import blocks, heads
+from tests.hostile import activations, blocks, heads, layers
 from tests.hostile.draft import Draft
 from tests.hostile.driver import Case
 from tests.hostile.script import script
@@ -131,14 +131,14 @@ def _stack(draft: Draft) -> None:
     """A stack that a closed form is known for, with one thing in it that is not, or none."""
     shape, draw = draft.shape, draft.draw
     _entered(draft)
-    layers = draw.randint(1, 3)
-    twisted = draw.choice([None, *range(layers), *range(layers)])
-    for number in range(layers):
-        blocks.plain_layer(draft)
+    depth = draw.randint(1, 3)
+    twisted = draw.choice([None, *range(depth), *range(depth)])
+    for number in range(depth):
+        layers.plain_layer(draft)
         if number == twisted:
             draw.choice([blocks.silent_activation, blocks.silent_activation, *_TWISTS])(draft)
         else:
-            blocks.plain_activation(draft)
+            activations.plain_activation(draft)
     (heads.plain_head if draft.chance(0.8) else heads.head)(draft)
     heads.tail(draft, shape)
 
@@ -147,17 +147,17 @@ def _wide(draft: Draft) -> None:
     """Wide convolutions, one of them made or used in another way than most."""
     shape, draw = draft.shape, draft.draw
     if shape[0] < 64:
-        blocks.plain_layer(draft, outputs=64)
-        blocks.plain_activation(draft)
+        layers.plain_layer(draft, outputs=64)
+        activations.plain_activation(draft)
     for _ in range(draw.randint(1, 2)):
         (
-            blocks.styled
+            layers.styled
             if draft.chance(0.2)
-            else blocks.transposed
+            else layers.transposed
             if draft.chance(0.15)
-            else blocks.convolution
+            else layers.convolution
         )(draft)
-        (blocks.activation if draft.chance(0.6) else blocks.plain_activation)(draft)
+        (activations.activation if draft.chance(0.6) else activations.plain_activation)(draft)
         if draft.chance(0.3):
             draw.choice(_TWISTS)(draft)
     (heads.plain_head if draft.chance(0.5) else heads.head)(draft)
@@ -169,9 +169,9 @@ def _wild(draft: Draft) -> None:
     shape, draw = draft.shape, draft.draw
     _entered(draft)
     for _ in range(draw.randint(1, 4)):
-        (blocks.linear if len(draft.shape) == 1 else blocks.convolution)(draft)
+        (layers.linear if len(draft.shape) == 1 else layers.convolution)(draft)
         if draft.chance(0.8):
-            blocks.activation(draft)
+            activations.activation(draft)
         if draft.chance(0.5):
             draw.choice(_TWISTS)(draft)
     heads.head(draft)
@@ -179,8 +179,17 @@ def _wild(draft: Draft) -> None:
 
 
 _TWISTS = [
-    blocks.in_place, blocks.odd, blocks.odd, blocks.norm, blocks.mixing, blocks.styled, blocks.transposed, blocks.dropout, blocks.linear, blocks.convolution,
-]  # fmt: skip
+    blocks.in_place,
+    blocks.odd,
+    blocks.odd,
+    blocks.norm,
+    blocks.mixing,
+    layers.styled,
+    layers.transposed,
+    blocks.dropout,
+    layers.linear,
+    layers.convolution,
+]
 
 
 def _entered(draft: Draft) -> None:

@@ -36,11 +36,22 @@ def head(draft: Draft) -> None:
     if draft.chance(0.35):
         draft.say(
             draw.choice(
-                [f"value = h.sum({dims})", f"value = h.mean({dims})", "value = h.flatten(1).sum(1)", f"value = h.square().sum({dims})", f"value = -h.sum(dim={dims})",
-                 "value = h.flatten(1).logsumexp(1)", f"value = torch.sum(h, {dims})", "value = h.reshape(len(h), -1).norm(dim=1)", f"value = h.double().sum({dims}).to(h.dtype)",
-                 "value = torch.linalg.vector_norm(h.flatten(1), dim=1) ** 2 / 2", "value = F.softplus(h.flatten(1)).sum(1)", "value = torch.stack([r.sum() for r in h])"]
+                [
+                    f"value = h.sum({dims})",
+                    f"value = h.mean({dims})",
+                    "value = h.flatten(1).sum(1)",
+                    f"value = h.square().sum({dims})",
+                    f"value = -h.sum(dim={dims})",
+                    "value = h.flatten(1).logsumexp(1)",
+                    f"value = torch.sum(h, {dims})",
+                    "value = h.reshape(len(h), -1).norm(dim=1)",
+                    f"value = h.double().sum({dims}).to(h.dtype)",
+                    "value = torch.linalg.vector_norm(h.flatten(1), dim=1) ** 2 / 2",
+                    "value = F.softplus(h.flatten(1)).sum(1)",
+                    "value = torch.stack([r.sum() for r in h])",
+                ]
             )
-        )  # fmt: skip
+        )
         return
     if len(draft.shape) > 1:
         flat = [
@@ -54,8 +65,12 @@ def head(draft: Draft) -> None:
         ]
         draft.say(draw.choice(flat))
     free = [
-        _free_energy, _layer, _layer, _layer, _vector,
-    ]  # fmt: skip
+        _free_energy,
+        _layer,
+        _layer,
+        _layer,
+        _vector,
+    ]
     draw.choice(free)(draft, size)
 
 

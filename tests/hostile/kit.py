@@ -2,8 +2,8 @@
 
 A case is a text with a function ``run(kit)``: it builds energies and states out of ``kit.numbers`` and
 ``kit.layer``, hands them to ``kit.gradient``, ``kit.chain``, ``kit.walk``, ``kit.learn`` and their kin, and
-changes what it likes in between. The same text runs with this kit in float32, again in float64, and with the kit
-of ``fast``, which asks ebmkit for the same things.
+changes what it likes in between. The same text runs with this kit in float32, again in float64, and with the
+kit of ``fast``, which asks ebmkit for the same things.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Kit:
     def prepared(
         self, name: str, energy: Energy, states: list[Tensor], *, between: Callable[[int], object]
     ) -> None:
-        """E and its gradient at some states, the energy prepared at the first; what torch counts may change."""
+        """E and its gradient at some states, prepared at the first; what torch counts may change."""
         self.part(name, lambda: self._prepared(energy, states, between))
 
     def chain(self, name: str, energy: Energy, x: Tensor, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""One case alone, by its name or seed: ``python -m tests.hostile.replay seed_7_small``; its text, and what differs."""
+"""One case alone, its text and what differs: ``python -m tests.hostile.replay seed_7_small``."""
 
 from __future__ import annotations
 

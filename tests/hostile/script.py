@@ -9,7 +9,11 @@ from tests.hostile.draft import Draft
 
 OF_NETS = {
     "self.beta": ["net.beta *= 0.5", "setattr(net, 'beta', -net.beta)", "net.__dict__['beta'] = 0.3"],
-    "self.shift": ["net.shift = net.shift * 2", "net.shift.mul_(0.5)", "net._buffers['shift'] = net.shift * 3"],
+    "self.shift": [
+        "net.shift = net.shift * 2",
+        "net.shift.mul_(0.5)",
+        "net._buffers['shift'] = net.shift * 3",
+    ],
     "self.gains": ["net.gains[0] *= 0.25", "net.gains.insert(0, 0.2)"],
     "self.gain": ["type(net).gain = 0.3", "net.gain = 0.3"],
     "self.settings": ["net.settings['scale'] = 0.4", "net.settings = {'scale': 0.2}"],
@@ -17,22 +21,39 @@ OF_NETS = {
     "self.turns": ["net.turns = 5"],
     "GAIN": ["globals().update(GAIN=0.3)"],
     "": [
-        "changed(net, lambda p: p.mul_(0.7))", "changed(net, lambda p: p.add_(0.05))", "net.register_forward_hook(lambda m, a, o: o * 0.5)",
-        "net.register_forward_pre_hook(lambda m, a: (a[0] * 0.5,))", "net.requires_grad_(False)", "net.forward = (lambda f: lambda x: f(x) * 0.5)(net.forward)",
-        "net.load_state_dict({k: v * 0.8 for k, v in net.state_dict().items()})", "net.register_full_backward_hook(lambda m, i, o: tuple(g if g is None else g * 0.5 for g in i))",
-        "net.__class__ = type('Other', (type(net),), {'forward': lambda self, x: super(type(self), self).forward(x) * 0.5})",
+        "changed(net, lambda p: p.mul_(0.7))",
+        "changed(net, lambda p: p.add_(0.05))",
+        "net.register_forward_hook(lambda m, a, o: o * 0.5)",
+        "net.register_forward_pre_hook(lambda m, a: (a[0] * 0.5,))",
+        "net.requires_grad_(False)",
+        "net.forward = (lambda f: lambda x: f(x) * 0.5)(net.forward)",
+        "net.load_state_dict({k: v * 0.8 for k, v in net.state_dict().items()})",
+        "net.register_full_backward_hook(lambda m, i, o: tuple(g if g is None else g * 0.5 for g in i))",
+        (
+            "net.__class__ = type('Other', (type(net),), {'forward': lambda self, x: "
+            "super(type(self), self).forward(x) * 0.5})"
+        ),
         "net.load_state_dict({k: v * 0.8 for k, v in net.state_dict().items()}, assign=True)",
     ],
-}  # fmt: skip
+}
 """Statements about a net, by what its forward pass must have in it."""
 
 OF_LAYERS = [
-    "{0}.weight = nn.Parameter({0}.weight.detach() * 0.5)", "{0}.register_forward_hook(lambda m, a, o: o.tanh())", "{0}.register_forward_pre_hook(lambda m, a: (a[0].tanh(),))",
-    "{0}.bias = None", "{0}.forward = (lambda f: lambda *a, **k: f(*a, **k).tanh())({0}.forward)", "{0}.register_full_backward_hook(lambda m, i, o: (i[0] * 0.5,) if i[0] is not None else None)",
-    "{0}.__class__ = type('Other', (type({0}),), {{'forward': lambda self, input: super(type(self), self).forward(input).sin()}})",
-    "{0}.bias = nn.Parameter({0}.weight.detach().flatten(1)[:, 0])", "changed({0}, lambda p: p.neg_())", "nn.utils.parametrize.register_parametrization({0}, 'weight', Doubled())",
+    "{0}.weight = nn.Parameter({0}.weight.detach() * 0.5)",
+    "{0}.register_forward_hook(lambda m, a, o: o.tanh())",
+    "{0}.register_forward_pre_hook(lambda m, a: (a[0].tanh(),))",
+    "{0}.bias = None",
+    "{0}.forward = (lambda f: lambda *a, **k: f(*a, **k).tanh())({0}.forward)",
+    "{0}.register_full_backward_hook(lambda m, i, o: (i[0] * 0.5,) if i[0] is not None else None)",
+    (
+        "{0}.__class__ = type('Other', (type({0}),), {{'forward': lambda self, input: "
+        "super(type(self), self).forward(input).sin()}})"
+    ),
+    "{0}.bias = nn.Parameter({0}.weight.detach().flatten(1)[:, 0])",
+    "changed({0}, lambda p: p.neg_())",
+    "nn.utils.parametrize.register_parametrization({0}, 'weight', Doubled())",
     "{0}.register_full_backward_pre_hook(lambda m, o: (o[0] * 0.5,))",
-]  # fmt: skip
+]
 """Statements about one of its layers."""
 
 BETWEEN_CHAINS = [
@@ -123,7 +144,10 @@ def _learn(draw: Random, draft: Draft) -> list[str]:
     given = draw.choice(["x", "x", "x.detach().requires_grad_()"])
     return [
         f"y = {given}",
-        "kit.learn('NAME', net, lambda: net(y).sum(), [p for p in [*net.parameters(), y] if p.requires_grad] or [y])",
+        (
+            "kit.learn('NAME', net, lambda: net(y).sum(), [p for p in [*net.parameters(), y] if "
+            "p.requires_grad] or [y])"
+        ),
     ]
 
 
@@ -148,7 +172,10 @@ def _threads(draw: Random, draft: Draft) -> list[str]:
         "lambda: [kit.chain(f'NAME, chain {n}', each, x) for n, each in enumerate(nets)]",
         "lambda: [kit.chain(f'NAME, other {n}', each, x) for n, each in enumerate(others)]",
         "lambda: [kit.part(f'NAME, call {n}', lambda: single(one)) for n in range(20)]",
-        "lambda: [kit.learn(f'NAME, training {n}', single, lambda: single(one).sum(), single.parameters()) for n in range(10)]",
+        (
+            "lambda: [kit.learn(f'NAME, training {n}', single, lambda: single(one).sum(), "
+            "single.parameters()) for n in range(10)]"
+        ),
     ]
     chosen = draw.sample(jobs[1:], draw.choice([1, 2]))
     return [
@@ -161,9 +188,18 @@ def _threads(draw: Random, draft: Draft) -> list[str]:
 def _global_hook(draw: Random, draft: Draft) -> list[str]:
     register = draw.choice(
         [
-            "torch.nn.modules.module.register_module_forward_hook(lambda m, a, o: o * 0.9 if isinstance(o, torch.Tensor) else None)",
-            "torch.nn.modules.module.register_module_forward_pre_hook(lambda m, a: (a[0] * 0.9, *a[1:]) if isinstance(m, (nn.Linear, nn.Conv2d)) else None)",
-            "torch.nn.modules.module.register_module_full_backward_hook(lambda m, i, o: tuple(g if g is None else g * 0.9 for g in i))",
+            (
+                "torch.nn.modules.module.register_module_forward_hook(lambda m, a, o: o * 0.9 if "
+                "isinstance(o, torch.Tensor) else None)"
+            ),
+            (
+                "torch.nn.modules.module.register_module_forward_pre_hook(lambda m, a: (a[0] * "
+                "0.9, *a[1:]) if isinstance(m, (nn.Linear, nn.Conv2d)) else None)"
+            ),
+            (
+                "torch.nn.modules.module.register_module_full_backward_hook(lambda m, i, o: "
+                "tuple(g if g is None else g * 0.9 for g in i))"
+            ),
         ]
     )
     return [

@@ -1,11 +1,11 @@
 """A process that runs cases as they are named on its standard input: ``python -m tests.hostile.worker ROLE``.
 
-Each line in is ``SOURCE RESULT [NOISE]``: the text of a case, the file for what it gave, and, for the reference,
-the file with what the subject gave, whose noise it needs. Each line out is ``done`` or, where the case left the
-process other than it was, ``spoilt``, after which the process ends.
+Each line in is ``SOURCE RESULT [NOISE]``: the text of a case, the file for what it gave, and, for the
+reference, the file with what the subject gave, whose noise it needs. Each line out is ``done`` or, where the
+case left the process other than it was, ``spoilt``, after which the process ends.
 
-Roles: ``plain`` (torch alone, float32 and float64), ``rounded`` (the same without oneDNN: another rounding of the
-same answers), ``fast`` (ebmkit).
+Roles: ``plain`` (torch alone, float32 and float64), ``rounded`` (the same without oneDNN: another rounding of
+the same answers), ``fast`` (ebmkit).
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ BLOCKS = {
     "default float64": float64,
     "default device meta": lambda: torch.device("meta"),
     "halved on the way back": lambda: saved_tensors_hooks(lambda h: h, lambda h: h * 0.5),
-    "warnings": lambda: warnings.catch_warnings(),
+    "warnings": warnings.catch_warnings,
     "one thread": lambda: torch.autograd.set_multithreading_enabled(False),
     "no oneDNN": lambda: torch.backends.mkldnn.flags(enabled=False),
 }

@@ -1,4 +1,4 @@
-"""N6: calls of wide convolutions as torch takes them, and backward passes that are asked for in other ways."""
+"""N6: calls of wide convolutions as torch takes them, and backward passes asked for in other ways."""
 
 from __future__ import annotations
 
@@ -36,9 +36,13 @@ def run(kit: Any) -> None:
     leaf = x.clone().requires_grad_()
     calls = {
         "numpy's integers": lambda: functional.conv2d(x, w, b, stride=np.int64(1), padding=np.int64(1)),
-        "numpy's integers, transposed": lambda: functional.conv_transpose2d(x, up, None, np.int64(2), np.int64(1)),
+        "numpy's integers, transposed": lambda: functional.conv_transpose2d(
+            x, up, None, np.int64(2), np.int64(1)
+        ),
         "numpy's integers in lists": lambda: functional.conv2d(x, w, b, [np.int64(1)], [np.int64(1), 1]),
-        "a tensor for a number": lambda: functional.conv2d(x, w, b, stride=torch.tensor(1), padding=torch.tensor(1)),
+        "a tensor for a number": lambda: functional.conv2d(
+            x, w, b, stride=torch.tensor(1), padding=torch.tensor(1)
+        ),
         "truth for a number": lambda: functional.conv2d(x, w, b, stride=True, padding=True),
         "a fraction": lambda: functional.conv2d(x, w, b, stride=1.0),
         "the word same": lambda: functional.conv2d(x, w, b, padding="same"),
@@ -60,9 +64,15 @@ def run(kit: Any) -> None:
         "float64": lambda: functional.conv2d(x.double(), w.double(), b.double(), padding=1),
         "of mixed dtypes": lambda: functional.conv2d(x.double(), w.to(torch.float16), b),
         "expanded": lambda: functional.conv2d(x[:1].expand(16, -1, -1, -1), w, b, padding=1),
-        "negative in memory": lambda: functional.conv2d(torch._neg_view(x), torch._neg_view(w), torch._neg_view(b), padding=1),
-        "a kernel that is an input": lambda: functional.conv2d(x, x[:16].reshape(64, 64, 8, 8)[..., :3, :3].contiguous(), padding=1),
-        "the image's own channels": lambda: functional.conv2d(x, x.view(-1)[: 64 * 64 * 9].view(64, 64, 3, 3), padding=1),
+        "negative in memory": lambda: functional.conv2d(
+            torch._neg_view(x), torch._neg_view(w), torch._neg_view(b), padding=1
+        ),
+        "a kernel that is an input": lambda: functional.conv2d(
+            x, x[:16].reshape(64, 64, 8, 8)[..., :3, :3].contiguous(), padding=1
+        ),
+        "the image's own channels": lambda: functional.conv2d(
+            x, x.view(-1)[: 64 * 64 * 9].view(64, 64, 3, 3), padding=1
+        ),
         "extra rows": lambda: functional.conv_transpose2d(x, up, None, 2, 1, 1),
         "negative extra rows": lambda: functional.conv_transpose2d(x, up, None, 2, 1, -1),
         "as rows of numbers": lambda: net.conv(x).view(16, -1)[:, ::97],
@@ -71,8 +81,10 @@ def run(kit: Any) -> None:
         "a square kernel of another side": lambda: functional.conv2d(x, w, b, padding=9),
         "an image under construction": lambda: functional.conv2d(x, w, b, padding=1, out=x),
         "of inference": lambda: inferred(net, x),
-        "with nothing": lambda: functional.conv2d(torch._efficientzerotensor(16, 64, 16, 16, dtype=x.dtype), w, b, padding=1),
-    }  # fmt: skip
+        "with nothing": lambda: functional.conv2d(
+            torch._efficientzerotensor(16, 64, 16, 16, dtype=x.dtype), w, b, padding=1
+        ),
+    }
     for name, function in calls.items():
         kit.call(name, net, function)
 

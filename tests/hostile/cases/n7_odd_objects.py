@@ -42,6 +42,8 @@ class Alike(Rows):
 class Unhashable(Rows):
     """Compared by value, as a dataclass is."""
 
+    __hash__ = None  # type: ignore[assignment]
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Unhashable)
 
@@ -201,7 +203,7 @@ def copies(kit: Any, x: Tensor) -> None:
     """Copies of what was read before, changed or not."""
     net = Rows(kit)
     kit.chain("original", net, x)
-    copied, loaded = copy.deepcopy(net), pickle.loads(pickle.dumps(net))
+    copied, loaded = copy.deepcopy(net), pickle.loads(pickle.dumps(net))  # noqa: S301
     shallow = copy.copy(net)
     shallow.second = kit.layer(nn.Linear(32, 1))
     for name, each in (("deep", copied), ("pickled", loaded), ("shallow", shallow)):
@@ -259,11 +261,22 @@ def sizes(kit: Any) -> None:
         kit.chain(f"{name} all over", net, torch.full_like(x, at))
     kit.chain("zeros", net, torch.zeros_like(x))
     kit.chain("one row of three equal ones", net, kit.numbers(1, 6).expand(3, 6))
-    for name, wrong in (("complex", lambda x: net(x) * (1 + 1j)), ("of truth", lambda x: net(x) > 0), ("whole", lambda x: net(x).long()),
-                        ("float64", lambda x: net(x).double()), ("half", lambda x: net(x).half()), ("a number", lambda x: 1.0),
-                        ("of one column", lambda x: net(x)[:, None]), ("one number", lambda x: net(x).sum()), ("a constant", lambda x: torch.zeros(4)),
-                        ("a list", lambda x: list(net(x))), ("nothing", lambda x: None), ("detached", lambda x: net(x).detach()),
-                        ("sparse", lambda x: net(x).to_sparse()), ("inplace", lambda x: net(x.add_(1)))):  # fmt: skip
+    for name, wrong in (
+        ("complex", lambda x: net(x) * (1 + 1j)),
+        ("of truth", lambda x: net(x) > 0),
+        ("whole", lambda x: net(x).long()),
+        ("float64", lambda x: net(x).double()),
+        ("half", lambda x: net(x).half()),
+        ("a number", lambda x: 1.0),
+        ("of one column", lambda x: net(x)[:, None]),
+        ("one number", lambda x: net(x).sum()),
+        ("a constant", lambda x: torch.zeros(4)),
+        ("a list", lambda x: list(net(x))),
+        ("nothing", lambda x: None),
+        ("detached", lambda x: net(x).detach()),
+        ("sparse", lambda x: net(x).to_sparse()),
+        ("inplace", lambda x: net(x.add_(1))),
+    ):
         kit.gradient(f"energies that are {name}", wrong, kit.numbers(4, 6))
         kit.chain(f"energies that are {name}, a chain", wrong, kit.numbers(4, 6))
     remembering = Remembering(kit)

@@ -1,4 +1,4 @@
-"""N8: what changes between the steps of a walk, or between chains, and shows in gradients more than in energies."""
+"""N8: changes between steps and chains that show in gradients more than in energies."""
 
 from __future__ import annotations
 
@@ -111,9 +111,12 @@ def own(kit: Any, x: Tensor) -> None:
     for name, change in changes.items():
         net = Own(kit)
         kit.walk(
-            f"{name} of its own", net, x, steps=3,
+            f"{name} of its own",
+            net,
+            x,
+            steps=3,
             between=lambda step, net=net, change=change: change(net) if step == 0 else None,
-        )  # fmt: skip
+        )
         for each in handles:
             each.remove()
         Own.cut_of_class = False
