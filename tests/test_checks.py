@@ -51,7 +51,12 @@ def test_all_of_it_begins_with_the_quick_checks_and_leaves_nothing_behind(tmp_pa
     assert (done.returncode, done.stdout, done.stderr) == (0, "all checks passed\n", "")
     assert calls[:5] == [*QUICK, SUITE]
     assert "python -m mkdocs build --strict" in calls
-    assert all(call.startswith((f"{SUITE} -m slow tests/", "python -m mkdocs build")) for call in calls[5:])
+    begin = (
+        f"{SUITE} -m slow tests/",
+        f"{SUITE} --dist load -m slow tests/hostile",
+        "python -m mkdocs build",
+    )
+    assert all(call.startswith(begin) for call in calls[5:])
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
