@@ -35,17 +35,43 @@ def in_software(precision: Precision, device: torch.device) -> bool:
 def tensor_cores(precision: Precision, device: torch.device) -> Iterator[None]:
     """On a GPU: keep convolutions and products of ``fp32`` out of tf32, and allow it to the other two.
 
-    torch by itself allows it to convolutions, forwards and backwards.
+    torch by itself allows it to convolutions, forwards and backwards. What was set before is set again after;
+    between, torch 2.9 and later refuse to answer ``allow_tf32``, which they have replaced.
     """
     if device.type != "cuda":
         yield
         return
-    backends: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    before = [backend.allow_tf32 for backend in backends]
+    switch = _precisions if hasattr(torch.backends.cudnn, "conv") else _allowances
+    with switch(tf32=precision != "fp32"):
+        yield
+
+
+@contextmanager
+def _precisions(*, tf32: bool) -> Iterator[None]:
+    """The switches of torch 2.9 and later, alone: once they are used, reading the older ones raises."""
+    cudnn: Any = torch.backends.cudnn
+    switches: tuple[Any, ...] = (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)
+    # What says the same as the switch above it is left to follow that one again.
+    above, before = cudnn.fp32_precision, [switch.fp32_precision for switch in switches]
+    before = ["none" if value == above else value for value in before]
     try:
-        for backend in backends:
-            backend.allow_tf32 = precision != "fp32"
+        for switch in switches:
+            switch.fp32_precision = "tf32" if tf32 else "ieee"
         yield
     finally:
-        for backend, value in zip(backends, before, strict=True):
-            backend.allow_tf32 = value
+        for switch, value in zip(switches, before, strict=True):
+            switch.fp32_precision = value
+
+
+@contextmanager
+def _allowances(*, tf32: bool) -> Iterator[None]:
+    """The switches up to torch 2.8."""
+    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = tf32
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import attrs
@@ -85,6 +87,11 @@ def test_states_and_samplers_stay_out_of_autocast(precision: Precision) -> None:
     assert current_precision() == "fp32"
 
 
+NEW = "the switches of torch 2.9 and later"
+HAS_NEW = hasattr(torch.backends.cudnn, "conv")
+
+
+@pytest.mark.skipif(HAS_NEW, reason="torch has other switches")
 @pytest.mark.parametrize(("precision", "allowed"), [("fp32", False), ("mixed", True), ("bf16", True)])
 def test_a_gpu_uses_tf32_where_the_precision_allows_it(precision: Precision, allowed: bool) -> None:
     """The switches are there without a GPU."""
@@ -96,6 +103,83 @@ def test_a_gpu_uses_tf32_where_the_precision_allows_it(precision: Precision, all
     with tensor_cores(precision, torch.device("cuda")):
         assert switches() == [allowed, allowed]
     assert switches() == before
+
+
+def precisions() -> list[str]:
+    cudnn: Any = torch.backends.cudnn
+    return [each.fp32_precision for each in (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)]
+
+
+@pytest.mark.skipif(not HAS_NEW, reason=NEW)
+@pytest.mark.parametrize(("precision", "set_to"), [("fp32", "ieee"), ("mixed", "tf32"), ("bf16", "tf32")])
+def test_a_gpu_computes_in_tf32_where_the_precision_allows_it(precision: Precision, set_to: str) -> None:
+    """Whoever reads the older switches before and after gets an answer, also after a failure."""
+    before, allowed = precisions(), torch.backends.cudnn.allow_tf32
+
+    def fail() -> None:
+        with tensor_cores(precision, torch.device("cuda")):
+            assert precisions() == [set_to] * 3
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert precisions() == before
+    assert torch.backends.cudnn.allow_tf32 == allowed
+
+
+SET_BEFORE = """
+import torch
+from ebmkit.arithmetic import tensor_cores
+
+top, cudnn, matmul = torch.backends, torch.backends.cudnn, torch.backends.cuda.matmul
+switches = cudnn.conv, cudnn.rnn, matmul
+
+def precisions():
+    return [each.fp32_precision for each in switches]
+
+def reset():
+    top.fp32_precision = cudnn.fp32_precision = matmul.fp32_precision = "none"
+    cudnn.conv.fp32_precision = cudnn.rnn.fp32_precision = "tf32"
+
+def followers():
+    top.fp32_precision = "tf32" if top.fp32_precision == "ieee" else "ieee"
+    return precisions()
+
+for case in (
+    "cudnn.conv.fp32_precision = cudnn.rnn.fp32_precision = matmul.fp32_precision = 'ieee'",
+    "cudnn.conv.fp32_precision = 'ieee'",
+    "matmul.fp32_precision = 'tf32'",
+    "cudnn.fp32_precision = 'ieee'",
+    "top.fp32_precision = 'ieee'",
+    "top.fp32_precision = cudnn.conv.fp32_precision = 'tf32'",
+    "top.fp32_precision = 'ieee'; cudnn.conv.fp32_precision = 'none'",
+    "matmul.allow_tf32 = True",
+):
+    reset()
+    exec(case)
+    before, follow = precisions(), followers()
+    reset()
+    exec(case)
+    for precision, value in ("fp32", "ieee"), ("mixed", "tf32"):
+        with tensor_cores(precision, torch.device("cuda")):
+            assert precisions() == [value] * 3, (case, precisions())
+        assert precisions() == before, (case, before, precisions())
+    print(case, "follow" if followers() == follow else "stay", sep=": ")
+"""
+
+
+@pytest.mark.skipif(not HAS_NEW, reason=NEW)
+def test_switches_that_a_user_set_before_are_his_again_after() -> None:
+    """In a process of its own, because torch remembers what was set. What inherits goes on inheriting."""
+    command = [sys.executable, "-c", SET_BEFORE]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert len(lines) == 8
+    # One case cannot be told from another: a switch that says the same as the one above it, by itself.
+    assert [line for line in lines if not line.endswith(": follow")] == [
+        "top.fp32_precision = cudnn.conv.fp32_precision = 'tf32': stay"
+    ]
 
 
 def test_fp32_and_gpus_are_never_said_to_run_in_software() -> None:
