@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from ebmkit.core.recording import Parts, recorded
+
 __all__ = ["Function", "compiled", "followed"]
 
 Function: TypeAlias = Callable[..., tuple[Tensor, ...]]
@@ -24,6 +26,8 @@ def compiled(function: Function, inputs: tuple[Tensor, ...]) -> Function:
     layouts = [torch.empty(each.shape, device="meta").stride() for each in inputs]
 
     def laid_out(tensors: tuple[Tensor, ...]) -> list[Any]:
+        if list(map(Tensor.stride, tensors)) == layouts:
+            return list(tensors)
         return [
             each if each.stride() == layout else each.clone(memory_format=torch.contiguous_format)
             for each, layout in zip(tensors, layouts, strict=True)
@@ -31,7 +35,7 @@ def compiled(function: Function, inputs: tuple[Tensor, ...]) -> Function:
 
     # Not ``torch.compile``: its checks at every call take a tenth of the time of twenty small steps.
     native = torch._inductor.compile(  # noqa: SLF001
-        followed(function, tuple(laid_out(inputs))),
+        followed(function, tuple(each.clone() for each in laid_out(inputs))),
         laid_out(inputs),
         options={"cpp_wrapper": True},  # no Python between the kernels either
     )
@@ -42,16 +46,21 @@ def followed(function: Function, inputs: tuple[Tensor, ...]) -> torch.fx.GraphMo
     """What the function does to such inputs, gradients included, each thing once.
 
     The backward pass of an activation computes its exponential again; here it takes the forward pass's.
+
+    Args:
+        function: called once.
+        inputs: each a tensor object of its own.
+
+    Raises:
+        UnrecordableError: what it does depends on the numbers in the inputs.
     """
     from torch._functorch.compile_utils import fx_graph_cse
-    from torch.fx.experimental.proxy_tensor import make_fx
 
-    follow = make_fx(function, decomposition_table=_parts(), tracing_mode="fake", _allow_non_fake_inputs=True)
-    graph = follow(*inputs)
+    graph = recorded(function, inputs, _parts())
     return torch.fx.GraphModule(graph, fx_graph_cse(graph.graph))
 
 
-def _parts() -> dict[Any, Callable[..., Any]]:
+def _parts() -> Parts:
     """By operation, how it is made of smaller ones."""
     from torch._decomp import get_decompositions
 

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx.passes.shape_prop import ShapeProp
 
 from ebmkit.core.compiling import compiled, followed
 
@@ -60,10 +61,11 @@ def test_both_passes_share_what_an_activation_computes(activation: nn.Module) ->
 def test_products_with_few_terms_need_no_library() -> None:
     function = ValueAndGradient(nn.SiLU())
     graph = followed(function, function.inputs())
+    ShapeProp(graph).propagate(*function.inputs())
     products = [
         node for node in graph.graph.nodes if str(node.target) in ("aten.mm.default", "aten.addmm.default")
     ]
-    terms = [node.args[-1].meta["val"].shape[0] for node in products]
+    terms = [node.args[-1].meta["tensor_meta"].shape[0] for node in products]
     # Forward: what the second and the last layer see; backward: what the second and the first one give.
     # Not the two numbers that the first one sees, nor the one that the last one gives.
     assert terms == [16, 16, 16, 16]
