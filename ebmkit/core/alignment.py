@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from ebmkit.core.recording import recorded
+
 __all__ = ["align_channels", "aligned"]
 
 _MULTIPLE = 8
@@ -48,7 +50,7 @@ def aligned(energy: nn.Module, x: Tensor, weights: Mapping[str, Tensor]) -> dict
     """Weights of the same energy whose convolutions hand on multiples of 8 channels.
 
     Args:
-        energy: to be called with them by ``torch.func.functional_call``.
+        energy: to be called with them by ``torch.func.functional_call``; called once here.
         x: a state, ``(B, *S)``.
         weights: its parameters and buffers by name.
 
@@ -59,7 +61,7 @@ def aligned(energy: nn.Module, x: Tensor, weights: Mapping[str, Tensor]) -> dict
     grown = dict(weights)
     try:
         graph = _forward(energy, x, weights)
-    except Exception:  # noqa: BLE001 - operations without a rule for their shapes, whatever else: nothing is known
+    except Exception:  # noqa: BLE001 - a branch on numbers, whatever else: nothing is known
         return grown
     for sides in _handed_on(graph, tuple(weights)):
         for name, dim in sides:
@@ -80,16 +82,15 @@ def _handed_on(graph: fx.Graph, weights: tuple[str, ...]) -> Iterator[list[tuple
                 yield known
 
 
+@torch.no_grad()
 def _forward(energy: nn.Module, x: Tensor, weights: Mapping[str, Tensor]) -> fx.Graph:
     """What the forward pass does to x and the weights."""
-    from torch.fx.experimental.proxy_tensor import make_fx  # takes a second to import
 
-    def forward(x: Tensor, *values: Tensor) -> Tensor:
-        result: Tensor = torch.func.functional_call(energy, dict(zip(weights, values, strict=True)), (x,))
-        return result
+    def forward(x: Tensor, *values: Tensor) -> tuple[Tensor]:
+        named = dict(zip(weights, values, strict=True))
+        return (torch.func.functional_call(energy, named, (x,)),)
 
-    follow = make_fx(forward, tracing_mode="fake", _allow_non_fake_inputs=True)
-    return follow(x, *weights.values()).graph
+    return recorded(forward, [each.detach() for each in (x, *weights.values())]).graph
 
 
 def _is_convolution(node: fx.Node) -> bool:

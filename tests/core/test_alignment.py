@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from ebmkit.core import Energy, Rng, computing_in, run_chain, value_and_gradient
 from ebmkit.core import graph as graphs
 from ebmkit.core.alignment import aligned
+from ebmkit.core.compiling import Function
+from ebmkit.core.graph import capturing, making
+from ebmkit.core.graph.stride import Strides
 from ebmkit_langevin.langevin import Langevin
 from tests.core.test_graph import rerun
 
@@ -120,14 +123,14 @@ def test_a_captured_chain_walks_on_aligned_channels_under_the_weights_of_now(
     """All of a GPU's way but the recording; ``mixed`` is float32 for energies without a closed form."""
     recorded: list[tuple[Tensor, ...]] = []
 
-    def captured(function: graphs.Strides, inputs: tuple[Tensor, ...]) -> graphs.Function:
-        held = graphs.captured(function, inputs)
-        assert isinstance(held, graphs.Held)
+    def captured(function: Strides, inputs: tuple[Tensor, ...]) -> Function:
+        held = capturing.captured(function, inputs)
+        assert isinstance(held, capturing.Held)
         recorded.append(held._inputs)
         return held
 
-    monkeypatch.setattr(graphs, "_capture", rerun)
-    monkeypatch.setattr(graphs, "compiled", captured)
+    monkeypatch.setattr(capturing, "_capture", lambda device, run: rerun(run))
+    monkeypatch.setattr(making, "compiled", captured)
     graphs.forget()
     energy, x, sampler = stack(nn.GELU()), images(), Langevin(step_size=0.1)
     with computing_in("mixed"):
