@@ -12,7 +12,7 @@ from tests.hostile.generate import case
 from tests.hostile.mutants import Mutant, mutants
 from tests.hostile.named import named
 
-SMALL = range(250)
+SMALL = range(200)
 LARGE = range(2400)
 _TOGETHER = 200
 """Generated cases of one test, so that several processes can share them."""
