@@ -116,6 +116,11 @@ def run(kit: Any) -> None:
     for name, function in ways.items():
         kit.call(name, net, function)
 
+    for name, module in (("convolution", net.conv), ("transposed", net.up)):
+        kit.second(
+            f"second, {name}", net, lambda y, module=module: module(y).square().mean((1, 2, 3)), x, [w, up]
+        )
+
 
 def inferred(net: Wide, x: Tensor) -> Tensor:
     """States made in inference mode, outside."""

@@ -61,6 +61,22 @@ class Image(nn.Module):
         return h.sum((1, 2, 3)) + x.square().sum((1, 2, 3)) / 2
 
 
+class Early(nn.Module):
+    """A view that was made before the statement; units are positive where the chain starts."""
+
+    def __init__(self, kit: Any) -> None:
+        super().__init__()
+        self.first, self.top = kit.layer(nn.Conv2d(1, 8, 3)), kit.layer(nn.Linear(8 * 36, 1))
+        with torch.no_grad():
+            self.first.bias.fill_(2.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(x)
+        g = h.flatten(1)
+        h.relu_()
+        return 20 * self.top(g).squeeze(1)
+
+
 class Positive(nn.Module):
     """Units that are positive where the chain starts, so that a check there alone sees nothing."""
 
@@ -92,6 +108,9 @@ def run(kit: Any) -> None:
         kit.chain(way, net, kit.numbers(4, 6))
         kit.gradient(f"{way}, gradient", net, kit.numbers(4, 6))
     kit.chain("image", Image(kit), kit.numbers(4, 1, 8, 8))
+    kit.chain(
+        "image, early view of positive numbers", Early(kit), kit.numbers(4, 1, 8, 8, scale=0.1), steps=12
+    )
     for way in ("method", "function", "leaky"):
         net, x = Positive(kit, way), kit.numbers(4, 6, scale=0.1)
         kit.chain(f"{way}, positive at the start", net, x, steps=12)
