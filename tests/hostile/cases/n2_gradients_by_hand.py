@@ -71,6 +71,23 @@ class ByHand(nn.Module):
         return value * 3 + 3 * y.mean(1) * value if way == "squared" else 3 * value
 
 
+class Cut(nn.Module):
+    """Features that have no gradient, beside a term that has."""
+
+    def __init__(self, kit: Any, way: str) -> None:
+        super().__init__()
+        self.first, self.second = kit.layer(nn.Linear(6, 32)), kit.layer(nn.Linear(32, 1))
+        self.way = way
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.way == "without a graph":
+            with torch.no_grad():
+                h = self.first(x)
+        else:
+            h = self.first(x).detach() if self.way == "detached" else self.first(x.data)
+        return self.second(h.tanh()).squeeze(1) + x.square().sum(1) / 2
+
+
 def run(kit: Any) -> None:
     ways = [
         "reversed",
@@ -89,3 +106,11 @@ def run(kit: Any) -> None:
         with torch.no_grad():
             net.second.weight.mul_(30)  # and now it does
         kit.chain(f"{way}, large", net, x, steps=4)
+    for way in ("detached", "data", "without a graph"):
+        cut, x = Cut(kit, way), kit.numbers(4, 6)
+        with torch.no_grad():
+            cut.second.weight.zero_()  # as many begin: no gradient shows anything
+        kit.chain(f"{way}, at first 0", cut, x, steps=1)
+        with torch.no_grad():
+            cut.second.weight.add_(0.5)
+        kit.chain(f"{way}, then not", cut, x)

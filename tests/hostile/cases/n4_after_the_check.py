@@ -27,7 +27,7 @@ class Far(nn.Module):
         if self.way == "text":
             return max(abs(float(each)) for each in f"{x.detach().abs().max():.4f}".split())
         if self.way == "memory":
-            return torch.tensor([]).set_(x.detach().untyped_storage()).abs().max().item()
+            return torch.tensor([], dtype=x.dtype).set_(x.detach().untyped_storage()).abs().max().item()
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:

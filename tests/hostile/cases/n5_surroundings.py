@@ -72,7 +72,6 @@ BLOCKS = {
     "halved on the way back": lambda: saved_tensors_hooks(lambda h: h, lambda h: h * 0.5),
     "warnings": warnings.catch_warnings,
     "one thread": lambda: torch.autograd.set_multithreading_enabled(False),
-    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "no oneDNN": lambda: torch.backends.mkldnn.flags(enabled=False),
 }
 
@@ -84,14 +83,6 @@ def run(kit: Any) -> None:
         for read in (True, False) if many is images else (False,):
             net, other = Image(kit, read=read), Rows(kit)
             with block():
-                if name == "autocast":  # chains compute in the precision that they are asked for
-                    kit.learn(
-                        f"{name}, {read}, learning",
-                        net,
-                        lambda net=net, x=images: net(x).sum(),
-                        net.parameters(),
-                    )
-                    continue
                 kit.chain(f"{name}, {read}", net, images, steps=1)
                 kit.chain(f"{name}, {read}, few", net, more, steps=1)
                 kit.chain(f"{name}, {read}, rows", other, rows)

@@ -105,6 +105,8 @@ def run(kit: Any) -> None:
         "per example": lambda: torch.func.vmap(torch.func.grad(lambda y: net.conv(y[None]).square().sum()))(
             x
         ),
+        "inside autocast": lambda: in_bfloat16(net.conv, leaf),
+        "inside autocast, transposed": lambda: in_bfloat16(net.up, leaf),
         "hooked": lambda: hooked(net, leaf),
         "some of it": lambda: some(net, leaf),
         "changed since": lambda: changed(net, x),
@@ -120,6 +122,12 @@ def run(kit: Any) -> None:
         kit.second(
             f"second, {name}", net, lambda y, module=module: module(y).square().mean((1, 2, 3)), x, [w, up]
         )
+
+
+def in_bfloat16(module: nn.Module, x: Tensor) -> Tensor:
+    """The dtype is part of the answer."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return module(x)
 
 
 def inferred(net: Wide, x: Tensor) -> Tensor:
