@@ -98,7 +98,13 @@ def case(seed: int, *, small: bool = False) -> Case:
     lines = script(draw, draft, state, kind=kind, graph=not small)
     source = _PRELUDE.format(dtype=dtype, init=_indented(draft.init, 8), body=_indented(draft.body, 8))
     name = f"seed_{seed}{'_small' if small else ''}"
-    return Case(name, source + _indented(lines, 4) + "\n", kinked=draft.kinked, coarse=dtype == "bfloat16")
+    return Case(
+        name,
+        source + _indented(lines, 4) + "\n",
+        kinked=draft.kinked,
+        coarse=dtype == "bfloat16",
+        generated=True,
+    )
 
 
 _BUDGETS = {"stack": 2e7, "wide": 1.5e8, "wild": 2e7}
