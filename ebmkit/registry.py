@@ -27,7 +27,7 @@ from ebmkit.signals import EndedBySignal
 from ebmkit.signature import Signature, signature_of
 from ebmkit.spelling import nearest
 
-__all__ = ["BrokenPlugin", "Component", "Plugin", "Registry", "UnknownComponentError"]
+__all__ = ["BrokenPlugin", "Component", "Plugin", "Registry", "UnknownComponentError", "imported"]
 
 
 class UnknownComponentError(PluginError):
@@ -337,8 +337,7 @@ def _loaded(kind: str, reference: type | str) -> type:
     """
     found: Any = reference
     if isinstance(reference, str):
-        module, _, name = reference.partition(":")
-        found = getattr(importlib.import_module(module), name)
+        found = imported(reference)
     base = _base(kind)
     if not isinstance(found, type):
         raise PluginError(f"{found!r} is no class")
@@ -360,9 +359,14 @@ def _public(reference: str) -> str:
 
 def _base(kind: str) -> type:
     """The abstract class of a kind; importing it imports torch."""
-    module, _, name = KINDS[kind].base.partition(":")
-    base: type = getattr(importlib.import_module(module), name)
+    base: type = imported(KINDS[kind].base)
     return base
+
+
+def imported(reference: str) -> Any:
+    """What ``module:Name`` means, imported now if it was not before."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _ambiguous(kind: str, name: str, matches: Sequence[Component]) -> str:

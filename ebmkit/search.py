@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 import attrs
@@ -12,7 +11,7 @@ import attrs
 from ebmkit.config import GuardTable, Key, Parameter, Reader, RunTable, WeightKeys, header, signature_of
 from ebmkit.kinds import KINDS
 from ebmkit.quoting import quoted
-from ebmkit.registry import Component, Registry, UnknownComponentError
+from ebmkit.registry import Component, Registry, UnknownComponentError, imported
 from ebmkit.slots import NESTED, Slots, slots_for
 from ebmkit.spelling import edits, nearest
 
@@ -143,7 +142,7 @@ class Search:
         if not self._is_top(key):
             return signature_of(WeightKeys).parameters if key[-2] == "parts" else ()
         shared = KINDS[self.slots[key[0]].kind].shared
-        return () if shared is None else signature_of(_imported(shared)).parameters
+        return () if shared is None else signature_of(imported(shared)).parameters
 
     def _search(self, key: Key) -> Found | None:
         """The table at ``key``; None where there is none or it is no table."""
@@ -237,9 +236,3 @@ def _meant(registry: Registry, kind: str, use: str) -> Component | None:
         with suppress(UnknownComponentError):
             return registry.find(kind, error.suggestion) if error.suggestion else None
     return None
-
-
-def _imported(reference: str) -> type:
-    module, _, name = reference.partition(":")
-    found: type = getattr(import_module(module), name)
-    return found

@@ -17,7 +17,7 @@ import attrs
 
 from ebmkit.brief import brief
 
-__all__ = ["REQUIRED", "Parameter", "PartSlot", "Signature", "argument_docs", "signature_of"]
+__all__ = ["REQUIRED", "Parameter", "PartSlot", "Signature", "argument_docs", "lineage_of", "signature_of"]
 
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""
@@ -96,8 +96,14 @@ def _asked_for(hint: Any) -> tuple[tuple[str, ...], bool]:
     hint = get_args(hint)[-1] if many else hint
     if not isinstance(hint, type):
         return (), False
-    line = [each for each in hint.__mro__ if not _is_of_no_part(each.__module__)]
-    return tuple(f"{each.__module__}:{each.__qualname__}" for each in line), many and bool(line)
+    line = lineage_of(hint)
+    return line, many and bool(line)
+
+
+def lineage_of(kind: type) -> tuple[str, ...]:
+    """A class and those it is derived from, ``module:Class``, but for those that say no kind of part."""
+    line = (each for each in kind.__mro__ if not _is_of_no_part(each.__module__))
+    return tuple(f"{each.__module__}:{each.__qualname__}" for each in line)
 
 
 def _is_of_no_part(module: str) -> bool:

@@ -21,13 +21,14 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from ebmkit.blame import defined_at
 from ebmkit.core.autograd import ValueAndGradient, by_autograd
 from ebmkit.core.backends import Offer, plain_layers
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.precision import Precision
 from ebmkit.core.rows import as_rows, per_row
 
-__all__ = ["described", "difference", "difference_from_autograd", "energies_agree"]
+__all__ = ["described", "difference", "difference_from_autograd", "energies_agree", "plainly"]
 
 TOLERANCE: Mapping[Precision, float] = {"fp32": 1e-3, "mixed": 5e-2, "bf16": 0.1}
 _ROUNDING = 1e-6
@@ -43,20 +44,17 @@ def difference_from_autograd(offer: Offer, energy: EnergyFn, x: Tensor) -> str:
         energy: in the mode in which the chain evaluates it.
         x: where the chain starts, or some rows of it, ``(B, *S)``.
     """
-    if found := _difference_at(offer, energy, x):
+    if found := difference(offer.gradient(x), plainly(energy, x), x, offer.quadratic):
         return found
     for other in _other_states(x):
-        exact = _exactly(energy, other)
+        exact = plainly(energy, other)
         if exact.value.isfinite().all() and exact.gradient.isfinite().all():
             return difference(offer.gradient(other), exact, other, offer.quadratic)
     return "the energy is finite at no other state than the chain's start"
 
 
-def _difference_at(offer: Offer, energy: EnergyFn, x: Tensor) -> str:
-    return difference(offer.gradient(x), _exactly(energy, x), x, offer.quadratic)
-
-
-def _exactly(energy: EnergyFn, x: Tensor) -> ValueAndGradient:
+def plainly(energy: EnergyFn, x: Tensor) -> ValueAndGradient:
+    """Autograd's answer with every fast path off."""
     with plain_layers():
         return by_autograd(energy, x)
 
@@ -130,8 +128,5 @@ def _other_states(x: Tensor) -> Iterator[Tensor]:
 def described(energy: EnergyFn) -> str:
     """An energy with the place of its class, or of the function that it is."""
     kind = energy if inspect.isroutine(energy) else type(energy)
-    name = getattr(kind, "__qualname__", repr(kind))
-    try:
-        return f"{name} ({inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]})"
-    except (OSError, TypeError):  # made in a console, or in C
-        return name
+    name, place = getattr(kind, "__qualname__", repr(kind)), defined_at(kind)
+    return name if place is None else f"{name} ({place})"

@@ -11,8 +11,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.agreement import difference_from_autograd, energies_agree
-from ebmkit.core.autograd import Gradient, by_autograd
+from ebmkit.core.agreement import difference_from_autograd, energies_agree, plainly
+from ebmkit.core.autograd import Gradient
 from ebmkit.core.backends import Offer, plain_layers, preparers
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.notes import Notes
@@ -122,19 +122,15 @@ def _is_right(
     fault = _fault(way, fast.offer, energy, x, precision)
     _notes.add(way.about, (key, _WRONG if fault else _RIGHT))
     if fault:
-        name = type(energy).__name__
-        _warn(
-            f"the gradient that {way.owner} knows for {name} differs from autograd's and is not used: {fault}"
-        )
+        what = f"the gradient that {way.owner} knows for {type(energy).__name__}"
+        _warn(f"{what} differs from autograd's and is not used: {fault}")
     return not fault
 
 
 def _fault(way: _Way, offer: Offer, energy: EnergyFn, x: Tensor, precision: Precision) -> str:
     """The gradient of some rows against autograd's in float32, then the energies of all rows."""
-    part = (
-        x if offer.energies is None else x[:_ROWS]
-    )  # whoever evaluated some rows showed that it can be done
-    in_part = offer
+    # Whoever evaluated some of the rows showed that it can be done.
+    part, in_part = x if offer.energies is None else x[:_ROWS], offer
     if len(part) < len(x) or precision != "fp32":
         again = _asked(way, part, "fp32")
         if again is None:
@@ -153,8 +149,7 @@ def _fault(way: _Way, offer: Offer, energy: EnergyFn, x: Tensor, precision: Prec
 
 def _autograd_works(energy: EnergyFn, x: Tensor) -> bool:
     try:
-        with plain_layers():
-            by_autograd(energy, x)
+        plainly(energy, x)
     except Exception:  # noqa: BLE001 - whatever the energy raises
         return False
     return True

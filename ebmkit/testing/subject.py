@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from ebmkit.kinds import KINDS
+from ebmkit.signature import lineage_of
 from ebmkit.testing.claims import Claims
 
 __all__ = ["Subject", "kind_of"]
@@ -23,8 +24,8 @@ def kind_of(component: Any) -> str | None:
     """Which kind of part a class is, by what it inherits from; None where it is none."""
     if not isinstance(component, type):
         return None
-    lines = {f"{each.__module__}:{each.__qualname__}" for each in component.__mro__}
-    return next((kind.name for kind in KINDS.values() if kind.base in lines), None)
+    line = lineage_of(component)
+    return next((kind.name for kind in KINDS.values() if kind.base in line), None)
 
 
 @attrs.frozen

@@ -34,6 +34,7 @@ from ebmkit.core.graph.description import IndescribableError, described
 from ebmkit.core.graph.keeping import Generation, Graph, Shelf, settle
 from ebmkit.core.graph.making import UnfitError, kinds, make, values
 from ebmkit.core.graph.stride import Stride, plain, stride_length
+from ebmkit.core.offers import first_line
 from ebmkit.core.precision import current_precision
 from ebmkit.core.recording import UnrecordableError
 from ebmkit.core.rng import Rng
@@ -131,5 +132,4 @@ def _follow(
 
 
 def _reason(error: Exception) -> str:
-    message = str(error) if isinstance(error, _OURS) else f"no graph: {type(error).__name__}: {error}"
-    return message.splitlines()[0]
+    return str(error).splitlines()[0] if isinstance(error, _OURS) else f"no graph: {first_line(error)}"
