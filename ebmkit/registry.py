@@ -185,12 +185,16 @@ class Registry:
             ConfigError: ``EBMKIT_PLUGINS`` names a plugin that is not installed.
         """
         registry = cls()
+        installed = entry_points()  # once: it reads the metadata of every distribution
         points = sorted(
-            entry_points(group=hookspecs.ENTRY_POINT_GROUP), key=lambda point: (_origin(point), point.name)
+            installed.select(group=hookspecs.ENTRY_POINT_GROUP),
+            key=lambda point: (_origin(point), point.name),
         )
         plugins = {point: Plugin(point.name, *_origin(point)) for point in points}
+        # Plugins of faster gradients are no part of the registry, but may be switched off.
+        nameable = [*points, *installed.select(group=GRADIENT_GROUP)]
         selection = Selection.from_environment()
-        selection.refuse_unknown([(each.name, each.distribution) for each in plugins.values()] + _gradients())
+        selection.refuse_unknown([(point.name, _origin(point)[0]) for point in nameable])
         for point, plugin in plugins.items():
             if selection.admits(plugin.name, plugin.distribution):
                 registry._load(point, plugin)
@@ -279,11 +283,6 @@ class Registry:
         message = f"no {kind} named {quoted(use)}; installed: {', '.join(names) or 'none'}"
         absent = [*map(str, self.broken), *(f"{each} is switched off" for each in self.switched_off)]
         return UnknownComponentError("\n".join([message, *absent]), nearest(use, names))
-
-
-def _gradients() -> list[tuple[str, str]]:
-    """Plugins that bring faster gradients, and their distributions: chains look for those by themselves."""
-    return [(point.name, _origin(point)[0]) for point in entry_points(group=GRADIENT_GROUP)]
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
