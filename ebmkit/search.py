@@ -132,7 +132,16 @@ class Search:
         """Where the tables of a slot stand: one, or each in it."""
         if not self.slots[name].many:
             return [(name,)]
-        return [(name, each) for each in self._reader.table((name,)) or ()]
+        places = [(name, each) for each in self._reader.table((name,)) or ()]
+        return [place for place in places if self._has_a_name(place)]
+
+    def _has_a_name(self, place: Key) -> bool:
+        """Whether a part can be called so: schedules find it as ``grids.16``, and a dot leads further in."""
+        if "." not in place[-1]:
+            return True
+        message = f"a part of [{place[0]}] cannot be called {quoted(place[-1])}: its name holds a dot"
+        self._reader.report("E102", message, place)
+        return False
 
     def _is_top(self, key: Key) -> bool:
         """Whether a table is no part of another part's."""

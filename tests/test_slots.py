@@ -195,6 +195,14 @@ def test_missing_and_needless_tables_are_told(file: File, ebmkit: Ebmkit) -> Non
     assert "it takes: energy, coarse, grids, refinement" in outcome.err
 
 
+def test_a_part_cannot_be_called_by_a_name_with_a_dot(file: File, ebmkit: Ebmkit) -> None:
+    text = RUN.replace("[grids.4]", '[grids."1.5"]')
+    outcome = ebmkit("check", file(text))
+    assert outcome.code == 2
+    assert "error[E102]: a part of [grids] cannot be called '1.5': its name holds a dot" in outcome.err
+    assert f"pyramid.toml:{text[: text.index('[grids.')].count(chr(10)) + 1}:" in outcome.err
+
+
 def test_their_keys_are_completed_and_shown(file: File, ebmkit: Ebmkit) -> None:
     import tomllib
 
