@@ -157,19 +157,19 @@ def test_saved_after_two_iterations_it_goes_on_to_the_bit(data: Tensor | None) -
 TWO = """
 import sys, torch
 from safetensors.torch import save_file
-from torch import distributed
 from ebmkit.core import PersistentChains, world
+from ebmkit.processes import joined
 from tests.core.test_persistent import SHAPE, five
 
-distributed.init_process_group("gloo")
-rank = world().rank
-data = torch.arange(3.0)[:, None, None].expand(-1, *SHAPE)[world().rows(3)]
-out = {}
-for name, given in (("noise", None), ("data", data)):
-    replay = PersistentChains(12, SHAPE, restart=0.3)
-    out[f"{name} starts"] = five(replay, given, range(6))
-    out |= {f"{name} {key}": value for key, value in replay.state_dict().items()}
-save_file(out, f"{sys.argv[1]}/{rank}.safetensors")
+with joined():
+    rank = world().rank
+    data = torch.arange(3.0)[:, None, None].expand(-1, *SHAPE)[world().rows(3)]
+    out = {}
+    for name, given in (("noise", None), ("data", data)):
+        replay = PersistentChains(12, SHAPE, restart=0.3)
+        out[f"{name} starts"] = five(replay, given, range(6))
+        out |= {f"{name} {key}": value for key, value in replay.state_dict().items()}
+    save_file(out, f"{sys.argv[1]}/{rank}.safetensors")
 """
 
 
