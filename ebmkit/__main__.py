@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ebmkit.streams import standard_streams
+from ebmkit.messages.streams import standard_streams
 
 __all__ = ["main"]
 

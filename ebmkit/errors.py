@@ -8,6 +8,7 @@ __all__ = [
     "DataError",
     "DivergedError",
     "EbmkitError",
+    "EndedBySignal",
     "LostProcessError",
     "PluginError",
     "RunDirectoryError",
@@ -90,3 +91,7 @@ class RunDirectoryInUseError(EbmkitError):
 
 class WrongGradientError(EbmkitError):
     """A gradient that a fast path computed is not autograd's: found where verification is on."""
+
+
+class EndedBySignal(SystemExit):
+    """A signal ends the process: told from a plugin that calls ``sys.exit`` while it is loaded."""

@@ -32,8 +32,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from ebmkit.core import CooperativeScheduler, Energy, LatentGenerator, Sampler
-    from ebmkit.data import Source
+    from ebmkit.core import CooperativeScheduler, Energy, LatentGenerator, Sampler, Source
 
 __all__ = [
     "API_VERSION",

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Batch, Chain, Energy, LatentGenerator, Rng
-from ebmkit_coopnets.descriptor import DescriptorOnly
-from ebmkit_coopnets.generator import GeneratorOnly
+from ebmkit_coopnets.descriptor_only import DescriptorOnly
+from ebmkit_coopnets.generator_only import GeneratorOnly
 from ebmkit_langevin.langevin import Langevin
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-from ebmkit.build import build_experiment
 from ebmkit.config import read_document
+from ebmkit.config.plan import make_plan
 from ebmkit.core import Rng
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
+from ebmkit.registry.discovery import Registry
 from ebmkit.report import save_grid
-from ebmkit.training import train
+from ebmkit.run.build import build_experiment
+from ebmkit.training.loop import train
 
 
 def main(file: str, iterations: int) -> None:

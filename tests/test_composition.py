@@ -12,11 +12,11 @@ import pytest
 import safetensors.torch
 import torch
 
-from ebmkit.build import build_experiment
 from ebmkit.config import ConfigProblemsError, read_document
+from ebmkit.config.plan import make_plan
 from ebmkit.core import Clamped, Mixture, Sum, Tempered, value_and_gradient
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
+from ebmkit.registry.discovery import Registry
+from ebmkit.run.build import build_experiment
 from tests.conftest import ENERGY, REVISION, SHARED, Ebmkit
 
 DESCRIPTOR = ENERGY.partition('use = "descriptor"')[2].partition("optimizer")[0]

@@ -10,10 +10,10 @@ import pytest
 
 from ebmkit.config import describe, read_document
 from ebmkit.errors import RunDirectoryError
-from ebmkit.parameters import broken_bound
-from ebmkit.registry import KINDS, Registry
-from ebmkit.rundir import find_run
-from ebmkit.signature import REQUIRED
+from ebmkit.parameters.ranges import broken_bound
+from ebmkit.parameters.signature import REQUIRED
+from ebmkit.registry.discovery import KINDS, Registry
+from ebmkit.storage.folder import find_run
 from ebmkit_images.files import Folder, Zip
 from tests.conftest import RUN_FILES, Ebmkit
 

@@ -18,9 +18,9 @@ import typer.main
 import ebmkit
 import ebmkit.plugin
 from ebmkit.cli import app
-from ebmkit.kinds import KINDS
-from ebmkit.registry import Registry
-from ebmkit.signature import argument_docs
+from ebmkit.parameters.signature import argument_docs
+from ebmkit.registry.discovery import Registry
+from ebmkit.registry.kinds import KINDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
@@ -87,7 +87,8 @@ def test_the_hooks_are_what_the_registry_collects() -> None:
 def test_exit_codes_in_the_docs_are_those_of_the_errors() -> None:
     from ebmkit import errors
 
-    codes = {getattr(errors, name).exit_code for name in errors.__all__}
+    kinds = [getattr(errors, name) for name in errors.__all__]
+    codes = {kind.exit_code for kind in kinds if issubclass(kind, errors.EbmkitError)}
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", DOCS["commands.md"], re.MULTILINE)}
     assert codes <= documented
 
@@ -148,3 +149,14 @@ def test_contributors_install_every_extra() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_part_has_a_page_of_its_own(kind: str) -> None:
     assert [name for name, text in DOCS.items() if f"{{{{ parts {kind} }}}}" in text]
+
+
+def test_the_contract_of_plugins_leaves_no_package_out() -> None:
+    """Import contracts forbid by name: a new package would be open to plugins unless it is listed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = {each["name"]: each for each in project["tool"]["importlinter"]["contracts"]}
+    (name,) = (name for name in contracts if name.startswith("plugins know only"))
+    open_to_plugins = {"core", "errors", "messages", "pictures", "plugin", "testing"}
+    there = {path.stem for path in (ROOT / "ebmkit").glob("[!_]*") if path.name != "py.typed"}
+    forbidden = {each.removeprefix("ebmkit.") for each in contracts[name]["forbidden_modules"]}
+    assert forbidden == there - open_to_plugins

@@ -16,13 +16,13 @@ import torch
 
 import ebmkit.core
 import ebmkit.testing
-from ebmkit.build import build_experiment
 from ebmkit.config import read_document
+from ebmkit.config.plan import make_plan
 from ebmkit.core import Info, Position, Sampler, walk
 from ebmkit.core.rng import Rng
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
-from ebmkit.training import train
+from ebmkit.registry.discovery import Registry
+from ebmkit.run.build import build_experiment
+from ebmkit.training.loop import train
 from tests.testing.mutants import MUTANTS
 
 ROOT = Path(__file__).parents[1]

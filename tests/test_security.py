@@ -22,15 +22,15 @@ from typing import Any
 import pytest
 import torch
 
-from ebmkit.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from ebmkit.config import read_document
+from ebmkit.config.plan import make_plan
 from ebmkit.errors import CheckpointError, EbmkitError
-from ebmkit.guard import Rollback
-from ebmkit.manifest import read_manifest, seal
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
+from ebmkit.registry.discovery import Registry
+from ebmkit.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from ebmkit.storage.manifest import read_manifest, seal
+from ebmkit.training.guard import Rollback
 from tests.conftest import RUN_FILES, Ebmkit
-from tests.test_divergence import RunFile
+from tests.run.test_rollback import RunFile
 
 CASES = int(os.environ.get("EBMKIT_FUZZ", "300"))
 """Mutations of each kind of file; the figures in docs/reliability.md were made with more."""

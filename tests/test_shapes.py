@@ -12,7 +12,7 @@ from tests.conftest import Ebmkit, Install
 NUMBERS = """
     import torch
     from ebmkit.core import Energy, as_rows
-    from ebmkit.data import Source
+    from ebmkit.core import Source
     from ebmkit.plugin import hookimpl
 
     class Round(Energy):

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import nn
 
-from ebmkit.build import build_experiment
-from ebmkit.checkpoint import capture, restore
 from ebmkit.config import read_document
-from ebmkit.plan import Plan, make_plan
-from ebmkit.registry import Registry
-from ebmkit.training import Experiment, train
+from ebmkit.config.plan import Plan, make_plan
+from ebmkit.registry.discovery import Registry
+from ebmkit.run.build import build_experiment
+from ebmkit.storage.checkpoint import capture, restore
+from ebmkit.training.loop import Experiment, train
 from tests.conftest import RUN_FILES, Install
-from tests.test_resume import same_bits, state
+from tests.run.test_resume import same_bits, state
 
 RunFile = Callable[[str], Path]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ebmkit.config import REQUIRED, as_toml, describe, signature_of
 from ebmkit.config.pages import pages
-from ebmkit.registry import Registry
+from ebmkit.registry.discovery import Registry
 
 _PARTS = re.compile(r"^\{\{ parts (\w+) \}\}$", re.MULTILINE)
 _PART = """## {name}

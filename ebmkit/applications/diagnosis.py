@@ -9,7 +9,6 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.brief import brief
 from ebmkit.core import (
     Energy,
     Info,
@@ -24,6 +23,7 @@ from ebmkit.core import (
     walk,
 )
 from ebmkit.errors import ConfigError
+from ebmkit.messages.brief import brief
 from ebmkit.report import are_images
 
 __all__ = ["Diagnosis", "Figure", "diagnose"]

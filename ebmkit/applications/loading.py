@@ -9,15 +9,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ebmkit.build import open_source
 from ebmkit.config import read_document
+from ebmkit.config.plan import make_plan
 from ebmkit.core import Chain, Sampler
 from ebmkit.errors import ConfigError, DataError
 from ebmkit.pictures import load_picture
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
+from ebmkit.registry.discovery import Registry
 from ebmkit.report import are_images
-from ebmkit.rundir import RunFolder
+from ebmkit.run.build import open_source
+from ebmkit.storage.folder import RunFolder
 
 __all__ = ["chain_of", "load_images", "read_image", "refuse_other_than_images"]
 

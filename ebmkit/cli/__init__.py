@@ -68,7 +68,7 @@ def globally(
 ) -> None:
     """Train and use energy-based models from interchangeable parts."""
     del version
-    from ebmkit.selection import switch_off
+    from ebmkit.registry.selection import switch_off
 
     switch_off(switched_off or ())
 

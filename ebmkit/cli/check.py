@@ -14,16 +14,16 @@ def check(file: RunFile, set_: Sets = None, json: Json = False) -> None:
         from rich.console import Console
 
         from ebmkit.config import read_document
-        from ebmkit.plan import make_plan
-        from ebmkit.registry import Registry
+        from ebmkit.config.plan import make_plan
+        from ebmkit.registry.discovery import Registry
 
         answer |= {"file": str(file), "errors": []}
         plan = make_plan(read_document(file, set_ or ()), Registry.discover())
         # What is wrong with the file is told before torch is imported.
-        from ebmkit.build import build_experiment
-        from ebmkit.inspection import Inspector
         from ebmkit.report import say, say_facts
-        from ebmkit.runner import describe
+        from ebmkit.run.build import build_experiment
+        from ebmkit.run.inspection import Inspector
+        from ebmkit.run.session import describe
 
         experiment = build_experiment(plan)
         Inspector(plan, experiment).examine(0)

@@ -33,11 +33,11 @@ def complete(
 
     from ebmkit.applications.loading import read_image, refuse_other_than_images
     from ebmkit.applications.recovery import complete
+    from ebmkit.applications.sampling import load_schedule
     from ebmkit.core import Chain, Rng
     from ebmkit.errors import ConfigError
     from ebmkit.report import save_grid
-    from ebmkit.rundir import find_run
-    from ebmkit.sampling import load_schedule
+    from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
     schedule, checkpoint = load_schedule(folder)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ebmkit.applications.diagnosis import Diagnosis
     from ebmkit.core import CooperativeScheduler, Sampler
-    from ebmkit.rundir import RunFolder
+    from ebmkit.storage.folder import RunFolder
 
 __all__ = ["diagnose"]
 
@@ -42,10 +42,10 @@ def diagnose(
     import torch
 
     from ebmkit.applications.diagnosis import diagnose as run_diagnosis
+    from ebmkit.applications.sampling import load_schedule
     from ebmkit.core import Rng
     from ebmkit.errors import ConfigError
-    from ebmkit.rundir import find_run
-    from ebmkit.sampling import load_schedule
+    from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
     schedule, checkpoint = load_schedule(folder)
@@ -70,7 +70,7 @@ def _sampler(schedule: CooperativeScheduler, name: str | None, step_size: float 
     import attrs
 
     from ebmkit.errors import ConfigError
-    from ebmkit.registry import Registry
+    from ebmkit.registry.discovery import Registry
 
     change = {} if step_size is None else {"step_size": step_size}
     make: Callable[..., Sampler]
@@ -94,9 +94,9 @@ def _named(folder: RunFolder, sampler: str | None) -> Iterator[None]:
         PluginError: it raised.
     """
     from ebmkit.errors import EbmkitError, PluginError
-    from ebmkit.inspection import where
-    from ebmkit.registry import Registry
-    from ebmkit.trained import open_trained
+    from ebmkit.registry.discovery import Registry
+    from ebmkit.run.inspection import where
+    from ebmkit.run.trained import open_trained
 
     try:
         yield

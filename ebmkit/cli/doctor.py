@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
 
     from ebmkit.core.backends import InstalledPreparer
-    from ebmkit.registry import Component, Registry
+    from ebmkit.registry.discovery import Component, Registry
 
 __all__ = ["doctor"]
 
@@ -57,10 +57,10 @@ def _examine() -> list[Finding]:
     import torch
 
     from ebmkit import __version__
-    from ebmkit.build import choose_device
     from ebmkit.core.backends import installed_preparers
-    from ebmkit.registry import Registry
-    from ebmkit.selection import Selection
+    from ebmkit.registry.discovery import Registry
+    from ebmkit.registry.selection import Selection
+    from ebmkit.run.build import choose_device
 
     device = choose_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _threads(torch.get_num_threads())
@@ -108,7 +108,7 @@ def _runs() -> Finding:
     import os
     from pathlib import Path
 
-    from ebmkit.rundir import RUNS
+    from ebmkit.storage.folder import RUNS
 
     folder = RUNS if RUNS.is_dir() else Path()
     writable = os.access(folder, os.W_OK)
@@ -138,7 +138,7 @@ def _fast_gradient(installed: InstalledPreparer) -> Finding:
 
 def _plugins(registry: Registry) -> list[Finding]:
     """What each distribution provides; then what is broken or cannot be imported, and names offered twice."""
-    from ebmkit.kinds import KINDS
+    from ebmkit.registry.kinds import KINDS
 
     parts = [part for kind in KINDS for part in registry.components(kind)]
     providers = dict.fromkeys((part.distribution, part.version) for part in parts)

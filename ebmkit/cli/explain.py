@@ -39,8 +39,8 @@ def _page(code: str) -> str:
     """The page without its Markdown, which is for the documentation."""
     from ebmkit.config.pages import pages
     from ebmkit.errors import ConfigError
-    from ebmkit.quoting import quoted
-    from ebmkit.spelling import did_you_mean
+    from ebmkit.messages.quoting import quoted
+    from ebmkit.messages.spelling import did_you_mean
 
     page = pages().get(code.upper())
     if page is None:

@@ -28,11 +28,11 @@ def interpolate(
 
     from ebmkit.applications.interpolation import lines, manifold, sphere
     from ebmkit.applications.loading import refuse_other_than_images
+    from ebmkit.applications.sampling import load_schedule
     from ebmkit.core import Rng
     from ebmkit.errors import ConfigError
     from ebmkit.report import save_grid
-    from ebmkit.rundir import find_run
-    from ebmkit.sampling import load_schedule
+    from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
     schedule, checkpoint = load_schedule(folder)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.completion import overrides, runs
+from ebmkit.cli.tab import overrides, runs
 
 __all__ = ["Data", "Output", "RunFile", "RunName", "Sets", "split_component"]
 
@@ -42,10 +42,10 @@ Output = Annotated[
 def split_component(component: str) -> tuple[str, str]:
     """Kind and name of ``sampler/langevin``; plural kinds are understood."""
     from ebmkit.errors import ConfigError
-    from ebmkit.kinds import KINDS, kind_named
-    from ebmkit.quoting import quoted
-    from ebmkit.registry import Registry
-    from ebmkit.spelling import did_you_mean
+    from ebmkit.messages.quoting import quoted
+    from ebmkit.messages.spelling import did_you_mean
+    from ebmkit.registry.discovery import Registry
+    from ebmkit.registry.kinds import KINDS, kind_named
 
     kind, slash, name = component.partition("/")
     kind = named.name if (named := kind_named(kind)) is not None else kind
@@ -61,8 +61,8 @@ def split_component(component: str) -> tuple[str, str]:
 
 def _of_a_kind(name: str) -> str:
     """``did you mean sampler/mala?`` for a name without its kind, or nothing."""
-    from ebmkit.kinds import KINDS
-    from ebmkit.registry import Registry
+    from ebmkit.registry.discovery import Registry
+    from ebmkit.registry.kinds import KINDS
 
     registry = Registry.discover()
     kinds = [kind for kind in KINDS if any(each.name == name for each in registry.components(kind))]

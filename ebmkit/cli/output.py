@@ -12,7 +12,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from ebmkit.streams import writer
+from ebmkit.messages.streams import writer
 
 __all__ = ["Json", "answering", "writing"]
 

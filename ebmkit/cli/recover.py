@@ -42,10 +42,10 @@ def recover(
 
     from ebmkit.applications.loading import chain_of, load_images, refuse_other_than_images
     from ebmkit.applications.recovery import learned_methods, recover, unlearned_methods
+    from ebmkit.applications.sampling import load_schedule
     from ebmkit.core import Rng, square_masks
     from ebmkit.report import save_grid
-    from ebmkit.rundir import find_run
-    from ebmkit.sampling import load_schedule
+    from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
     schedule, checkpoint = load_schedule(folder)
@@ -77,7 +77,7 @@ def recover(
 
 def _sizes(text: str, *, side: int) -> list[int]:
     from ebmkit.errors import ConfigError
-    from ebmkit.quoting import quoted
+    from ebmkit.messages.quoting import quoted
 
     try:
         sizes = [int(size) for size in text.split(",")]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit.cli.options import RunName, Sets
-from ebmkit.signals import StopFlag, catch_signals
+from ebmkit.run.signals import StopFlag, catch_signals
 
 if TYPE_CHECKING:
-    from ebmkit.changes import Allowed
+    from ebmkit.config.changes import Allowed
 
 __all__ = ["resume"]
 
@@ -31,7 +31,7 @@ def resume(
     ] = False,
 ) -> None:
     """Continue a run exactly where it stopped."""
-    from ebmkit.changes import Allowed
+    from ebmkit.config.changes import Allowed
 
     with catch_signals() as stop:
         raise typer.Exit(_resume(name, set_ or [], Allowed(allow_change or (), accept_data_change), stop))
@@ -41,10 +41,10 @@ def _resume(name: str | None, overrides: list[str], allowed: Allowed, stop: Stop
     from rich.console import Console
 
     from ebmkit.config import read_document
-    from ebmkit.plan import make_plan
-    from ebmkit.registry import Registry
-    from ebmkit.rundir import find_run
-    from ebmkit.runner import resume_run
+    from ebmkit.config.plan import make_plan
+    from ebmkit.registry.discovery import Registry
+    from ebmkit.run.session import resume_run
+    from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
     plan = make_plan(read_document(folder.config, overrides), Registry.discover())

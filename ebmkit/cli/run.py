@@ -9,7 +9,7 @@ import typer
 
 from ebmkit.cli.options import RunFile, Sets
 from ebmkit.cli.output import Json, answering
-from ebmkit.signals import StopFlag, catch_signals
+from ebmkit.run.signals import StopFlag, catch_signals
 
 __all__ = ["run"]
 
@@ -39,14 +39,14 @@ def _run(
     from rich.console import Console
 
     from ebmkit.config import read_document
-    from ebmkit.plan import make_plan
-    from ebmkit.registry import Registry
-    from ebmkit.rundir import RUNS, RunFolder, find_run
+    from ebmkit.config.plan import make_plan
+    from ebmkit.registry.discovery import Registry
+    from ebmkit.storage.folder import RUNS, RunFolder, find_run
 
     plan = make_plan(read_document(file, overrides), Registry.discover())
     # What is wrong with the file is told before torch is imported.
-    from ebmkit.processes import restarted
-    from ebmkit.runner import resume_run, start_run
+    from ebmkit.run.processes import restarted
+    from ebmkit.run.session import resume_run, start_run
 
     folder = RunFolder(Path(plan.run.output) if plan.run.output else RUNS / file.stem)
     answer |= {"run": str(folder.path)}

@@ -27,9 +27,9 @@ def sample(
     output: Output = None,
 ) -> None:
     """Draw samples from a trained run: PNG grids and tensors."""
-    from ebmkit.processes import joined
-    from ebmkit.rundir import find_run
-    from ebmkit.sampling import draw_samples, write_samples
+    from ebmkit.applications.sampling import draw_samples, write_samples
+    from ebmkit.run.processes import joined
+    from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
     target = output or folder.path / "generated" / f"seed-{seed}"

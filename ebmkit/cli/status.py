@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ebmkit.rundir import RunFolder
+    from ebmkit.storage.folder import RunFolder
 
 __all__ = ["status"]
 
@@ -29,7 +29,7 @@ def status(name: RunName = None) -> None:
 
     from ebmkit.report.console import say, warn
     from ebmkit.report.metrics import read_metrics
-    from ebmkit.rundir import find_run
+    from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
     console = Console()

@@ -5,7 +5,7 @@ from ebmkit.config.document import ConfigProblemsError, Document, Key, header, o
 from ebmkit.config.paths import beside
 from ebmkit.config.reader import Reader
 from ebmkit.config.tables import ChainKeys, DataKeys, GuardTable, RunTable, WeightKeys
-from ebmkit.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
+from ebmkit.parameters.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
 
 __all__ = [
     "REQUIRED",

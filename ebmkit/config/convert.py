@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import tomli_w
 
 from ebmkit.config.document import override_value
-from ebmkit.parameters import broken_bound, describe_bounds
-from ebmkit.quoting import quoted
+from ebmkit.messages.quoting import quoted
+from ebmkit.parameters.ranges import broken_bound, describe_bounds
 
 __all__ = [
     "UNSUPPORTED",

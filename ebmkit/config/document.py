@@ -11,12 +11,12 @@ from typing import Any
 
 import attrs
 
-from ebmkit.brief import brief
 from ebmkit.config.positions import Position, Repeat, locate, repeats
 from ebmkit.config.problems import Problem, render
 from ebmkit.config.text import decoded
 from ebmkit.errors import ConfigError
-from ebmkit.quoting import quoted, shortened
+from ebmkit.messages.brief import brief
+from ebmkit.messages.quoting import quoted, shortened
 
 __all__ = ["ConfigProblemsError", "Document", "Key", "header", "override_value", "read_document"]
 

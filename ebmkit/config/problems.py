@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from ebmkit.quoting import shortened
+from ebmkit.messages.quoting import shortened
 
 __all__ = ["Problem", "as_json", "render"]
 

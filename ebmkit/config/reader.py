@@ -10,10 +10,10 @@ from ebmkit.config.convert import ConversionError, OutOfRangeError, as_toml, con
 from ebmkit.config.document import ConfigProblemsError, Document, Key
 from ebmkit.config.paths import beside, is_missing
 from ebmkit.config.problems import Problem
-from ebmkit.parameters import must_exist
-from ebmkit.quoting import quoted, shortened
-from ebmkit.signature import REQUIRED, Parameter
-from ebmkit.spelling import did_you_mean, edits, nearest
+from ebmkit.messages.quoting import quoted, shortened
+from ebmkit.messages.spelling import did_you_mean, edits, nearest
+from ebmkit.parameters.ranges import must_exist
+from ebmkit.parameters.signature import REQUIRED, Parameter
 
 __all__ = ["Reader"]
 

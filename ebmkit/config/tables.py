@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from ebmkit.parameters import Ge, Gt, Le, OrInfinite
+from ebmkit.parameters.ranges import Ge, Gt, Le, OrInfinite
 
 __all__ = ["ChainKeys", "DataKeys", "GuardTable", "RunTable", "WeightKeys"]
 

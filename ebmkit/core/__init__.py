@@ -3,15 +3,16 @@
 This is the public surface for component authors. It imports torch and names no plugin.
 """
 
-from ebmkit.brief import brief
 from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
 from ebmkit.core.alignment import align_channels
 from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.backends import Offer, Preparer, fast_layers, layers_are_plain
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
-from ebmkit.core.convergence import bulk_ess, r_hat, tail_ess
-from ebmkit.core.diagnostics import (
+from ebmkit.core.diagnostics import bulk_ess, r_hat, tail_ess
+from ebmkit.core.encoder import Encoder, Gaussian
+from ebmkit.core.energy import Energy, EnergyFn
+from ebmkit.core.figures import (
     examine,
     mean_energies,
     reconstruct,
@@ -19,8 +20,6 @@ from ebmkit.core.diagnostics import (
     saturation,
     texture_signs,
 )
-from ebmkit.core.encoder import Encoder, Gaussian
-from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
@@ -32,12 +31,14 @@ from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows, per_row
 from ebmkit.core.sampler import Info, Position, Sampler, State
 from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposal, Update, Updates
+from ebmkit.core.source import Source
 from ebmkit.core.stages import stage
 from ebmkit.core.stopping import check_stop
 from ebmkit.core.verification import Verification, verifying
 from ebmkit.core.watched import Derived
 from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
-from ebmkit.parameters import Exists, Ge, Gt, Le, Lt, MinLen, OrInfinite
+from ebmkit.messages.brief import brief
+from ebmkit.parameters.ranges import Exists, Ge, Gt, Le, Lt, MinLen, OrInfinite
 
 __all__ = [
     "Batch",
@@ -73,6 +74,7 @@ __all__ = [
     "Rng",
     "Sampler",
     "Samples",
+    "Source",
     "Start",
     "State",
     "Sum",

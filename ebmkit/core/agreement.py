@@ -21,12 +21,12 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from ebmkit.blame import defined_at
 from ebmkit.core.autograd import ValueAndGradient, by_autograd
 from ebmkit.core.backends import Offer, plain_layers
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.precision import Precision
 from ebmkit.core.rows import as_rows, per_row
+from ebmkit.messages.blame import defined_at
 
 __all__ = ["described", "difference", "difference_from_autograd", "energies_agree", "plainly"]
 

@@ -12,12 +12,12 @@ from typing import Annotated, Any, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from ebmkit.brief import brief
 from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.gradient import prepare
 from ebmkit.core.rows import per_row
-from ebmkit.parameters import Gt
+from ebmkit.messages.brief import brief
+from ebmkit.parameters.ranges import Gt
 
 __all__ = ["Mixture", "Negated", "Sum", "Tempered", "Weighted"]
 

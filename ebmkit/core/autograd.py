@@ -8,9 +8,9 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from ebmkit.brief import brief
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.precision import Precision
+from ebmkit.messages.brief import brief
 
 __all__ = ["Gradient", "ValueAndGradient", "by_autograd"]
 

@@ -16,11 +16,11 @@ from typing import NamedTuple, Protocol, final
 import attrs
 from torch import Tensor, nn
 
-from ebmkit.brief import brief
 from ebmkit.core.autograd import Gradient
 from ebmkit.core.evaluating import modules_behind
 from ebmkit.core.precision import Precision
-from ebmkit.selection import GRADIENT_GROUP, Selection
+from ebmkit.messages.brief import brief
+from ebmkit.registry.selection import GRADIENT_GROUP, Selection
 
 __all__ = [
     "InstalledPreparer",

@@ -9,7 +9,6 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.brief import brief
 from ebmkit.core.backends import fast_layers
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.evaluating import evaluating
@@ -19,6 +18,7 @@ from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Sampler, State
 from ebmkit.core.stopping import check_stop
 from ebmkit.core.watched import Average
+from ebmkit.messages.brief import brief
 
 __all__ = ["Chain", "Samples", "run_chain", "walk"]
 

@@ -1,152 +1,127 @@
-"""What an iteration did, in the figures people judge cooperative training by."""
+r"""Whether chains have mixed, and what their draws are worth: R-hat and effective sample sizes.
+
+Everything takes draws of one number, ``(chains, draws)``, and ranks them first, so that heavy tails and
+infinite variances do no harm.
+
+Source: Vehtari, Gelman, Simpson, Carpenter, Bürkner, "Rank-normalization, folding, and localization: an
+improved R-hat for assessing convergence of MCMC", 2021, arXiv 1903.08008; Geyer, 1992 (the truncated sum).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+import math
 
 import torch
 from torch import Tensor
 
-from ebmkit.core.energy import EnergyFn
-from ebmkit.core.generator import LatentGenerator
-from ebmkit.core.rows import as_rows
-from ebmkit.core.scheduler import Examples
+__all__ = ["bulk_ess", "r_hat", "tail_ess"]
 
-__all__ = ["examine", "mean_energies", "reconstruct", "roughness", "saturation", "texture_signs"]
-
-_IMAGES = 4  # dimensions of a batch of images
-_NEIGHBOURHOOD = 3
-_NEAR = 0.98
-_SMOOTH = 0.03  # smoother data than photographs are no reason to call Langevin noise salt and pepper
-_LEAST = 0.01  # data of nothing but black and white leave no room to stick
+_LEAST = 4
+"""Draws of each half chain below which nothing can be said."""
 
 
-def reconstruct(generator: LatentGenerator, examples: Examples) -> Tensor | None:
-    """g(z) with the generator as it is now, ``(m, *S)``; None without latents."""
-    if examples.latents is None:
-        return None
-    with torch.no_grad():
-        reconstructed: Tensor = generator(examples.latents)
-    return reconstructed
+def r_hat(draws: Tensor) -> float:
+    r"""Rank-normalised split R-hat: 1 when the chains are alike in place and in spread.
 
-
-def _root_mean_square(x: Tensor) -> Tensor:
-    return x.square().mean().sqrt()
-
-
-def roughness(x: Tensor) -> Tensor | None:
-    r"""How much each image's pixels differ from their neighbours: ``(B, C, H, W) -> (B,)``, units of x.
-
-    The root mean square of $x_{ij} - \frac14 (x_{i-1,j} + x_{i+1,j} + x_{i,j-1} + x_{i,j+1})$ over the
-    inner pixels. White noise of standard deviation $\tau$ has $\tau \sqrt{5/4}$, salt and pepper of
-    $\pm 1$ 1.12, a photograph 0.03 to 0.15. None where the examples are no images of 3x3 pixels or more.
-
-    Examples:
-        >>> import torch
-        >>> board = torch.ones(1, 1, 4, 4)
-        >>> board[..., ::2, ::2] = board[..., 1::2, 1::2] = -1
-        >>> roughness(board), roughness(torch.ones(1, 1, 4, 4))
-        (tensor([2.]), tensor([0.]))
-    """
-    if x.ndim != _IMAGES or min(x.shape[-2:]) < _NEIGHBOURHOOD:
-        return None
-    inner = x[..., 1:-1, 1:-1]
-    around = x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]
-    return as_rows(inner - around / 4).square().mean(1).sqrt()
-
-
-def saturation(revised: Tensor, observed: Tensor) -> Tensor:
-    r"""The share of revised pixels at the ends of the data's range, beyond the data's own share; 0-dim.
-
-    With b the largest $|x|$ of the data and s(x) the share of $|x_i| \ge 0.98 b$ it is
-    $(s(\tilde x) - s(x)) / (1 - s(x))$: 0 for samples like the data, 1 where every pixel sticks; black
-    and white drawings do not count as saturated. Below 0 where the data stick more.
-    """
-    bound = _NEAR * observed.abs().amax()
-    stuck, usual = ((x.abs() >= bound).float().mean() for x in (revised, observed))
-    return (stuck - usual) / (1 - usual).clamp_min(_LEAST)
-
-
-def texture_signs(revised: Tensor, observed: Tensor) -> dict[str, Tensor]:
-    """``saturation`` and, of images, ``roughness``: the revised samples' over the data's (medians); 0-dim."""
-    figures = {"saturation": saturation(revised, observed)}
-    rough, usual = roughness(revised), roughness(observed)
-    if rough is not None and usual is not None:
-        figures["roughness"] = rough.median() / usual.median().clamp_min(_SMOOTH)
-    return figures
-
-
-def mean_energies(**sets: Tensor | None) -> dict[str, Tensor]:
-    """Energies as figures: ``energy_NAME``, the mean of each set, and ``energy_gap`` = observed - revised.
-
-    Schedules give what their losses were made of, so that nobody evaluates it again.
+    The square root of the pooled variance over the variance within half chains, of the ranks made normal,
+    and of those of $|x - \mathrm{median}|$; the larger of the two. Above 1.01 the chains have not
+    mixed. Infinite where every chain stands still at another place, NaN where all stand still at one.
 
     Args:
-        sets: energies by the name of the set, ``(B,)`` or their mean, nats; None where there are none.
+        draws: ``(chains, draws)``, at least 8 draws.
+
+    Raises:
+        ValueError: another shape, or too few draws.
 
     Examples:
-        >>> import torch
-        >>> mean_energies(observed=torch.tensor([1.0, 3.0]), revised=torch.tensor([5.0]))["energy_gap"]
-        tensor(-3.)
+        >>> draws = torch.arange(400.0).remainder(7).view(4, 100)
+        >>> r_hat(draws + 100 * torch.arange(4.0)[:, None]) > 1.5
+        True
     """
-    means = {f"energy_{name}": each.detach().mean() for name, each in sets.items() if each is not None}
-    if "energy_observed" in means and "energy_revised" in means:
-        means["energy_gap"] = means["energy_observed"] - means["energy_revised"]
-    return means
+    halves = _split(draws)
+    folded = (halves - halves.flatten().quantile(0.5)).abs()
+    plain, fold = (_r_hat(_rank_normalised(each)) for each in (halves, folded))
+    return fold if math.isnan(plain) else max(plain, fold) if not math.isnan(fold) else plain
 
 
-def _energies(
-    energy: EnergyFn, sets: Mapping[str, Tensor | None], known: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """Those of the sets whose energies nobody has given."""
-    with torch.no_grad():
-        return mean_energies(
-            **{name: energy(x) for name, x in sets.items() if x is not None and f"energy_{name}" not in known}
-        )
-
-
-def examine(
-    examples: Examples,
-    *,
-    energy: EnergyFn | None = None,
-    reconstructed: Tensor | None = None,
-    known: Mapping[str, Tensor] = MappingProxyType({}),
-) -> dict[str, Tensor]:
-    r"""Figures of one iteration, each 0-dim and on the device; those whose sets are missing are left out.
-
-    - ``energy_observed``, ``energy_proposal``, ``energy_revised``, ``energy_reconstructed``: means, nats;
-      ``energy_gap`` = observed - revised. The schedules of ebmkit give the first three and the gap
-      themselves, under the energy that the chain walked under and the loss was taken of; what a schedule
-      does not give is evaluated under the energy as it is now.
-    - ``chain_displacement``: root mean square of revised - proposal a pixel, in the units of x.
-    - ``roughness``: the median ``roughness`` of the revised images over that of the observed ones; salt
-      and pepper raise it. ``saturation``: see there.
-    - ``reconstruction_error``: root mean square of reconstructed - target a pixel; the target is the
-      revised set, or the observed one where nothing is revised.
-    - ``catch_up``: $\|g_{new}(z) - \tilde{x}\| / \|\hat{x} - \tilde{x}\|$. Below 1 the generator has
-      absorbed part of the revision; 0 would be all of it.
+def bulk_ess(draws: Tensor) -> float:
+    """How many independent draws would tell the centre of the law as well, of ranks made normal.
 
     Args:
-        examples: the sets of the iteration.
-        energy: the descriptor, if there is one.
-        reconstructed: g(z) after the generator's update, if there is a generator.
-        known: figures that the iteration has given already; their energies are not evaluated again.
+        draws: ``(chains, draws)``, at least 8 draws.
+
+    Raises:
+        ValueError: another shape, or too few draws.
     """
-    sets = {
-        "observed": examples.observed,
-        "proposal": examples.proposal,
-        "revised": examples.revised,
-        "reconstructed": reconstructed,
-    }
-    figures = _energies(energy, sets, known) if energy is not None else {}
-    if examples.proposal is not None and examples.revised is not None:
-        figures["chain_displacement"] = _root_mean_square(examples.revised - examples.proposal)
-    if examples.observed is not None and examples.revised is not None:
-        figures |= texture_signs(examples.revised, examples.observed)
-    target = examples.revised if examples.revised is not None else examples.observed
-    if reconstructed is not None and target is not None:
-        figures["reconstruction_error"] = _root_mean_square(reconstructed - target)
-        if "chain_displacement" in figures:
-            figures["catch_up"] = figures["reconstruction_error"] / figures["chain_displacement"]
-    return figures
+    return _ess(_rank_normalised(_split(draws)))
+
+
+def tail_ess(draws: Tensor) -> float:
+    """The same for the 5 % and 95 % quantiles: the smaller of the two.
+
+    Args:
+        draws: ``(chains, draws)``, at least 8 draws.
+
+    Raises:
+        ValueError: another shape, or too few draws.
+    """
+    halves = _split(draws)
+    quantiles = torch.quantile(draws.double().flatten(), torch.tensor([0.05, 0.95], dtype=torch.float64))
+    return min(_ess((halves <= quantile).double()) for quantile in quantiles)
+
+
+def _split(draws: Tensor) -> Tensor:
+    """Half chains in float64 on the CPU, ``(2 chains, draws / 2)``; a middle draw is left out."""
+    if draws.ndim != 2:  # noqa: PLR2004
+        raise ValueError(f"draws have shape (chains, draws), not {tuple(draws.shape)}")
+    half = draws.shape[1] // 2
+    if half < _LEAST:
+        raise ValueError(f"{draws.shape[1]} draws a chain are too few: at least {2 * _LEAST}")
+    draws = draws.detach().double().cpu()
+    return torch.cat([draws[:, :half], draws[:, -half:]])
+
+
+def _rank_normalised(x: Tensor) -> Tensor:
+    """Φ⁻¹ of the ranks among all numbers, ties sharing their mean rank."""
+    place: Tensor
+    _, place, counts = torch.unique(x.flatten(), return_inverse=True, return_counts=True)
+    ranks = counts.cumsum(0) - (counts.double() - 1) / 2
+    z: Tensor = torch.special.ndtri((ranks - 3 / 8) / (x.numel() + 1 / 4))
+    return z[place].view(x.shape)
+
+
+def _variances(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean variance within chains, and the pooled one: within and between."""
+    draws = x.shape[1]
+    within = x.var(1).mean()
+    return within, (draws - 1) / draws * within + x.mean(1).var()
+
+
+def _r_hat(x: Tensor) -> float:
+    within, pooled = _variances(x)
+    return float((pooled / within).sqrt())
+
+
+def _ess(x: Tensor) -> float:
+    """Draws over the integrated autocorrelation time, truncated by Geyer's initial monotone sequence."""
+    chains, draws = x.shape
+    if x.max() == x.min():
+        return float(chains * draws)
+    within, pooled = _variances(x)
+    correlation = 1 - (within - _autocovariance(x).mean(0)) / pooled
+    correlation[0] = 1
+    last = (draws - 3) // 2
+    pairs = correlation[: 2 * last + 2].view(-1, 2).sum(1)
+    negative = (pairs < 0).nonzero()
+    kept = int(negative[0]) if len(negative) else last
+    time = 2 * pairs[:kept].cummin(0).values.sum() - 1 + correlation[2 * kept].clamp(min=0)
+    return float(chains * draws / time.clamp(min=1 / math.log10(chains * draws)))
+
+
+def _autocovariance(x: Tensor) -> Tensor:
+    """Of each chain at lags 0, 1, …, ``(chains, draws)``, divided by the number of draws."""
+    draws = x.shape[1]
+    centred = x - x.mean(1, keepdim=True)
+    spectrum = torch.fft.rfft(centred, n=2 * draws)
+    products: Tensor = torch.fft.irfft(spectrum.abs().square(), n=2 * draws)
+    return products[:, :draws] / draws

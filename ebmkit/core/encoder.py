@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ebmkit.brief import brief
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows
+from ebmkit.messages.brief import brief
 
 __all__ = ["Encoder", "Gaussian"]
 

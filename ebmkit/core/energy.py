@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from torch import Tensor, nn
 
-from ebmkit.parameters import Checked
+from ebmkit.parameters.ranges import Checked
 
 if TYPE_CHECKING:
     from ebmkit.core.autograd import Gradient

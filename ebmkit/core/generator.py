@@ -12,7 +12,7 @@ from ebmkit.core.energy import Energy
 from ebmkit.core.losses import squared_error
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows
-from ebmkit.parameters import Checked
+from ebmkit.parameters.ranges import Checked
 
 __all__ = ["LatentGenerator", "Posterior"]
 

@@ -13,11 +13,11 @@ from typing import Any, Literal, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from ebmkit.brief import brief
 from ebmkit.core.renaming import before_loading
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import per_row
 from ebmkit.core.world import gather, share
+from ebmkit.messages.brief import brief
 
 __all__ = ["PersistentChains", "Start"]
 

@@ -22,7 +22,7 @@ from typing import NamedTuple, TypeAlias, final
 import torch
 from torch import Tensor
 
-from ebmkit.brief import brief
+from ebmkit.messages.brief import brief
 
 __all__ = ["Rng"]
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from torch import Tensor
 
-from ebmkit.brief import brief
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.rng import Rng
-from ebmkit.parameters import Checked
+from ebmkit.messages.brief import brief
+from ebmkit.parameters.ranges import Checked
 
 __all__ = ["Info", "Position", "Sampler", "State"]
 

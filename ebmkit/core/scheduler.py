@@ -10,14 +10,14 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ebmkit.brief import brief
 from ebmkit.core.chain import Chain, run_chain
 from ebmkit.core.encoder import Encoder
 from ebmkit.core.energy import Energy
 from ebmkit.core.evaluating import evaluating
 from ebmkit.core.generator import LatentGenerator
 from ebmkit.core.rng import Rng
-from ebmkit.parameters import Checked
+from ebmkit.messages.brief import brief
+from ebmkit.parameters.ranges import Checked
 
 __all__ = ["Batch", "CooperativeScheduler", "Examples", "Proposal", "Update", "Updates"]
 

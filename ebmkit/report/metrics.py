@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import final
 
-from ebmkit.durable import replace_file
+from ebmkit.storage.durable import replace_file
 
 __all__ = ["MetricsLog", "read_metrics"]
 

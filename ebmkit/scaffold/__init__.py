@@ -13,9 +13,9 @@ from string import Template
 import attrs
 
 from ebmkit.errors import ConfigError
-from ebmkit.kinds import KINDS
+from ebmkit.messages.quoting import quoted
 from ebmkit.plugin import API_VERSION
-from ebmkit.quoting import quoted
+from ebmkit.registry.kinds import KINDS
 from ebmkit.scaffold.names import bound_twice, taken
 
 __all__ = ["refuse_taken", "write_plugin"]

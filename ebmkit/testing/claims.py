@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import attrs
 from torch import Tensor
 
-from ebmkit.brief import brief
+from ebmkit.messages.brief import brief
 
 __all__ = [
     "Claims",

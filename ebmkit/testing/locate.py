@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ebmkit.errors import ConfigError, PluginError
-from ebmkit.spelling import did_you_mean
+from ebmkit.messages.spelling import did_you_mean
 from ebmkit.testing.subject import kind_of
 
 __all__ = ["load_class"]

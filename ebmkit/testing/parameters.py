@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ebmkit.config import REQUIRED, UNSUPPORTED, describe, is_supported, signature_of
-from ebmkit.parameters import broken_bound
+from ebmkit.parameters.ranges import broken_bound
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import demand
 

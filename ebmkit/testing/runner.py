@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import torch
 
-from ebmkit.blame import last_outside, place_in
 from ebmkit.errors import PluginError
+from ebmkit.messages.blame import last_outside, place_in
 from ebmkit.testing import endurance, energies, generators, laws, samplers, schedulers, shapes, sources
 from ebmkit.testing.claims import (
     Claims,

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import torch
 
-from ebmkit.data import Source
+from ebmkit.core import Source
 from ebmkit.testing.claims import SourceClaims
 from ebmkit.testing.parameters import check_parameters
 from ebmkit.testing.subject import Subject

@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from ebmkit.kinds import KINDS
-from ebmkit.signature import lineage_of
+from ebmkit.parameters.signature import lineage_of
+from ebmkit.registry.kinds import KINDS
 from ebmkit.testing.claims import Claims
 
 __all__ = ["Subject", "kind_of"]

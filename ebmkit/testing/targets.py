@@ -10,8 +10,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.brief import brief
 from ebmkit.core import Rng, as_rows
+from ebmkit.messages.brief import brief
 
 __all__ = ["Banana", "Funnel", "Gaussian", "LogExponential", "Mixture", "Target"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler] | str]:
     """``coopnets``, ``descriptor-only`` and ``generator-only``."""
     return {
-        "coopnets": "ebmkit_coopnets.cooperative:CoopNets",
-        "descriptor-only": "ebmkit_coopnets.descriptor:DescriptorOnly",
-        "generator-only": "ebmkit_coopnets.generator:GeneratorOnly",
+        "coopnets": "ebmkit_coopnets.coopnets:CoopNets",
+        "descriptor-only": "ebmkit_coopnets.descriptor_only:DescriptorOnly",
+        "generator-only": "ebmkit_coopnets.generator_only:GeneratorOnly",
     }

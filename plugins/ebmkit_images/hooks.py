@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ebmkit.plugin import hookimpl
 
 if TYPE_CHECKING:
-    from ebmkit.data import Source
+    from ebmkit.core import Source
 
 
 @hookimpl

@@ -12,8 +12,8 @@ from typing import IO
 import attrs
 
 from ebmkit.errors import DataError
+from ebmkit.messages.quoting import quoted, shortened
 from ebmkit.pictures import FORMATS, printable
-from ebmkit.quoting import quoted, shortened
 from ebmkit_images.names import Names
 
 __all__ = ["Choice", "Place", "few", "is_aside", "set_aside"]

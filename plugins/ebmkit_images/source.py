@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ebmkit.data import Source
+from ebmkit.core import Source
 from ebmkit.errors import DataError
 from ebmkit_images.decode import Pixels
 

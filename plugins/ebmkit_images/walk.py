@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import final
 
 from ebmkit.errors import DataError
+from ebmkit.messages.quoting import shortened
 from ebmkit.pictures import is_picture_name, printable
-from ebmkit.quoting import shortened
 from ebmkit_images.places import few, is_aside
 
 __all__ = ["Walk"]

@@ -12,7 +12,7 @@ from ebmkit.applications.recovery import (
     recover,
 )
 from ebmkit.core import Chain, Rng, square_masks
-from ebmkit_coopnets.generator import GeneratorOnly
+from ebmkit_coopnets.generator_only import GeneratorOnly
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearGenerator, double
 

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.inspection --rounds 9
 
-An iteration and an inspection (``ebmkit.inspection``) take turns on one experiment in one process: of the
+An iteration and an inspection (``ebmkit.run.inspection``) take turns on one experiment in one process: of the
 tiny run of the tests, and of ``examples/coopnets_faces.toml``. A run is looked at before its first
 iteration, after the first three and after every thousandth.
 """
@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from ebmkit.build import build_experiment
 from ebmkit.config import read_document
-from ebmkit.inspection import Inspector
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
-from ebmkit.training import train
+from ebmkit.config.plan import make_plan
+from ebmkit.registry.discovery import Registry
+from ebmkit.run.build import build_experiment
+from ebmkit.run.inspection import Inspector
+from ebmkit.training.loop import train
 from tests.benchmarks.ratios import machine
 from tests.benchmarks.rounds import ratio, take_turns
 from tests.conftest import RUN_FILES, write_images

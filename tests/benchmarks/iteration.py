@@ -21,12 +21,12 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import Chain, Precision, Rng
-from ebmkit.data import Batches, Source
-from ebmkit.optimizers import Adam
-from ebmkit.training import Experiment, Learner, train
+from ebmkit.config.optimizers import Adam
+from ebmkit.core import Chain, Precision, Rng, Source
+from ebmkit.training.batches import Batches
+from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_convnets.generator import ConvGenerator
-from ebmkit_coopnets.cooperative import CoopNets
+from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_langevin.langevin import Langevin
 from tests.benchmarks.nets import Net, build
 from tests.benchmarks.ratios import machine

@@ -15,13 +15,13 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from ebmkit.build import build_experiment
-from ebmkit.checkpoint import capture, write_checkpoint
 from ebmkit.config import read_document
+from ebmkit.config.plan import make_plan
 from ebmkit.core import Chain, Energy, Rng
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
-from ebmkit.training import Experiment, train
+from ebmkit.registry.discovery import Registry
+from ebmkit.run.build import build_experiment
+from ebmkit.storage.checkpoint import capture, write_checkpoint
+from ebmkit.training.loop import Experiment, train
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_langevin.langevin import Langevin
 from tests.benchmarks.contestants import Walk, ebmkit, plain

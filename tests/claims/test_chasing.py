@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ebmkit.config.optimizers import Adam
 from ebmkit.core import Batch, Chain, Rng, value_and_gradient
-from ebmkit.optimizers import Adam
-from ebmkit.training import Experiment, Learner, train
+from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
-from ebmkit_coopnets.cooperative import CoopNets
+from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_langevin.langevin import Langevin
 
 STD = 0.1

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.applications.interpolation import lines
+from ebmkit.config.optimizers import Adam
 from ebmkit.core import Batch, Chain, CooperativeScheduler, Energy, LatentGenerator, Rng, value_and_gradient
-from ebmkit.optimizers import Adam
-from ebmkit.training import Experiment, Learner, train
-from ebmkit_coopnets.cooperative import CoopNets
+from ebmkit.training.loop import Experiment, Learner, train
+from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_langevin.langevin import Langevin
 from tests.models import double
 

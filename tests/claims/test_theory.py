@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from ebmkit.config.optimizers import Adam
 from ebmkit.core import Batch, Chain, Energy, EnergyFn, Rng, run_chain, value_and_gradient
-from ebmkit.optimizers import Adam
-from ebmkit.training import Experiment, Learner, train
+from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_convnets.descriptor import ConvDescriptor
-from ebmkit_coopnets.cooperative import CoopNets
+from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearDescriptor, LinearGenerator, double
 

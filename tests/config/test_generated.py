@@ -18,15 +18,15 @@ import pytest
 
 from ebmkit.config import Parameter, as_toml, read_document
 from ebmkit.config.document import ConfigProblemsError
+from ebmkit.config.optimizers import OPTIMIZERS
+from ebmkit.config.plan import make_plan
 from ebmkit.config.positions import Position, locate
 from ebmkit.config.problems import Problem
+from ebmkit.config.slots import slots_for
 from ebmkit.config.tables import ChainKeys, DataKeys, RunTable, WeightKeys
-from ebmkit.optimizers import OPTIMIZERS
-from ebmkit.parameters import broken_bound
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
-from ebmkit.signature import signature_of
-from ebmkit.slots import slots_for
+from ebmkit.parameters.ranges import broken_bound
+from ebmkit.parameters.signature import signature_of
+from ebmkit.registry.discovery import Registry
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.toml"))
 EXAMPLES = [path for path in EXAMPLES if path.name != "pyproject.toml"]

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import pytest
 
 from ebmkit.config.positions import locate
-from ebmkit.registry import Registry
-from ebmkit.slots import slots_for
-from ebmkit.spelling import nearest
+from ebmkit.config.slots import slots_for
+from ebmkit.messages.spelling import nearest
+from ebmkit.registry.discovery import Registry
 from tests.config.test_generated import EXAMPLES, Case, cases, edited, problems_of, replace
 from tests.conftest import Ebmkit
 

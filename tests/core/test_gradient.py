@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ebmkit.config.optimizers import SGD
 from ebmkit.core import (
     Chain,
     Energy,
@@ -28,11 +29,10 @@ from ebmkit.core import (
     value_and_gradient,
     walk,
 )
-from ebmkit.data import Batches
-from ebmkit.optimizers import SGD
-from ebmkit.selection import GRADIENT_GROUP
-from ebmkit.training import Experiment, Learner, train
-from ebmkit_coopnets.descriptor import DescriptorOnly
+from ebmkit.registry.selection import GRADIENT_GROUP
+from ebmkit.training.batches import Batches
+from ebmkit.training.loop import Experiment, Learner, train
+from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_langevin.langevin import Langevin
 from tests.core.test_world import Ones
 

@@ -158,7 +158,7 @@ TWO = """
 import sys, torch
 from safetensors.torch import save_file
 from ebmkit.core import PersistentChains, world
-from ebmkit.processes import joined
+from ebmkit.run.processes import joined
 from tests.core.test_persistent import SHAPE, five
 
 with joined():

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ebmkit.config.optimizers import SGD
 from ebmkit.core import (
     Chain,
     Energy,
@@ -18,6 +19,7 @@ from ebmkit.core import (
     Position,
     Rng,
     Sampler,
+    Source,
     State,
     World,
     contrastive,
@@ -29,11 +31,10 @@ from ebmkit.core import (
     value_and_gradient,
     world,
 )
-from ebmkit.data import Batches, Source
-from ebmkit.optimizers import SGD
-from ebmkit.training import Experiment, Learner, train
+from ebmkit.training.batches import Batches
+from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_convnets.layers import up_convolutions
-from ebmkit_coopnets.descriptor import DescriptorOnly
+from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from tests.processes import run_processes
 
 
@@ -129,7 +130,7 @@ from ebmkit.core import Rng, gather, share, world
 from ebmkit.core.world import average, largest, same_everywhere
 from tests.core.test_world import learned, trained_unevenly
 from ebmkit.errors import TrainingError
-from ebmkit.processes import Crew
+from ebmkit.run.processes import Crew
 
 distributed.init_process_group("gloo")
 rank = world().rank

@@ -18,7 +18,7 @@ from PIL import Image
 from ebmkit.errors import DataError
 from ebmkit_images.files import Folder, Zip
 from tests.conftest import Ebmkit
-from tests.test_divergence import RunFile
+from tests.run.test_rollback import RunFile
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -23,9 +23,9 @@ from ebmkit.core import (
 )
 from ebmkit_algebra.sampling import Sampling
 from ebmkit_convnets.generator import ConvGenerator
-from ebmkit_coopnets.cooperative import CoopNets
-from ebmkit_coopnets.descriptor import DescriptorOnly
-from ebmkit_coopnets.generator import GeneratorOnly
+from ebmkit_coopnets.coopnets import CoopNets
+from ebmkit_coopnets.descriptor_only import DescriptorOnly
+from ebmkit_coopnets.generator_only import GeneratorOnly
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearDescriptor, LinearGenerator, double
 

@@ -16,7 +16,7 @@ from ebmkit.errors import DataError
 from ebmkit_images.files import Folder, Zip
 from ebmkit_images.walk import Walk
 from tests.conftest import Ebmkit
-from tests.test_divergence import RunFile
+from tests.run.test_rollback import RunFile
 
 GREY = b"P5 2 2 255\n\x50\x51\x52\x53"
 
@@ -137,7 +137,7 @@ def test_a_linked_folder_is_read_as_if_it_stood_there(tmp_path: Path) -> None:
 
 
 def shown(path: Path) -> str:
-    from ebmkit.quoting import shortened
+    from ebmkit.messages.quoting import shortened
 
     return shortened(str(path))
 

@@ -11,7 +11,7 @@ from ebmkit_my_mala.my_mala import MyMala
 from torch import Tensor
 
 from ebmkit.core import Rng, Sampler, as_rows, run_chain, walk
-from ebmkit.registry import Registry
+from ebmkit.registry.discovery import Registry
 
 SAMPLERS: dict[str, Any] = {each.name: each.factory for each in Registry.discover().components("sampler")}
 SAMPLERS["my-mala"] = MyMala  # the example of a third party

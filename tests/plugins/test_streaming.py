@@ -15,13 +15,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ebmkit.core import Rng
-from ebmkit.data import Batches, Source
+from ebmkit.core import Rng, Source
 from ebmkit.errors import DataError
+from ebmkit.training.batches import Batches
 from ebmkit_images.files import Folder, Zip
 from ebmkit_images.names import Names
 from tests.conftest import RUN_FILES, Ebmkit
-from tests.test_resume import final_state, metrics, same_bits
+from tests.run.test_resume import final_state, metrics, same_bits
 
 CPU = torch.device("cpu")
 
@@ -128,7 +128,7 @@ def test_a_bad_file_of_a_streamed_set_ends_the_training_with_its_name(
 MEASURE = """
 import json, sys, torch
 from ebmkit.core import Rng
-from ebmkit.data import Batches
+from ebmkit.training.batches import Batches
 from ebmkit_images.files import Zip
 
 def resident():

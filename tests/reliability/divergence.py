@@ -17,11 +17,11 @@ import torch
 from rich.console import Console
 
 from ebmkit.config import GuardTable, read_document
+from ebmkit.config.plan import make_plan
 from ebmkit.errors import DivergedError
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
-from ebmkit.rundir import RunFolder
-from ebmkit.runner import start_run
+from ebmkit.registry.discovery import Registry
+from ebmkit.run.session import start_run
+from ebmkit.storage.folder import RunFolder
 
 RUN_FILE = """
 [run]

@@ -22,12 +22,12 @@ from pathlib import Path
 
 import torch
 
-from ebmkit.build import build_experiment
-from ebmkit.checkpoint import newest_checkpoint
 from ebmkit.cli import main
 from ebmkit.config import read_document
-from ebmkit.plan import make_plan
-from ebmkit.registry import Registry
+from ebmkit.config.plan import make_plan
+from ebmkit.registry.discovery import Registry
+from ebmkit.run.build import build_experiment
+from ebmkit.storage.checkpoint import newest_checkpoint
 from tests.conftest import RUN_FILES, write_images
 
 KILLED_WITHIN, SIGNALLED_WITHIN = 3.0, 6.0
@@ -79,7 +79,7 @@ def prepare(folder: Path, *, steps: int) -> None:
     text = RUN_FILES["coopnets"].replace("{images}", str(folder / "images"))
     (folder / "run.toml").write_text(text.replace("steps = 3", f"steps = {steps}", 1))
     # What every life would import again is imported once: most of a life shall be training.
-    import ebmkit.runner  # noqa: F401
+    import ebmkit.run.session  # noqa: F401
 
     build_experiment(make_plan(read_document(folder / "run.toml"), Registry.discover()))
 

@@ -20,7 +20,7 @@ def state(k: int) -> dict[str, torch.Tensor]:
 
 def save(how: str, folder: Path, k: int) -> None:
     if how == "ebmkit":
-        from ebmkit.checkpoint import Checkpoint, write_checkpoint
+        from ebmkit.storage.checkpoint import Checkpoint, write_checkpoint
 
         tensors = state(k)
         files = {"energy": {"weight": tensors["weight"]}, "optimizer": {"moment": tensors["moment"]}}
@@ -45,7 +45,7 @@ def load(how: str, folder: Path) -> int:
 
 def _load(how: str, folder: Path) -> dict[str, torch.Tensor]:
     if how == "ebmkit":
-        from ebmkit.checkpoint import newest_checkpoint
+        from ebmkit.storage.checkpoint import newest_checkpoint
 
         files = newest_checkpoint(folder)[0].files
         return {**files["energy"], **files["optimizer"]}

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ebmkit.registry import Registry
+from ebmkit.registry.discovery import Registry
 from ebmkit.testing import CHECKS, Claims, Report, check
 from tests.testing.mutants import (
     ADJUSTED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ebmkit.registry import Component, Registry
+from ebmkit.registry.discovery import Component, Registry
 from ebmkit.testing import CHECKS, check
 
 SAMPLERS = Registry.discover().components("sampler")

@@ -12,10 +12,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import CooperativeScheduler, Energy, Examples, LatentGenerator, Proposal, Update, contrastive
-from ebmkit.data import Source
-from ebmkit.kinds import KINDS
-from ebmkit.registry import Component, Registry
+from ebmkit.core import (
+    CooperativeScheduler,
+    Energy,
+    Examples,
+    LatentGenerator,
+    Proposal,
+    Source,
+    Update,
+    contrastive,
+)
+from ebmkit.registry.discovery import Component, Registry
+from ebmkit.registry.kinds import KINDS
 from ebmkit.testing import (
     CHECKS,
     EnergyClaims,

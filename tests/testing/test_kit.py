@@ -40,7 +40,7 @@ class Returns(Sampler):
 """
 
 NEEDY = """
-from ebmkit.data import Source
+from ebmkit.core import Source
 
 class Needy(Source):
     def __init__(self, *, path: str) -> None: ...

@@ -35,7 +35,7 @@ from ebmkit.core import (
 )
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
-from ebmkit_coopnets.cooperative import CoopNets
+from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_fastconv import choice
 from ebmkit_fastconv.prepare import prepare as offer_of
 from ebmkit_fastconv.reading import read

@@ -1,0 +1,100 @@
+"""Samples from a trained run: the generator's proposals, and the same revised by the energy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ebmkit.core import CooperativeScheduler, Rng, gather, world
+from ebmkit.errors import CheckpointError, ConfigError
+from ebmkit.report import are_images, save_grid
+from ebmkit.run.build import build_schedule, choose_device
+from ebmkit.run.trained import open_trained
+from ebmkit.storage.checkpoint import Checkpoint
+from ebmkit.storage.folder import RunFolder
+from ebmkit.training.guard import Guard, easing
+
+__all__ = ["draw_samples", "load_schedule", "write_samples"]
+
+_CHUNK = 64
+
+
+def load_schedule(folder: RunFolder, *, size: int | None = None) -> tuple[CooperativeScheduler, Checkpoint]:
+    """The trained parts of a run in eval mode, without its data, and the checkpoint they came from.
+
+    Args:
+        folder: of a run with at least one checkpoint.
+        size: side of the images in pixels, for parts whose weights know no size; None takes the
+            run's own.
+
+    Raises:
+        EbmkitError: a run file that is broken or was edited, no good checkpoint, or the run needs a part
+            that is not installed.
+    """
+    plan, checkpoint = open_trained(folder)
+    plan = plan.eased(*easing(Guard.remembering(plan.guard, checkpoint.facts).rollbacks))
+    data = checkpoint.trained_on
+    device = choose_device(plan.run.device)
+    if size is not None and len(data.shape) != 3:  # noqa: PLR2004
+        raise ConfigError(f"run {folder.name} has examples of shape {data.shape}: only images have a --size")
+    shape = data.shape if size is None else (data.shape[0], size, size)
+    schedule = build_schedule(plan, shape=shape, examples=data.examples, device=device)
+    try:
+        schedule.load_state_dict(checkpoint.model_state())
+    except RuntimeError as error:
+        if size is not None:
+            message = f"the parts of {folder.name} have weights for one size of image alone"
+            raise ConfigError(message) from None
+        raise CheckpointError(f"the checkpoint does not fit {folder.config}: {error}") from None
+    return schedule.eval(), checkpoint
+
+
+def draw_samples(
+    folder: RunFolder, *, count: int, seed: int, steps: int | None = None, size: int | None = None
+) -> tuple[int, dict[str, Tensor]]:
+    """Propose and revise ``count`` samples.
+
+    Several processes draw a part each, and every one gets all: the same bits with any number of them.
+
+    Args:
+        folder: of a run with at least one checkpoint.
+        count: how many.
+        seed: of the latents and the noise.
+        steps: of the revision; None takes the run's own number.
+        size: side of the images; None takes the run's own.
+
+    Returns:
+        the iteration of the checkpoint, and ``proposal``, ``latents``, ``revised``, each
+        ``(count, *S)`` on the CPU, where the run has them.
+    """
+    schedule, checkpoint = load_schedule(folder, size=size)
+    chunks = range(0, count, _CHUNK)
+    pieces = []
+    for first in chunks[world().rows(len(chunks))]:
+        rng = Rng(seed, first_chain=first).fold("sample")
+        pieces.append(_draw(schedule, min(_CHUNK, count - first), rng, steps))
+    if not pieces:  # more processes than chunks; the others need to know the shapes alone
+        pieces = [{name: x[:0] for name, x in _draw(schedule, 1, Rng(seed), 0).items()}]
+    parts = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+    return checkpoint.iteration, {name: gather(x).cpu() for name, x in parts.items()}
+
+
+def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:
+    """One PNG grid for each set of images and ``samples.safetensors``; the paths written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, images in samples.items():
+        if name != "latents" and are_images(images):
+            paths.append(folder / f"{name}.png")
+            save_grid(paths[-1], images, limit=len(images))
+    paths.append(folder / "samples.safetensors")
+    paths[-1].write_bytes(safetensors.torch.save(samples))
+    return paths
+
+
+def _draw(schedule: CooperativeScheduler, count: int, rng: Rng, steps: int | None) -> dict[str, Tensor]:
+    made = schedule.sample(count, rng=rng, steps=steps)._asdict()
+    return {name: x for name, x in made.items() if x is not None}

@@ -1,0 +1,1 @@
+"""How ebmkit words what it says, and how that reaches its reader."""

@@ -1,0 +1,104 @@
+"""The kinds of part: one record each, which the registry, run files, checks and commands go by.
+
+A new kind is an abstract class in the core, a hook in ``ebmkit.plugin``, a record here, checks in
+``ebmkit.testing``, a template in ``ebmkit.scaffold``, and a page of the docs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import final
+
+import attrs
+
+from ebmkit.parameters.signature import PartSlot
+
+__all__ = ["KINDS", "Kind", "kind_named", "kind_of_slot"]
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Kind:
+    """One kind of part.
+
+    Attributes:
+        name: in ``kind/name`` and in messages.
+        hook: by which plugins offer parts of it.
+        base: the abstract class, ``module:Class`` where it is defined.
+        table: of a run file in which a part of it is usually named.
+        aliases: other words for it on the command line.
+        handed_as: classes as which a schedule may ask for it, beside ``base``: a ``Chain`` holds a sampler.
+        shared: the keys that ebmkit reads in each of its tables, ``module:Class``.
+        learns: whether a part has weights, and so its table an ``optimizer``.
+    """
+
+    name: str
+    hook: str
+    base: str
+    table: str
+    aliases: tuple[str, ...]
+    handed_as: tuple[str, ...] = ()
+    shared: str | None = None
+    learns: bool = False
+
+    def is_asked_for_by(self, lineage: Iterable[str]) -> bool:
+        """Whether a slot annotated with a class of this line takes a part of this kind."""
+        return any(name in (self.base, *self.handed_as) for name in lineage)
+
+
+KINDS: Mapping[str, Kind] = {
+    each.name: each
+    for each in (
+        Kind(
+            name="energy",
+            hook="ebmkit_energies",
+            base="ebmkit.core.energy:Energy",
+            table="energy",
+            aliases=("energies",),
+            learns=True,
+        ),
+        Kind(
+            name="generator",
+            hook="ebmkit_generators",
+            base="ebmkit.core.generator:LatentGenerator",
+            table="generator",
+            aliases=("generators",),
+            learns=True,
+        ),
+        Kind(
+            name="sampler",
+            hook="ebmkit_samplers",
+            base="ebmkit.core.sampler:Sampler",
+            table="revision",
+            aliases=("samplers",),
+            handed_as=("ebmkit.core.chain:Chain",),
+            shared="ebmkit.config.tables:ChainKeys",
+        ),
+        Kind(
+            name="scheduler",
+            hook="ebmkit_schedulers",
+            base="ebmkit.core.scheduler:CooperativeScheduler",
+            table="schedule",
+            aliases=("schedulers", "schedule", "schedules"),
+        ),
+        Kind(
+            name="source",
+            hook="ebmkit_sources",
+            base="ebmkit.core.source:Source",
+            table="data",
+            aliases=("sources",),
+            shared="ebmkit.config.tables:DataKeys",
+        ),
+    )
+}
+"""By name, in the order in which they are listed."""
+
+
+def kind_named(word: str) -> Kind | None:
+    """The kind that a word of the command line means, plural or not."""
+    return next((each for each in KINDS.values() if word in (each.name, *each.aliases)), None)
+
+
+def kind_of_slot(slot: PartSlot) -> Kind | None:
+    """The kind of part that a slot takes, by its annotation; None where that names none."""
+    return next((each for each in KINDS.values() if each.is_asked_for_by(slot.lineage)), None)

@@ -1,0 +1,1 @@
+"""One run: built from a plan, started or resumed, watched, rolled back, stopped."""

@@ -1,0 +1,1 @@
+"""What survives a kill: run folders, checkpoints and their manifests."""

@@ -1,0 +1,1 @@
+"""Training: batches, the loop, number formats, the guard against divergence."""

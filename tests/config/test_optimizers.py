@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import copy
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from ebmkit.config.optimizers import SGD, Adam
+from ebmkit.config.rates import DECAYS
+
+
+def test_rates_start_at_lr_and_never_rise() -> None:
+    for decay in DECAYS:
+        settings = Adam(lr=0.5, lr_decay=decay, lr_span=100)
+        rates = [settings.rate(iteration) for iteration in range(300)]
+        assert rates[0] == 0.5
+        assert rates == sorted(rates, reverse=True)
+
+
+def test_plateaus_are_eighty_and_log_spaced_down_to_a_hundredth() -> None:
+    settings = SGD(lr=1.0, lr_decay="plateaus", lr_span=800)
+    rates = [settings.rate(iteration) for iteration in range(1000)]
+    levels = sorted(set(rates), reverse=True)
+    assert len(levels) == 80
+    assert levels[-1] == pytest.approx(0.01)
+    ratios = {round(b / a, 9) for a, b in pairwise(levels)}
+    assert ratios == {round(0.01 ** (1 / 79), 9)}
+    assert [rates.count(level) for level in levels[:3]] == [10, 10, 10]
+
+
+def test_robbins_monro_sums_diverge_and_squares_converge() -> None:
+    settings = SGD(lr=1.0, lr_decay="robbins-monro", lr_span=10)
+    rates = [settings.rate(iteration) for iteration in range(100_000)]
+    # sum 1/(1+k/10) ~ 10 log(N/10 + 1); sum of squares < 10 + 1.
+    assert sum(rates) == pytest.approx(10 * math.log(100_000 / 10), rel=0.02)
+    assert sum(rate**2 for rate in rates) < 11
+
+
+def test_the_cap_rescales_each_tensor_to_its_largest_entry() -> None:
+    large, small, zero = torch.tensor([3.0, -6.0]), torch.tensor([0.5, 0.1]), torch.zeros(2)
+    SGD(gradient_cap=2.0).cap([large, small, zero])
+    assert torch.allclose(large, torch.tensor([1.0, -2.0]))
+    assert torch.equal(small, torch.tensor([0.5, 0.1]))
+    assert torch.equal(zero, torch.zeros(2))
+
+
+def test_no_cap_leaves_gradients_alone() -> None:
+    gradient = torch.tensor([1e9])
+    SGD().cap([gradient])
+    assert gradient == 1e9
+
+
+def test_momentum_and_weight_decay_reach_torch() -> None:
+    optimizer = SGD(lr=0.1, momentum=0.5, weight_decay=1e-4).build([nn.Parameter(torch.zeros(1))])
+    assert optimizer.param_groups[0]["momentum"] == 0.5
+    assert optimizer.param_groups[0]["weight_decay"] == 1e-4
+
+
+def test_the_fused_kernel_goes_on_where_the_plain_one_was_saved() -> None:
+    """Checkpoints of trainings under torch's unfused Adam, or from before, resume."""
+    gradients = torch.randn(6, 2, 50, generator=torch.Generator().manual_seed(0))
+    weights = [nn.Parameter(torch.ones(50)), nn.Parameter(torch.ones(50))]
+
+    def learn(optimizer: torch.optim.Optimizer, steps: range) -> None:
+        for step in steps:
+            for weight, gradient in zip(weights, gradients[step], strict=True):
+                weight.grad = gradient.clone()
+            optimizer.step()
+
+    plain = torch.optim.Adam(weights, 0.1, betas=(0.5, 0.999), foreach=False)
+    learn(plain, range(3))
+    saved = copy.deepcopy(plain.state_dict()["state"])
+    at_three = [weight.detach().clone() for weight in weights]
+    learn(plain, range(3, 6))
+    expected = [weight.detach().clone() for weight in weights]
+
+    with torch.no_grad():
+        for weight, value in zip(weights, at_three, strict=True):
+            weight.copy_(value)
+    fused = Adam(lr=0.1).build(weights)
+    groups = fused.state_dict()["param_groups"]
+    fused.load_state_dict({"state": saved, "param_groups": groups})
+    assert fused.param_groups[0]["fused"]
+    learn(fused, range(3, 6))
+    for weight, value in zip(weights, expected, strict=True):
+        assert torch.allclose(weight, value, atol=1e-6)
