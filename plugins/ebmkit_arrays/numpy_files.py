@@ -134,7 +134,7 @@ def _numbers(array: Any, path: str) -> NDArray[Any]:
         raise DataError(f'{path!r} holds several arrays, of which use = "npz" reads one')
     if array.dtype.kind not in "uifb" or array.ndim == 0:
         raise DataError(f"{path!r} holds {array.dtype} of shape {array.shape}: examples are rows of numbers")
-    return array
+    return array  # type: ignore[no-any-return]
 
 
 def _of_archive(archive: np.lib.npyio.NpzFile, name: str, path: str) -> NDArray[Any]:
