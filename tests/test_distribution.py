@@ -124,12 +124,14 @@ def test_the_source_distribution_holds_what_is_named_and_nothing_that_lies_about
     assert files(built.sdist) == built.source | {"PKG-INFO"}
 
 
-def test_the_wheel_holds_the_packages_and_nothing_else(built: Built) -> None:
+def test_the_wheel_holds_the_packages_the_run_files_and_nothing_else(built: Built) -> None:
     packages = {name for name in built.source if name.startswith(("ebmkit/", "plugins/"))}
     facts = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
-    expected = {name.removeprefix("plugins/") for name in packages}
+    run_files = {name for name in built.source if name.startswith("examples/") and name.endswith(".toml")}
+    begin = {f"ebmkit/{name}" for name in run_files if "third_party" not in name}
+    expected = {name.removeprefix("plugins/") for name in packages} | begin
     assert files(built.wheel) == expected | {f"{about(built.wheel).name}/{name}" for name in facts}
-    assert {Path(name).suffix for name in expected} == {".c", ".md", ".py", ".txt", ".typed"}
+    assert {Path(name).suffix for name in expected} == {".c", ".md", ".py", ".toml", ".txt", ".typed"}
 
 
 def test_every_package_of_the_wheel_is_typed(built: Built) -> None:

@@ -16,6 +16,7 @@ from ebmkit.cli.diagnose import diagnose
 from ebmkit.cli.doctor import doctor
 from ebmkit.cli.explain import explain
 from ebmkit.cli.interpolate import interpolate
+from ebmkit.cli.new import new
 from ebmkit.cli.plugins import plugins
 from ebmkit.cli.recover import recover
 from ebmkit.cli.resume import resume
@@ -41,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(run, resume, status, check, sample, recover, complete, interpolate, diagnose),
+    *(new, run, resume, status, check, sample, recover, complete, interpolate, diagnose),
     *(doctor, explain),
 ):
     app.command()(command)

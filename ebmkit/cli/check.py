@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ebmkit.cli.options import RunFile, Sets
+from ebmkit.cli.options import RunFile, Sets, Unsets
 from ebmkit.cli.output import Json, answering
 
 __all__ = ["check"]
 
 
-def check(file: RunFile, set_: Sets = None, json: Json = False) -> None:
+def check(file: RunFile, set_: Sets = None, unset: Unsets = None, json: Json = False) -> None:
     """Check a run file completely, without training."""
     with answering(as_json=json) as answer:
         from rich.console import Console
@@ -18,7 +18,7 @@ def check(file: RunFile, set_: Sets = None, json: Json = False) -> None:
         from ebmkit.registry.discovery import Registry
 
         answer |= {"file": str(file), "errors": []}
-        plan = make_plan(read_document(file, set_ or ()), Registry.discover())
+        plan = make_plan(read_document(file, set_ or (), unset or ()), Registry.discover())
         # What is wrong with the file is told before torch is imported.
         from ebmkit.report import say, say_facts
         from ebmkit.run.build import build_experiment

@@ -9,9 +9,12 @@ import typer
 
 from ebmkit.cli.tab import overrides, runs
 
-__all__ = ["Data", "Output", "RunFile", "RunName", "Sets", "split_component"]
+__all__ = ["Data", "MaybeRunFile", "Output", "RunFile", "RunName", "Sets", "Unsets", "split_component"]
 
 RunFile = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (TOML).", show_default=False)]
+MaybeRunFile = Annotated[
+    Path | None, typer.Argument(metavar="FILE", help="Run file (TOML).", show_default=False)
+]
 RunName = Annotated[
     str | None,
     typer.Argument(
@@ -28,6 +31,15 @@ Sets = Annotated[
         help="Override a key; may be repeated.",
         show_default=False,
         autocompletion=overrides,
+    ),
+]
+Unsets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unset",
+        metavar="TABLE[.KEY]",
+        help="Leave out a table or a key of the file; may be repeated.",
+        show_default=False,
     ),
 ]
 Data = Annotated[

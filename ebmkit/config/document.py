@@ -17,6 +17,7 @@ from ebmkit.config.text import decoded
 from ebmkit.errors import ConfigError
 from ebmkit.messages.brief import brief
 from ebmkit.messages.quoting import quoted, shortened
+from ebmkit.messages.spelling import did_you_mean
 
 __all__ = ["ConfigProblemsError", "Document", "Key", "header", "override_value", "read_document"]
 
@@ -165,8 +166,8 @@ def _line(text: str, number: int) -> str:
     return text.split("\n")[number - 1].rstrip("\r")
 
 
-def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
-    """Read a run file and apply ``table.key=value`` overrides, the last one winning.
+def read_document(path: Path, overrides: Sequence[str] = (), removed: Sequence[str] = ()) -> Document:
+    """Read a run file without what is removed, and apply ``table.key=value`` overrides, the last one winning.
 
     What keeps nothing else from being read, such as a repeated key or an override that is not
     ``table.key=value``, is among the problems of the document.
@@ -190,6 +191,7 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
         raise ConfigError(f"{file} nests values deeper than can be read") from None
     except ValueError as error:  # TOML, with an integer of thousands of digits
         raise ConfigError(f"{file} cannot be read: {error}") from None
+    problems += [problem for argument in removed if (problem := _remove(document, argument)) is not None]
     problems += [problem for argument in overrides if (problem := _apply(document, argument)) is not None]
     return attrs.evolve(document, problems=tuple(problems))
 
@@ -269,6 +271,23 @@ def _apply(document: Document, argument: str) -> Problem | None:
         del document.overrides[below]  # the last one wins, of a table with all that is in it
     document.overrides[key] = argument
     return None
+
+
+def _remove(document: Document, argument: str) -> Problem | None:
+    """Leave out a table or a key; a problem if the file has none of that name."""
+    *around, last = (part.strip() for part in argument.split("."))
+    table: Any = document.data
+    for part in around:
+        table = table.get(part) if isinstance(table, dict) else None
+    if isinstance(table, dict) and last in table:
+        del table[last]
+        return None
+    source = f"--unset {argument}"
+    message = f"{document.file} has no {quoted(argument)} to leave out"
+    hint = did_you_mean(last, table) if isinstance(table, dict) else ""
+    return Problem(
+        "E110", message, source, None, 9, max(len(argument), 1), source, helps=(hint,) if hint else ()
+    )
 
 
 def override_value(raw: str) -> Any:

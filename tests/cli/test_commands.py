@@ -125,6 +125,31 @@ def test_a_second_run_into_the_same_folder_is_refused(run_file: RunFile, ebmkit:
     assert Path("runs/coopnets/metrics.jsonl").read_bytes() == before
 
 
+def test_run_resume_starts_a_run_once_and_continues_it_after(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    """One command for a batch system that runs it again: the bits are those of a run in one go."""
+    file = run_file("coopnets")
+    plain = ebmkit("run", file, "--set", "run.output=plain")
+    assert plain.code == 0
+    resumed = ["run", file, "--resume", "--set", "run.output=requeued"]
+    first = ebmkit(*resumed, "--set", "run.iterations=2")
+    assert (first.code, ebmkit(*resumed).code) == (0, 0)
+    one, two = (max(Path(name).glob("checkpoints/*")) for name in ("plain", "requeued"))
+    assert one.name == two.name
+    assert (one / "energy.safetensors").read_bytes() == (two / "energy.safetensors").read_bytes()
+    assert ebmkit(*resumed).code == 0  # there is nothing left to do
+
+
+def test_a_table_or_a_key_can_be_left_out_on_the_command_line(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    file = run_file("coopnets")
+    alone = ["check", file, "--set", "schedule.use=descriptor-only", "--json"]
+    assert "E108" in ebmkit(*alone).out
+    answer = json.loads(ebmkit(*alone, "--unset", "generator").out)
+    assert "generator" not in answer["config"]
+    shown = ebmkit("check", file, "--unset", "generatr", "--unset", "run.iteration").err
+    assert "has no 'generatr' to leave out" in shown
+    assert shown.count("did you mean 'generator'?") == shown.count("did you mean 'iterations'?") == 1
+
+
 def test_a_folder_of_something_else_is_refused(run_file: RunFile, ebmkit: Ebmkit) -> None:
     Path("mine").mkdir()
     Path("mine/thesis.tex").touch()
