@@ -32,13 +32,14 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from ebmkit.core import CooperativeScheduler, Energy, LatentGenerator, Sampler, Source
+    from ebmkit.core import CooperativeScheduler, Energy, GradientBackend, LatentGenerator, Sampler, Source
 
 __all__ = [
     "API_VERSION",
     "ENTRY_POINT_GROUP",
     "ebmkit_energies",
     "ebmkit_generators",
+    "ebmkit_gradient_backends",
     "ebmkit_samplers",
     "ebmkit_schedulers",
     "ebmkit_sources",
@@ -83,3 +84,8 @@ def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler] | str]:  # ty
 @hookspec
 def ebmkit_sources() -> Mapping[str, type[Source] | str]:  # type: ignore[empty-body]
     """Data sources, for ``[data]``."""
+
+
+@hookspec
+def ebmkit_gradient_backends() -> Mapping[str, type[GradientBackend] | str]:  # type: ignore[empty-body]
+    """Faster gradients; chains and trainings find them by themselves, and no run file names one."""

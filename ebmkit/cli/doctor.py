@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     import torch
 
-    from ebmkit.core.backends import InstalledPreparer
+    from ebmkit.core.backends import InstalledBackend
     from ebmkit.registry.discovery import Component, Registry
 
 __all__ = ["doctor"]
@@ -57,9 +57,8 @@ def _examine() -> list[Finding]:
     import torch
 
     from ebmkit import __version__
-    from ebmkit.core.backends import installed_preparers
+    from ebmkit.registry.backends import installed_backends
     from ebmkit.registry.discovery import Registry
-    from ebmkit.registry.selection import Selection
     from ebmkit.run.build import choose_device
 
     device = choose_device("auto")
@@ -75,7 +74,7 @@ def _examine() -> list[Finding]:
         _runs(),
         Finding("extras", ", ".join(extras) or "none"),
         *_versions(),
-        *map(_fast_gradient, installed_preparers(Selection.from_environment())),
+        *map(_fast_gradient, installed_backends()),
         *_plugins(Registry.discover()),
     ]
 
@@ -124,12 +123,12 @@ def _versions() -> list[Finding]:
     return [Finding("versions", line, healthy=False) for line in old] or [Finding("versions", "new enough")]
 
 
-def _fast_gradient(installed: InstalledPreparer) -> Finding:
+def _fast_gradient(installed: InstalledBackend) -> Finding:
     """What a plugin that speeds up chains says of itself; a broken one costs speed alone."""
-    fault, said = installed.fault, "ready"
-    if callable(ask := getattr(installed.preparer, "status", None)):
+    fault, said = installed.fault, ""
+    if installed.backend is not None:
         try:
-            said = ask()
+            said = installed.backend.status()
         except Exception as error:  # noqa: BLE001 - whatever a plugin's code raises
             fault = f"{type(error).__name__}: {error}"
     detail = installed.complaint(fault) if fault else f"{installed.name}: {said}"

@@ -6,7 +6,7 @@ This is the public surface for component authors. It imports torch and names no 
 from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
 from ebmkit.core.alignment import align_channels
 from ebmkit.core.autograd import Gradient, ValueAndGradient
-from ebmkit.core.backends import Offer, Preparer, fast_layers, layers_are_plain
+from ebmkit.core.backends import GradientBackend, Offer, fast_layers, layers_are_plain
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
 from ebmkit.core.diagnostics import bulk_ess, r_hat, tail_ess
@@ -54,6 +54,7 @@ __all__ = [
     "Gaussian",
     "Ge",
     "Gradient",
+    "GradientBackend",
     "Gt",
     "Info",
     "LatentGenerator",
@@ -69,7 +70,6 @@ __all__ = [
     "Posterior",
     "Precision",
     "Prepared",
-    "Preparer",
     "Proposal",
     "Rng",
     "Sampler",

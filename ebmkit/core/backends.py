@@ -6,12 +6,11 @@ Nothing here decides whether what they offer is right: see ``agreement`` and ``g
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
-from functools import cache
-from importlib.metadata import entry_points
-from typing import NamedTuple, Protocol, final
+from typing import final
 
 import attrs
 from torch import Tensor, nn
@@ -20,17 +19,16 @@ from ebmkit.core.autograd import Gradient
 from ebmkit.core.evaluating import modules_behind
 from ebmkit.core.precision import Precision
 from ebmkit.messages.brief import brief
-from ebmkit.registry.selection import GRADIENT_GROUP, Selection
+from ebmkit.provided import gradient_backends as installed_backends
 
 __all__ = [
-    "InstalledPreparer",
+    "GradientBackend",
+    "InstalledBackend",
     "Offer",
-    "Preparer",
     "fast_layers",
-    "installed_preparers",
+    "gradient_backends",
     "layers_are_plain",
     "plain_layers",
-    "preparers",
 ]
 
 
@@ -59,17 +57,14 @@ class Offer:
         return brief(self)
 
 
-class Preparer(Protocol):
-    """Knows a faster way to the gradient of some energies.
-
-    One that has a method ``status() -> str`` is asked by ``ebmkit doctor`` for a line about itself: what it
-    compiled, or why not. One that has a method ``layers(module) -> AbstractContextManager`` is asked for a
-    block in which single layers of the module are faster; see ``fast_layers``.
+class GradientBackend(ABC):
+    """Knows a faster way to the gradient of some energies; made once, without arguments.
 
     It may evaluate the energy, at true states only. Whatever it raises costs speed alone: chains take
     autograd's gradient then, and one warning names the backend.
     """
 
+    @abstractmethod
     def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Offer | Gradient | None:
         """Value and gradient of ``energy`` at states of the shape, dtype and device of ``x``.
 
@@ -82,6 +77,14 @@ class Preparer(Protocol):
             None where it knows nothing better than autograd. An offer is compared with autograd before it is
             used, once for each ``reading``.
         """
+
+    def layers(self, module: nn.Module) -> AbstractContextManager[object]:  # noqa: ARG002
+        """A block in which single layers of the module are faster; see ``fast_layers``."""
+        return nullcontext()
+
+    def status(self) -> str:
+        """A line about itself for ``ebmkit doctor``: what it compiled, or why not."""
+        return "ready"
 
 
 _plain: ContextVar[bool] = ContextVar("ebmkit_plain_layers", default=False)
@@ -117,60 +120,42 @@ def fast_layers(module: object) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for one in modules_behind(module):
-            for each in preparers():
-                layers: Callable[[nn.Module], AbstractContextManager[object]] | None
-                if (layers := getattr(each.preparer, "layers", None)) is not None:
-                    stack.enter_context(layers(one))
+            for each in gradient_backends():
+                assert each.backend is not None  # noqa: S101 - others are left out
+                stack.enter_context(each.backend.layers(one))
         yield
 
 
-def preparers() -> tuple[InstalledPreparer, ...]:
-    """Those of all plugins that are let in; one that cannot be imported is left out with a warning."""
-    return _preparers(Selection.from_environment())
-
-
-@cache
-def _preparers(selection: Selection) -> tuple[InstalledPreparer, ...]:
-    found = list(installed_preparers(selection))
-    for each in found:
-        if each.preparer is None:
-            warnings.warn(each.complaint(each.fault), RuntimeWarning, stacklevel=2)
-    return tuple(each for each in found if each.preparer is not None)
-
-
-class InstalledPreparer(NamedTuple):
-    """What an entry point of the group ``ebmkit.preparers`` led to.
+@final
+@attrs.frozen
+class InstalledBackend:
+    """What a plugin offers as a gradient backend.
 
     Attributes:
-        name: of the plugin.
-        distribution: that brought it.
-        preparer: None where it cannot be imported, which costs speed alone.
+        name: of the backend.
+        owner: everybody who answers for it.
+        backend: None where it cannot be imported or made, which costs speed alone.
         fault: why it cannot.
     """
 
     name: str
-    distribution: str
-    preparer: Preparer | None
+    owner: str
+    backend: GradientBackend | None
     fault: str = ""
-
-    @property
-    def owner(self) -> str:
-        """Everybody who answers for it."""
-        return f"plugin {self.name!r} of {self.distribution}"
 
     def complaint(self, fault: str) -> str:
         """What a fault of it means."""
         return f"{self.owner} makes no chain faster: {fault}"
 
 
-def installed_preparers(selection: Selection) -> Iterator[InstalledPreparer]:
-    """Those of every plugin that is let in, by name; no other one is imported."""
-    for point in sorted(entry_points(group=GRADIENT_GROUP), key=lambda point: point.name):
-        distribution = point.dist.name if point.dist is not None else "(unknown distribution)"
-        if not selection.admits(point.name, distribution):
-            continue
-        try:
-            preparer, fault = point.load(), ""
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin must harm nobody else
-            preparer, fault = None, str(error) or type(error).__name__
-        yield InstalledPreparer(point.name, distribution, preparer, fault)
+def gradient_backends() -> tuple[InstalledBackend, ...]:
+    """Those of all plugins that are let in; one that cannot be made is left out, with one warning."""
+    found: tuple[InstalledBackend, ...] = installed_backends()
+    for each in found:
+        if each.backend is None and each not in _complained:
+            _complained.add(each)
+            warnings.warn(each.complaint(each.fault), RuntimeWarning, stacklevel=2)
+    return tuple(each for each in found if each.backend is not None)
+
+
+_complained: set[InstalledBackend] = set()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ebmkit.core.agreement import difference_from_autograd, energies_agree, plainly
 from ebmkit.core.autograd import Gradient
-from ebmkit.core.backends import Offer, plain_layers, preparers
+from ebmkit.core.backends import Offer, gradient_backends, plain_layers
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.notes import Notes
 from ebmkit.core.precision import Precision, computing_in
@@ -84,9 +84,9 @@ def _ways(energy: EnergyFn) -> Iterator[_Way]:
         kind = type(energy)
         yield _Way(f"{kind.__qualname__}.prepare", kind, lambda x, _: energy.prepare(x))
     if isinstance(energy, nn.Module):
-        for each in preparers():
-            assert each.preparer is not None  # noqa: S101 - others are left out
-            yield _Way(each.owner, energy, partial(each.preparer, energy))
+        for each in gradient_backends():
+            assert each.backend is not None  # noqa: S101 - others are left out
+            yield _Way(each.owner, energy, partial(each.backend, energy))
 
 
 def _tried(way: _Way, energy: EnergyFn, x: Tensor, precision: Precision, *, anew: bool) -> Fast | None:

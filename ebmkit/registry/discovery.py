@@ -24,7 +24,7 @@ from ebmkit.messages.spelling import nearest
 from ebmkit.parameters.outline import Outline, outline
 from ebmkit.parameters.signature import Signature, signature_of
 from ebmkit.registry.kinds import KINDS
-from ebmkit.registry.selection import GRADIENT_GROUP, Selection
+from ebmkit.registry.selection import Selection
 
 __all__ = ["BrokenPlugin", "Component", "Plugin", "Registry", "UnknownComponentError", "imported"]
 
@@ -177,23 +177,23 @@ class Registry:
         self.switched_off: list[Plugin] = []
 
     @classmethod
-    def discover(cls) -> Registry:
+    def discover(cls, selection: Selection | None = None) -> Registry:
         """All plugins that are installed in this Python, ebmkit's own among them.
+
+        Args:
+            selection: of those that may be loaded; by default what ``EBMKIT_PLUGINS`` says.
 
         Raises:
             ConfigError: ``EBMKIT_PLUGINS`` names a plugin that is not installed.
         """
         registry = cls()
-        installed = entry_points()  # once: it reads the metadata of every distribution
         points = sorted(
-            installed.select(group=hookspecs.ENTRY_POINT_GROUP),
+            entry_points(group=hookspecs.ENTRY_POINT_GROUP),
             key=lambda point: (_origin(point), point.name),
         )
         plugins = {point: Plugin(point.name, *_origin(point)) for point in points}
-        # Plugins of faster gradients are no part of the registry, but may be switched off.
-        nameable = [*points, *installed.select(group=GRADIENT_GROUP)]
-        selection = Selection.from_environment()
-        selection.refuse_unknown([(point.name, _origin(point)[0]) for point in nameable])
+        selection = selection or Selection.from_environment()
+        selection.refuse_unknown([(point.name, _origin(point)[0]) for point in points])
         for point, plugin in plugins.items():
             if selection.admits(plugin.name, plugin.distribution):
                 registry._load(point, plugin)

@@ -25,9 +25,11 @@ class Kind:
         name: in ``kind/name`` and in messages.
         hook: by which plugins offer parts of it.
         base: the abstract class, ``module:Class`` where it is defined.
-        table: of a run file in which a part of it is usually named.
+        table: of a run file in which a part of it is usually named; None where nothing names it there.
         aliases: other words for it on the command line.
         handed_as: classes as which a schedule may ask for it, beside ``base``: a ``Chain`` holds a sampler.
+        checks: of a part of it, by name, ``module:NAME``.
+        claims: what a part of it may say of itself for them, ``module:Class``.
         shared: the keys that ebmkit reads in each of its tables, ``module:Class``.
         learns: whether a part has weights, and so its table an ``optimizer``.
     """
@@ -35,8 +37,10 @@ class Kind:
     name: str
     hook: str
     base: str
-    table: str
+    table: str | None
     aliases: tuple[str, ...]
+    checks: str
+    claims: str
     handed_as: tuple[str, ...] = ()
     shared: str | None = None
     learns: bool = False
@@ -55,6 +59,8 @@ KINDS: Mapping[str, Kind] = {
             base="ebmkit.core.energy:Energy",
             table="energy",
             aliases=("energies",),
+            checks="ebmkit.testing.energies:CHECKS",
+            claims="ebmkit.testing.claims:EnergyClaims",
             learns=True,
         ),
         Kind(
@@ -63,6 +69,8 @@ KINDS: Mapping[str, Kind] = {
             base="ebmkit.core.generator:LatentGenerator",
             table="generator",
             aliases=("generators",),
+            checks="ebmkit.testing.generators:CHECKS",
+            claims="ebmkit.testing.claims:GeneratorClaims",
             learns=True,
         ),
         Kind(
@@ -71,6 +79,8 @@ KINDS: Mapping[str, Kind] = {
             base="ebmkit.core.sampler:Sampler",
             table="revision",
             aliases=("samplers",),
+            checks="ebmkit.testing.sampling:CHECKS",
+            claims="ebmkit.testing.claims:SamplerClaims",
             handed_as=("ebmkit.core.chain:Chain",),
             shared="ebmkit.config.tables:ChainKeys",
         ),
@@ -80,6 +90,8 @@ KINDS: Mapping[str, Kind] = {
             base="ebmkit.core.scheduler:CooperativeScheduler",
             table="schedule",
             aliases=("schedulers", "schedule", "schedules"),
+            checks="ebmkit.testing.schedulers:CHECKS",
+            claims="ebmkit.testing.claims:SchedulerClaims",
         ),
         Kind(
             name="source",
@@ -87,7 +99,18 @@ KINDS: Mapping[str, Kind] = {
             base="ebmkit.core.source:Source",
             table="data",
             aliases=("sources",),
+            checks="ebmkit.testing.sources:CHECKS",
+            claims="ebmkit.testing.claims:SourceClaims",
             shared="ebmkit.config.tables:DataKeys",
+        ),
+        Kind(
+            name="backend",
+            hook="ebmkit_gradient_backends",
+            base="ebmkit.core.backends:GradientBackend",
+            table=None,
+            aliases=("backends", "gradient-backend", "gradient-backends"),
+            checks="ebmkit.testing.backends:CHECKS",
+            claims="ebmkit.testing.claims:BackendClaims",
         ),
     )
 }

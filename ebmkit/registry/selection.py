@@ -12,12 +12,9 @@ from ebmkit.messages.quoting import quoted
 from ebmkit.messages.spelling import did_you_mean
 from ebmkit.requirements import DISTRIBUTION
 
-__all__ = ["GRADIENT_GROUP", "VARIABLE", "Selection", "switch_off"]
+__all__ = ["VARIABLE", "Selection", "switch_off"]
 
 VARIABLE = "EBMKIT_PLUGINS"
-
-GRADIENT_GROUP = "ebmkit.preparers"
-"""Entry points of plugins that bring faster gradients; each names a ``Preparer`` of the core."""
 
 _NOT = "no:"
 

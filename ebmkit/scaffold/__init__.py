@@ -69,17 +69,26 @@ class _Plugin:
             "class_name": "".join(part.capitalize() for part in self.name.split("-")),
             "suite": f"{self.kind.capitalize()}Checks",
             "hook": KINDS[self.kind].hook,
-            "table": KINDS[self.kind].table,
+            "usage": self._usage(),
             "api": ", ".join(map(str, API_VERSION)),
             **self._example(),
         }
 
     def _example(self) -> dict[str, str]:
-        tables = {**_EXAMPLE, KINDS[self.kind].table: f'use = "{self.name}"'}
+        tables = dict(_EXAMPLE)
+        if (table := KINDS[self.kind].table) is not None:
+            tables[table] = f'use = "{self.name}"'
         if self.kind == "scheduler":  # it trains an energy alone
             return {**tables, "generator": ""}
         generator = f'\n[generator]\n{tables["generator"]}\noptimizer = {{ use = "adam", lr = 1e-3 }}\n'
         return {**tables, "generator": generator}
+
+    def _usage(self) -> str:
+        """How a run file names the part."""
+        table = KINDS[self.kind].table
+        if table is None:
+            return "No run file names it: it is found where it is needed."
+        return f'In a run file of yours:\n\n```toml\n[{table}]\nuse = "{self.name}"\n```'
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Each file's path and text."""

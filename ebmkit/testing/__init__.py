@@ -30,6 +30,7 @@ a failure, so that the entry goes.
 """
 
 from ebmkit.testing.claims import (
+    BackendClaims,
     Claims,
     EnergyClaims,
     Exact,
@@ -43,6 +44,7 @@ from ebmkit.testing.claims import (
 from ebmkit.testing.report import CheckFailedError, Outcome, Report, Result
 from ebmkit.testing.runner import CHECKS, check
 from ebmkit.testing.suites import (
+    BackendChecks,
     EnergyChecks,
     GeneratorChecks,
     SamplerChecks,
@@ -52,6 +54,8 @@ from ebmkit.testing.suites import (
 
 __all__ = [
     "CHECKS",
+    "BackendChecks",
+    "BackendClaims",
     "CheckFailedError",
     "Claims",
     "EnergyChecks",

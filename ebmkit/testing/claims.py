@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import attrs
-from torch import Tensor
+from torch import Tensor, nn
 
 from ebmkit.messages.brief import brief
 
 __all__ = [
+    "BackendClaims",
     "Claims",
     "EnergyClaims",
     "Exact",
@@ -173,3 +174,16 @@ class SourceClaims(Claims):
 
     kind: ClassVar[str] = "source"
     bounded: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class BackendClaims(Claims):
+    """What a gradient backend says of itself.
+
+    Attributes:
+        energies: makes energies that it knows, in the mode in which they are asked for, each with states
+            ``(B, *S)``; it must offer a gradient for each of them.
+    """
+
+    kind: ClassVar[str] = "backend"
+    energies: Callable[[], Iterable[tuple[nn.Module, Tensor]]] = tuple

@@ -11,15 +11,9 @@ import torch
 
 from ebmkit.errors import PluginError
 from ebmkit.messages.blame import last_outside, place_in
-from ebmkit.testing import endurance, energies, generators, laws, samplers, schedulers, shapes, sources
-from ebmkit.testing.claims import (
-    Claims,
-    EnergyClaims,
-    GeneratorClaims,
-    SamplerClaims,
-    SchedulerClaims,
-    SourceClaims,
-)
+from ebmkit.registry.discovery import imported
+from ebmkit.registry.kinds import KINDS
+from ebmkit.testing.claims import Claims
 from ebmkit.testing.report import CheckFailedError, CheckSkippedError, Outcome, Report, Result
 from ebmkit.testing.subject import Subject, kind_of
 
@@ -28,17 +22,9 @@ __all__ = ["CHECKS", "CLAIMS", "Check", "check", "claims_of", "run_check"]
 Check: TypeAlias = Callable[[Subject[Any]], str]
 """Returns what it measured (or nothing to say); raises CheckFailedError or CheckSkippedError."""
 
-CLAIMS: Mapping[str, type[Claims]] = {
-    each.kind: each for each in (SamplerClaims, EnergyClaims, GeneratorClaims, SchedulerClaims, SourceClaims)
-}
+CLAIMS: Mapping[str, type[Claims]] = {name: imported(kind.claims) for name, kind in KINDS.items()}
 
-CHECKS: Mapping[str, Mapping[str, Check]] = {
-    "sampler": {**shapes.CHECKS, **samplers.CHECKS, **endurance.CHECKS, **laws.CHECKS},
-    "energy": energies.CHECKS,
-    "generator": generators.CHECKS,
-    "scheduler": schedulers.CHECKS,
-    "source": sources.CHECKS,
-}
+CHECKS: Mapping[str, Mapping[str, Check]] = {name: imported(kind.checks) for name, kind in KINDS.items()}
 """Kind to the checks of that kind by name; the first line of each one's docstring says what it demands."""
 
 
@@ -48,7 +34,7 @@ def claims_of(component: Callable[..., Any]) -> Claims:
     A mapping that ``conformance()`` returns is the settings, and claims nothing else.
 
     Raises:
-        PluginError: it is none of the five kinds of part, claims to be another kind, or raised.
+        PluginError: it is of no kind of part, claims to be another kind, or raised.
     """
     kind = kind_of(component)
     try:

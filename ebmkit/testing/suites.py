@@ -11,6 +11,7 @@ from ebmkit.testing.runner import CHECKS, claims_of, run_check
 from ebmkit.testing.subject import Subject
 
 __all__ = [
+    "BackendChecks",
     "ComponentChecks",
     "EnergyChecks",
     "GeneratorChecks",
@@ -93,3 +94,9 @@ class SourceChecks(ComponentChecks):
     """Every check of a data source as a test."""
 
     kind = "source"
+
+
+class BackendChecks(ComponentChecks):
+    """Every check of a gradient backend as a test."""
+
+    kind = "backend"

@@ -12,22 +12,22 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import Gradient, Offer, Precision, ValueAndGradient
+from ebmkit.core import Gradient, GradientBackend, Offer, Precision, ValueAndGradient
 from ebmkit_fastconv.gradient import closed_form
 from ebmkit_fastconv.layers import WideConvolutions, has_wide_convolutions
 from ebmkit_fastconv.native import status
 from ebmkit_fastconv.reading import read
 from ebmkit_fastconv.structure import UnknownOperationError
 
-__all__ = ["prepare"]
+__all__ = ["ClosedForms"]
 
 _ROWS = 2
 """Rows that are read: more than one, because forward passes may treat a single row in a way of its own."""
 
 
 @final
-class ClosedForms:
-    """Value and gradient in closed form, for energies that are a stack of layers: a ``Preparer``.
+class ClosedForms(GradientBackend):
+    """Value and gradient in closed form, for energies that are a stack of layers.
 
     The energy is read anew for every chain, by one evaluation of two rows (see ``reading``), so that whatever
     it depends on is as it is now. What could not be read is not tried again until the module's layers or
@@ -55,10 +55,6 @@ class ClosedForms:
     def status(self) -> str:
         """For ``ebmkit doctor``."""
         return f"transforms {status()}"
-
-
-prepare = ClosedForms()
-"""What the entry point names."""
 
 
 def _offer(energy: nn.Module, x: Tensor, precision: Precision) -> Offer | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint
 from itertools import count
 from typing import ClassVar
 
@@ -17,24 +16,27 @@ from ebmkit.core import (
     Chain,
     Energy,
     Gradient,
+    GradientBackend,
     Precision,
     Prepared,
     Rng,
     Sampler,
     ValueAndGradient,
-    backends,
     computing_in,
     prepare,
     run_chain,
     value_and_gradient,
     walk,
 )
-from ebmkit.registry.selection import GRADIENT_GROUP
+from ebmkit.registry import backends
 from ebmkit.training.batches import Batches
 from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_langevin.langevin import Langevin
+from tests.conftest import Install
 from tests.core.test_world import Ones
+
+Offering = Callable[..., None]
 
 DESCENT: Sampler = Langevin(step_size=2**0.5, noise=False)
 
@@ -69,23 +71,33 @@ class Plain(nn.Module):
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Entry points that the test may replace; what was found is forgotten before and after."""
-    backends._preparers.cache_clear()
-    yield monkeypatch
-    backends._preparers.cache_clear()
+def offer(install: Install, monkeypatch: pytest.MonkeyPatch) -> Iterator[Offering]:
+    """Install plugins whose gradient backends are classes; they are the only ones that are asked."""
+    monkeypatch.setenv("EBMKIT_PLUGINS", "no:fastconv")
+
+    def put(*references: str) -> None:
+        for i, reference in enumerate(references):
+            source = f"""
+                from ebmkit.plugin import hookimpl
+
+                @hookimpl
+                def ebmkit_gradient_backends():
+                    return {{"backend{i}": "{reference}"}}
+            """
+            install(f"dist{i}", f"backend_plugin{i}_{abs(hash(references))}", source, point=f"point{i}")
+        backends._installed.cache_clear()
+
+    yield put
+    backends._installed.cache_clear()
 
 
-def marking(energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
+class Marking(GradientBackend):
     """Knows plain modules, and leaves its mark."""
-    if not isinstance(energy, Plain):
-        return None
-    return lambda x: ValueAndGradient(energy(x), x * MARK)
 
-
-def _offer(installed: pytest.MonkeyPatch, *points: str) -> None:
-    found = [EntryPoint(f"point{i}", value, GRADIENT_GROUP) for i, value in enumerate(points)]
-    installed.setattr(backends, "entry_points", lambda *, group: found)
+    def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
+        if not isinstance(energy, Plain):
+            return None
+        return lambda x: ValueAndGradient(energy(x), x * MARK)
 
 
 def test_a_chain_asks_the_energy_once_and_walks_on_its_answer() -> None:
@@ -143,8 +155,8 @@ def test_what_is_prepared_stays_as_it_is_and_can_be_called() -> None:
     assert torch.equal(ready(torch.ones(4, 2)), torch.ones(4))
 
 
-def test_a_plugin_speeds_up_the_energies_it_knows_and_no_others(installed: pytest.MonkeyPatch) -> None:
-    _offer(installed, f"{__name__}:marking")
+def test_a_plugin_speeds_up_the_energies_it_knows_and_no_others(offer: Offering) -> None:
+    offer(f"{__name__}:Marking")
     x = torch.ones(2, 2)
     assert torch.equal(prepare(Plain(), x).value_and_gradient(x).gradient, x * MARK)
     assert torch.equal(prepare(Bowl(), x).value_and_gradient(x).gradient, x * MARK)
@@ -152,10 +164,11 @@ def test_a_plugin_speeds_up_the_energies_it_knows_and_no_others(installed: pytes
     assert torch.equal(prepare(Plain().forward, x).value_and_gradient(x).gradient, x)
 
 
-def test_a_broken_plugin_costs_speed_alone(installed: pytest.MonkeyPatch) -> None:
-    _offer(installed, "no_such_package:prepare", f"{__name__}:marking")
+@pytest.mark.parametrize("missing", ["no_such_package:Fast", f"{__name__}:Unmade"])
+def test_a_broken_plugin_costs_speed_alone(offer: Offering, missing: str) -> None:
+    offer(missing, f"{__name__}:Marking")
     x = torch.ones(2, 2)
-    with pytest.warns(RuntimeWarning, match=r"'point0' of .* makes no chain faster: No module"):
+    with pytest.warns(RuntimeWarning, match=r"'point0' of .* makes no chain faster: .*no_such_"):
         ready = prepare(Plain(), x)
     assert torch.equal(ready.value_and_gradient(x).gradient, x * MARK)
 
@@ -174,12 +187,21 @@ def test_the_precision_of_a_chain_is_that_of_its_start() -> None:
     assert 1e-4 < error < 0.1
 
 
-class Watchful:
-    """Makes nothing faster; remembers whose layers it was asked for, and whether a block of its is open."""
+class Unmade(GradientBackend):
+    """Cannot be made."""
 
     def __init__(self) -> None:
-        self.asked: list[type[nn.Module]] = []
-        self.open = 0
+        raise OSError("no_such_library")
+
+    def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> None:
+        return None
+
+
+class Watchful(GradientBackend):
+    """Makes nothing faster; remembers whose layers it was asked for, and whether a block of its is open."""
+
+    asked: ClassVar[list[type[nn.Module]]] = []
+    open: ClassVar[int] = 0
 
     def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
         return None
@@ -187,34 +209,31 @@ class Watchful:
     @contextmanager
     def layers(self, module: nn.Module) -> Iterator[None]:
         self.asked.append(type(module))
-        self.open += 1
+        Watchful.open += 1
         try:
             yield
         finally:
-            self.open -= 1
-
-
-watchful = Watchful()
+            Watchful.open -= 1
 
 
 class Guarded(Plain):
     """Fails outside of the block."""
 
     def forward(self, x: Tensor) -> Tensor:
-        assert watchful.open
+        assert Watchful.open
         return super().forward(x)
 
 
 def test_chains_evaluate_inside_the_blocks_of_plugins_that_make_layers_faster(
-    installed: pytest.MonkeyPatch,
+    offer: Offering,
 ) -> None:
-    _offer(installed, f"{__name__}:watchful", f"{__name__}:marking")
-    watchful.asked.clear()
+    offer(f"{__name__}:Watchful", f"{__name__}:Marking")
+    Watchful.asked.clear()
     run_chain(DESCENT, Guarded(), torch.ones(2, 2), steps=2, rng=Rng(0))
-    assert watchful.asked == [Guarded]
-    assert not watchful.open
+    assert Watchful.asked == [Guarded]
+    assert not Watchful.open
     run_chain(DESCENT, lambda x: x.square().sum(1), torch.ones(2, 2), steps=1, rng=Rng(0))
-    assert len(watchful.asked) == 1
+    assert len(Watchful.asked) == 1
 
 
 class Learning(Energy):
@@ -223,46 +242,46 @@ class Learning(Energy):
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(1.0))
-        self.scale.register_hook(lambda gradient: gradient if watchful.open else gradient / 0)
+        self.scale.register_hook(lambda gradient: gradient if Watchful.open else gradient / 0)
 
     def forward(self, x: Tensor) -> Tensor:
-        assert watchful.open
+        assert Watchful.open
         return self.scale * x.square().flatten(1).sum(1) / 2
 
 
-def test_trainings_compute_their_losses_and_gradients_inside_them(installed: pytest.MonkeyPatch) -> None:
-    _offer(installed, f"{__name__}:watchful")
-    watchful.asked.clear()
+def test_trainings_compute_their_losses_and_gradients_inside_them(offer: Offering) -> None:
+    offer(f"{__name__}:Watchful")
+    Watchful.asked.clear()
     schedule = DescriptorOnly(Learning(), Chain(Langevin(step_size=0.1), 2), (1, 4, 4), chains=2)
     learners = {"energy": Learner(schedule.energy, SGD(lr=1e-3))}
     batches = Batches(Ones(), size=3, rng=Rng(1), device=torch.device("cpu"))
     assert len(list(train(Experiment(schedule, learners, batches, Rng(0)), iterations=1))) == 1
-    assert watchful.asked == [
+    assert Watchful.asked == [
         DescriptorOnly,
         Learning,
         Learning,
         DescriptorOnly,
     ]
-    assert not watchful.open
+    assert not Watchful.open
 
 
-@pytest.mark.parametrize("words", ["no:point0", "no:(unknown distribution)", ""])
-def test_a_backend_that_is_switched_off_is_not_asked(installed: pytest.MonkeyPatch, words: str) -> None:
-    _offer(installed, f"{__name__}:marking")
+@pytest.mark.parametrize("words", ["no:point0", "no:dist0", ""])
+def test_a_backend_that_is_switched_off_is_not_asked(
+    offer: Offering, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(f"{__name__}:Marking")
     x = torch.ones(2, 2)
     assert not torch.equal(prepare(Plain(), x).value_and_gradient(x).gradient, x)
-    installed.setenv("EBMKIT_PLUGINS", words)
+    monkeypatch.setenv("EBMKIT_PLUGINS", words)
     assert torch.equal(prepare(Plain(), x).value_and_gradient(x).gradient, x)
 
 
-class Faulty:
+class Faulty(GradientBackend):
     """A backend for plain modules that fails where the test says, and otherwise leaves its mark."""
 
-    def __init__(self) -> None:
-        self.fails, self.asked = "", 0
+    fails: ClassVar[str] = ""
 
     def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Gradient | None:
-        self.asked += 1
         if self.fails == "asked":
             raise KeyError("no such operation")
         if not isinstance(energy, Plain):
@@ -281,9 +300,6 @@ class Faulty:
         return gradient
 
 
-faulty = Faulty()
-
-
 @pytest.mark.parametrize(
     ("fails", "said"),
     [
@@ -293,15 +309,15 @@ faulty = Faulty()
         ),
         ("computing", r"plugin 'point0' of .* raised RuntimeError: shape mismatch"),
         ("later", r"plugin 'point0' of .* raised RuntimeError: shape mismatch"),
-        ("wrong", r"that plugin 'point0' of .* knows for Plain differs from autograd's"),
+        ("wrong", r"that backend 'backend0' .plugin 'point0' of .* knows for Plain differs from autograd's"),
         ("wrong away from the start", "differs from autograd's and is not used: its gradient is off by"),
     ],
 )
 def test_whatever_a_backend_does_the_chain_is_autograds_and_one_warning_names_it(
-    installed: pytest.MonkeyPatch, fails: str, said: str
+    offer: Offering, fails: str, said: str
 ) -> None:
-    _offer(installed, f"{__name__}:faulty")
-    faulty.fails = fails
+    offer(f"{__name__}:Faulty")
+    Faulty.fails = fails
     energy, x = Plain(), torch.ones(3, 2)
     with pytest.warns(RuntimeWarning, match=said) as warned:
         found = run_chain(DESCENT_BY_HALF, energy, x, steps=6, rng=Rng(0)).x
@@ -311,10 +327,10 @@ def test_whatever_a_backend_does_the_chain_is_autograds_and_one_warning_names_it
     assert torch.equal(again, torch.full((3, 2), 0.5**6))
 
 
-def test_an_energy_that_fails_is_to_blame_itself(installed: pytest.MonkeyPatch) -> None:
+def test_an_energy_that_fails_is_to_blame_itself(offer: Offering) -> None:
     """No backend is blamed for it: a warning would be an error here."""
-    _offer(installed, f"{__name__}:faulty")
-    faulty.fails = ""
+    offer(f"{__name__}:Faulty")
+    Faulty.fails = ""
 
     class Broken(Plain):
         def forward(self, x: Tensor) -> Tensor:
@@ -324,8 +340,8 @@ def test_an_energy_that_fails_is_to_blame_itself(installed: pytest.MonkeyPatch) 
         run_chain(DESCENT, Broken(), torch.ones(2, 2), steps=1, rng=Rng(0))
 
 
-def test_an_offer_is_compared_once_for_each_shape_and_energy(installed: pytest.MonkeyPatch) -> None:
-    _offer(installed, f"{__name__}:marking")
+def test_an_offer_is_compared_once_for_each_shape_and_energy(offer: Offering) -> None:
+    offer(f"{__name__}:Marking")
     evaluated = []
 
     class Counting(Plain):

@@ -146,7 +146,8 @@ def test_the_files_are_there_and_name_the_part(kind: str, tmp_path: Path) -> Non
     metadata = tomllib.loads((project / "pyproject.toml").read_text())
     assert metadata["project"]["entry-points"]["ebmkit"] == {"two-words": "ebmkit_two_words"}
     example = tomllib.loads((project / "example.toml").read_text())
-    assert example[KINDS[kind].table]["use"] == "two-words"
+    if (table := KINDS[kind].table) is not None:
+        assert example[table]["use"] == "two-words"
     assert "class TwoWords(" in (project / "ebmkit_two_words/two_words.py").read_text()
     workflow = (project / ".github/workflows/tests.yml").read_text()
     assert "${{ matrix.python }}" in workflow

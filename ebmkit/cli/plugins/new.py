@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ebmkit.registry.kinds import KINDS, kind_named
+
 __all__ = ["new_plugin"]
+
+
+def _kind(word: str) -> str:
+    """The name of a kind; its other words are understood."""
+    if (kind := kind_named(word)) is None:
+        raise typer.BadParameter(f"{word!r} is no kind of part: there are {', '.join(KINDS)}")
+    return kind.name
 
 
 def new_plugin(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the part, such as my-sampler.")],
     *,
     kind: Annotated[
-        Literal["sampler", "energy", "generator", "scheduler", "source"],
-        typer.Option(help="What it is.", show_default=False),
+        str,
+        typer.Option(
+            help="What it is.",
+            metavar=f"[{'|'.join(KINDS)}]",
+            callback=_kind,
+            autocompletion=lambda: list(KINDS),
+            show_default=False,
+        ),
     ],
     folder: Annotated[Path, typer.Option(help="Where the folder ebmkit-NAME is made.")] = Path(),
 ) -> None:

@@ -37,7 +37,7 @@ from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_fastconv import choice
-from ebmkit_fastconv.prepare import prepare as offer_of
+from ebmkit_fastconv.prepare import ClosedForms
 from ebmkit_fastconv.reading import read
 from ebmkit_fastconv.structure import Stack
 from ebmkit_langevin.langevin import Langevin
@@ -45,6 +45,8 @@ from ebmkit_mcmc.hmc import HMC
 from ebmkit_mcmc.underdamped import Underdamped
 
 Forward = Callable[["Net", Tensor], Tensor]
+
+offer_of = ClosedForms()
 
 
 def closed_form(energy: nn.Module, x: Tensor, precision: Precision = "fp32") -> Gradient | None:
