@@ -22,8 +22,8 @@ def check(file: RunFile, set_: Sets = None, unset: Unsets = None, json: Json = F
         # What is wrong with the file is told before torch is imported.
         from ebmkit.report import say, say_facts
         from ebmkit.run.build import build_experiment
+        from ebmkit.run.description import describe
         from ebmkit.run.inspection import Inspector
-        from ebmkit.run.session import describe
 
         experiment = build_experiment(plan)
         Inspector(plan, experiment).examine(0)

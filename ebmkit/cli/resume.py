@@ -43,7 +43,7 @@ def _resume(name: str | None, overrides: list[str], allowed: Allowed, stop: Stop
     from ebmkit.config import read_document
     from ebmkit.config.plan import make_plan
     from ebmkit.registry.discovery import Registry
-    from ebmkit.run.session import resume_run
+    from ebmkit.run.start import resume_run
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)

@@ -61,7 +61,7 @@ def _run(file: Path, asked: _Asked, stop: StopFlag, answer: dict[str, Any]) -> i
     plan = make_plan(read_document(file, asked.overrides, asked.removed), Registry.discover())
     # What is wrong with the file is told before torch is imported.
     from ebmkit.run.processes import restarted
-    from ebmkit.run.session import resume_run, start_run
+    from ebmkit.run.start import resume_run, start_run
 
     folder = RunFolder(Path(plan.run.output) if plan.run.output else RUNS / file.stem)
     answer |= {"run": str(folder.path)}

@@ -20,7 +20,7 @@ from ebmkit.config import GuardTable, read_document
 from ebmkit.config.plan import make_plan
 from ebmkit.errors import DivergedError
 from ebmkit.registry.discovery import Registry
-from ebmkit.run.session import start_run
+from ebmkit.run.start import start_run
 from ebmkit.storage.folder import RunFolder
 
 RUN_FILE = """

@@ -79,7 +79,7 @@ def prepare(folder: Path, *, steps: int) -> None:
     text = RUN_FILES["coopnets"].replace("{images}", str(folder / "images"))
     (folder / "run.toml").write_text(text.replace("steps = 3", f"steps = {steps}", 1))
     # What every life would import again is imported once: most of a life shall be training.
-    import ebmkit.run.session  # noqa: F401
+    import ebmkit.run.start  # noqa: F401
 
     build_experiment(make_plan(read_document(folder / "run.toml"), Registry.discover()))
 

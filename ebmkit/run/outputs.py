@@ -1,0 +1,115 @@
+"""The recorders that people read: ``metrics.jsonl``, the terminal, the sample grids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import final
+
+import attrs
+from rich.console import Console
+
+from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid, say
+from ebmkit.run.recorders import Figures, Recorder, Status, writing
+from ebmkit.storage.folder import RunFolder
+from ebmkit.training.loop import Report
+
+__all__ = ["Grids", "Metrics", "Progress"]
+
+
+@final
+@attrs.define
+class Metrics(Recorder):
+    """Writes the figures to ``metrics.jsonl``."""
+
+    folder: RunFolder
+    when: Callable[[int], bool]
+    figures: Figures
+    name = "metrics.jsonl"
+    _log: MetricsLog | None = None
+
+    def due(self, iteration: int) -> bool:
+        """As often as ``[run]`` says."""
+        return self.when(iteration)
+
+    def restart(self, iteration: int) -> None:
+        """Open the file, without the lines of iterations that are done again."""
+        with writing(self.folder):
+            self._log = MetricsLog(self.folder.metrics, after=iteration)
+
+    def record(self, report: Report) -> None:
+        """Append a line."""
+        if self._log is not None:
+            with writing(self.folder):
+                self._log.append(report.iteration, self.figures.of(report))
+
+
+@final
+@attrs.define
+class Progress(Recorder):
+    """Shows people how the training goes."""
+
+    console: Console
+    iterations: int
+    logged: Callable[[int], bool]
+    figures: Figures
+    name = "the terminal"
+    gathers = False
+    _display: Display | None = None
+    _open: ExitStack = attrs.field(factory=ExitStack)
+
+    def due(self, iteration: int) -> bool:
+        """After every iteration: a bar moves."""
+        del iteration
+        return True
+
+    def restart(self, iteration: int) -> None:
+        """Begin, or go back."""
+        if self._display is None:
+            opened = open_display(self.console, start=iteration, iterations=self.iterations)
+            self._display = self._open.enter_context(opened)
+        else:
+            self._display.restart(iteration)
+
+    def record(self, report: Report) -> None:
+        """Move the bar, and show the figures of an iteration that is logged."""
+        if self._display is not None:
+            self._display.advance(report.iteration)
+            if self.logged(report.iteration):
+                self._display.show(report.iteration, self.figures.of(report))
+
+    def close(self, status: Status) -> None:
+        """Leave the terminal as it was."""
+        del status
+        self._open.close()
+        self._display = None
+
+    def say(self, message: str) -> None:
+        """A sentence for people, in between."""
+        if self._display is None:
+            say(self.console, message)
+        else:
+            self._display.say(message)
+
+
+@final
+@attrs.define
+class Grids(Recorder):
+    """Draws a grid of every set of examples that an iteration made, where they are images."""
+
+    folder: RunFolder
+    when: Callable[[int], bool]
+    name = "the sample grids"
+
+    def due(self, iteration: int) -> bool:
+        """As often as ``[run]`` says."""
+        return self.when(iteration)
+
+    def record(self, report: Report) -> None:
+        """Write one PNG for each set."""
+        sets = {**report.examples._asdict(), "reconstructed": report.reconstructed}
+        sets.pop("latents")
+        with writing(self.folder):
+            for name, images in sets.items():
+                if images is not None and are_images(images):
+                    save_grid(self.folder.grid(name, report.iteration), images)

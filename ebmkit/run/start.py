@@ -1,0 +1,238 @@
+"""Starts a run in a new folder, or goes on with one from its newest checkpoint."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from ebmkit import __version__
+from ebmkit.config.changes import Allowed, refuse_changes
+from ebmkit.config.plan import Plan
+from ebmkit.core import world
+from ebmkit.errors import CheckpointError
+from ebmkit.messages.streams import outliving
+from ebmkit.report import OutputLog, say, warn
+from ebmkit.run.build import build_experiment
+from ebmkit.run.inspection import Inspector
+from ebmkit.run.outputs import Grids, Metrics, Progress
+from ebmkit.run.processes import Crew, joined
+from ebmkit.run.recorders import Every, Figures, Recorders
+from ebmkit.run.rollback import GuardedTraining
+from ebmkit.run.saving import Checkpoints
+from ebmkit.run.session import Session
+from ebmkit.run.signals import StopFlag
+from ebmkit.storage.checkpoint import Checkpoint, expected_bytes, initialise, newest_checkpoint
+from ebmkit.storage.folder import RunFolder
+from ebmkit.training.guard import Guard
+from ebmkit.training.loop import Experiment
+
+__all__ = ["resume_run", "start_run"]
+
+_MOST_THREADS = 4096
+
+
+def start_run(
+    plan: Plan,
+    folder: RunFolder,
+    console: Console,
+    *,
+    stop: StopFlag | None = None,
+    source: RunFolder | None = None,
+) -> int:
+    """Train from iteration 0 in a new folder.
+
+    Args:
+        plan: what to train.
+        folder: where; a new one.
+        console: what the run says.
+        stop: ends it early when a signal came; none ends with its iterations alone.
+        source: another run, whose weights the parts that both have start from.
+
+    Returns:
+        the exit code: 0 done, 130 after Ctrl-C, 75 after a signal of a batch system; saved in each case.
+        What cannot be printed changes nothing of it: the run folder's ``output.log`` says so.
+
+    Raises:
+        EbmkitError: what went wrong, with its exit code.
+    """
+    stop = stop or StopFlag()
+    with outliving() as lost, joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
+
+        def prepare() -> Session:
+            if crew.leads:
+                folder.refuse_existing()
+            experiment = build_experiment(plan)
+            Inspector(plan, experiment).examine(0)
+            facts = _facts(plan, experiment)
+            voice = _voice(crew, console)
+            if source is not None:
+                facts |= _start_from(source, experiment, voice)
+            stop.keep()
+            if crew.leads:
+                folder.create()
+                held.enter_context(folder.locked())
+                _look_for_room(plan, folder, experiment, voice)
+            training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
+            unheard = OutputLog(folder.output_log, lost)
+            session = _session(folder, training, facts, console=voice, stop=stop, unheard=unheard)
+            if source is not None:
+                training.guard.trusted.append(0)  # going back to the start means to these weights
+            if crew.leads:
+                if source is not None:  # a run that is killed before its next save resumes with them
+                    session.checkpoints.save(0)
+                folder.write_config(plan.tables())
+            return session
+
+        return crew.agreed(prepare).run(start=0)
+
+
+def resume_run(
+    plan: Plan,
+    folder: RunFolder,
+    console: Console,
+    *,
+    stop: StopFlag | None = None,
+    allowed: Allowed | None = None,
+) -> int:
+    """Go on from the newest good checkpoint; the result is that of an uninterrupted run.
+
+    Args:
+        plan: the run's own, with what may differ.
+        folder: of the run.
+        console: what the run says.
+        stop: ends it early when a signal came.
+        allowed: which changes since the checkpoint are accepted.
+
+    Returns:
+        the exit code, as ``start_run``.
+
+    Raises:
+        EbmkitError: no good checkpoint, other data, or what went wrong in training.
+    """
+    stop = stop or StopFlag()
+    with outliving() as lost, joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
+        voice = _voice(crew, console)
+
+        def prepare() -> tuple[Session, int]:
+            if crew.leads:
+                held.enter_context(folder.locked())
+            experiment = build_experiment(plan)
+            if crew.leads:
+                _look_for_room(plan, folder, experiment, voice)
+            facts = _facts(plan, experiment)
+            training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
+            start = _restore_newest(plan, training, facts, allowed or Allowed(), voice)
+            unheard = OutputLog(folder.output_log, lost)
+            return _session(folder, training, facts, console=voice, stop=stop, unheard=unheard), start
+
+        session, start = crew.agreed(prepare)
+        if start >= plan.run.iterations:
+            further = f"ebmkit resume {folder.name} --set run.iterations={2 * start} trains further"
+            say(voice, f"nothing to do: {start}/{plan.run.iterations} iterations are done; {further}")
+            return 0
+        stop.keep()
+        if crew.leads:
+            folder.write_config(plan.tables())
+        return session.run(start=start)
+
+
+def _session(
+    folder: RunFolder,
+    training: GuardedTraining,
+    facts: Mapping[str, Any],
+    *,
+    console: Console,
+    stop: StopFlag,
+    unheard: OutputLog,
+) -> Session:
+    """A session with the recorders of every run."""
+    plan, figures = training.plan, Figures()
+    run = plan.run
+    logged = Every(run.log_every, run.iterations, first=True)
+    progress = Progress(console, run.iterations, logged, figures)
+    checkpoints = Checkpoints(folder, training, facts, Every(run.checkpoint_every, run.iterations))
+    members = [
+        Metrics(folder, logged, figures),
+        progress,
+        Grids(folder, Every(run.samples_every, run.iterations)),
+        checkpoints,  # last: what the others wrote is synced with it
+    ]
+    recorders = Recorders(members, progress.say)
+    return Session(
+        plan, folder, training, recorders, checkpoints, progress, training.crew, console, stop, unheard
+    )
+
+
+def _start_from(source: RunFolder, experiment: Experiment, console: Console) -> dict[str, Any]:
+    """Initialise from another run's newest good checkpoint, say what was taken; the facts to remember."""
+    checkpoint, _ = newest_checkpoint(source.checkpoints)
+    say(console, f"from {source.path}, iteration {checkpoint.iteration}")
+    for line in initialise(experiment, checkpoint):
+        say(console, f"  {line}")
+    return {"from": {"run": str(source.path), "iteration": checkpoint.iteration}}
+
+
+def _look_for_room(plan: Plan, folder: RunFolder, experiment: Experiment, console: Console) -> None:
+    """Warn or refuse where the disk is too full for the checkpoints of the run."""
+    warning = folder.room_for(expected_bytes(experiment), keep=plan.run.keep)
+    if warning:
+        warn(console, f"warning: {warning}")
+
+
+def _voice(crew: Crew, console: Console) -> Console:
+    """One of several processes speaks."""
+    return console if crew.leads else Console(quiet=True)
+
+
+def _restore_newest(
+    plan: Plan, training: GuardedTraining, facts: Mapping[str, Any], allowed: Allowed, console: Console
+) -> int:
+    """Put the newest good checkpoint into the training; its iteration, 0 where there is none."""
+    if not any(training.checkpoints.glob("iteration-*")):
+        return 0
+    checkpoint, refused = newest_checkpoint(training.checkpoints)
+    for line in refused:
+        warn(console, f"warning: skipped a damaged checkpoint: {line}")
+
+    def place(key: str) -> str:
+        return plan.document.place(tuple(key.split(".")))
+
+    for line in refuse_changes(checkpoint.facts, facts, allowed, place=place):
+        warn(console, line)
+    _restore_threads(checkpoint, console)
+    training.resume(checkpoint)
+    return checkpoint.iteration
+
+
+def _facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
+    """What a checkpoint must remember beside tensors."""
+    source = experiment.batches.source
+    plugins = {each.distribution: each.version for each in plan.components()}
+    return {
+        "config": plan.tables(),
+        "data": {"shape": list(source.shape), "examples": len(source), "sha256": source.fingerprint()},
+        "plugins": plugins,
+        "threads": torch.get_num_threads(),
+        "processes": world().size,
+        "versions": {"ebmkit": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
+
+
+def _restore_threads(checkpoint: Checkpoint, console: Console) -> None:
+    """Sums split over another number of threads round differently, so a resumed run keeps its own."""
+    before, now = checkpoint.facts.get("processes", 1), world().size
+    if before != now:
+        message = f"saved by {before} processes, goes on with {now}: "
+        say(console, message + "the same batches and noise, sums that round differently")
+        return
+    threads = checkpoint.facts.get("threads", torch.get_num_threads())
+    if not 0 < threads <= _MOST_THREADS:
+        raise CheckpointError(f"the checkpoint was written by {threads} threads, which cannot be")
+    if threads != torch.get_num_threads():
+        say(console, f"using {threads} threads, as the run did when it was saved")
+        torch.set_num_threads(threads)
