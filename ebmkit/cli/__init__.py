@@ -19,6 +19,7 @@ from ebmkit.cli.interpolate import interpolate
 from ebmkit.cli.new import new
 from ebmkit.cli.plugins import plugins
 from ebmkit.cli.recover import recover
+from ebmkit.cli.report import report
 from ebmkit.cli.resume import resume
 from ebmkit.cli.run import run
 from ebmkit.cli.sample import sample
@@ -42,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(new, run, resume, status, check, sample, recover, complete, interpolate, diagnose),
+    *(new, run, resume, status, report, check, sample, recover, complete, interpolate, diagnose),
     *(doctor, explain),
 ):
     app.command()(command)
