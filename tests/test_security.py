@@ -27,6 +27,7 @@ from ebmkit.config.plan import make_plan
 from ebmkit.errors import CheckpointError, EbmkitError
 from ebmkit.registry.discovery import Registry
 from ebmkit.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from ebmkit.storage.facts import DataFacts, Facts
 from ebmkit.storage.manifest import read_manifest, seal
 from ebmkit.training.guard import Rollback
 from tests.conftest import RUN_FILES, Ebmkit
@@ -182,7 +183,7 @@ def mutations(data: bytes, *, seed: int) -> Iterator[bytes]:
 
 def small_checkpoint(tmp_path: Path) -> Path:
     files = {"energy": {"weight": torch.ones(3, 2), "bias": torch.zeros(2)}}
-    return write_checkpoint(tmp_path, Checkpoint(1, files, {"data": {"shape": [1]}}), keep=1)
+    return write_checkpoint(tmp_path, Checkpoint(1, files, Facts(data=DataFacts((1,), 3))), keep=1)
 
 
 def test_a_damaged_manifest_is_read_or_refused(tmp_path: Path) -> None:

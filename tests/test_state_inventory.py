@@ -16,7 +16,7 @@ from ebmkit.config import read_document
 from ebmkit.config.plan import Plan, make_plan
 from ebmkit.registry.discovery import Registry
 from ebmkit.run.build import build_experiment
-from ebmkit.storage.checkpoint import capture, restore
+from ebmkit.storage.capture import capture, restore
 from ebmkit.training.loop import Experiment, train
 from tests.conftest import RUN_FILES, Install
 from tests.run.test_resume import same_bits, state
@@ -65,7 +65,7 @@ def not_saved(plan: Plan, prepare: Callable[[Experiment], None] = lambda experim
     for _ in train(experiment, iterations=3):
         pass
     after = inventory(experiment)
-    restore(capture(experiment, iteration=3, facts={}), fresh)
+    restore(capture(experiment, iteration=3), fresh)
     restored = inventory(fresh)
     changed = [path for path in after if after[path] != before.get(path)]
     assert changed
@@ -150,7 +150,7 @@ def test_samplers_with_a_state_of_their_own_resume_to_the_same_bits(
     whole, stopped, resumed = (build_experiment(plan) for _ in range(3))
     for experiment, start, iterations in ((whole, 0, 4), (stopped, 0, 2), (resumed, 2, 4)):
         if start:
-            restore(capture(stopped, iteration=2, facts={}), experiment)
+            restore(capture(stopped, iteration=2), experiment)
         for _ in train(experiment, iterations=iterations, start=start):
             pass
     assert same_bits(state(resumed), state(whole))

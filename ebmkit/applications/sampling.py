@@ -13,29 +13,33 @@ from ebmkit.errors import CheckpointError, ConfigError
 from ebmkit.report import are_images, save_grid
 from ebmkit.run.build import build_schedule, choose_device
 from ebmkit.run.trained import open_trained
+from ebmkit.storage.best import Which
 from ebmkit.storage.checkpoint import Checkpoint
 from ebmkit.storage.folder import RunFolder
-from ebmkit.training.guard import Guard, easing
+from ebmkit.training.guard import easing
 
 __all__ = ["draw_samples", "load_schedule", "write_samples"]
 
 _CHUNK = 64
 
 
-def load_schedule(folder: RunFolder, *, size: int | None = None) -> tuple[CooperativeScheduler, Checkpoint]:
+def load_schedule(
+    folder: RunFolder, *, size: int | None = None, which: Which = "newest"
+) -> tuple[CooperativeScheduler, Checkpoint]:
     """The trained parts of a run in eval mode, without its data, and the checkpoint they came from.
 
     Args:
         folder: of a run with at least one checkpoint.
         size: side of the images in pixels, for parts whose weights know no size; None takes the
             run's own.
+        which: an iteration, the best by a figure, or the newest good checkpoint.
 
     Raises:
         EbmkitError: a run file that is broken or was edited, no good checkpoint, or the run needs a part
             that is not installed.
     """
-    plan, checkpoint = open_trained(folder)
-    plan = plan.eased(*easing(Guard.remembering(plan.guard, checkpoint.facts).rollbacks))
+    plan, checkpoint = open_trained(folder, which)
+    plan = plan.eased(*easing(checkpoint.facts.rollbacks))
     data = checkpoint.trained_on
     device = choose_device(plan.run.device)
     if size is not None and len(data.shape) != 3:  # noqa: PLR2004
@@ -53,7 +57,13 @@ def load_schedule(folder: RunFolder, *, size: int | None = None) -> tuple[Cooper
 
 
 def draw_samples(
-    folder: RunFolder, *, count: int, seed: int, steps: int | None = None, size: int | None = None
+    folder: RunFolder,
+    *,
+    count: int,
+    seed: int,
+    steps: int | None = None,
+    size: int | None = None,
+    which: Which = "newest",
 ) -> tuple[int, dict[str, Tensor]]:
     """Propose and revise ``count`` samples.
 
@@ -65,12 +75,13 @@ def draw_samples(
         seed: of the latents and the noise.
         steps: of the revision; None takes the run's own number.
         size: side of the images; None takes the run's own.
+        which: checkpoint, as in ``load_schedule``.
 
     Returns:
         the iteration of the checkpoint, and ``proposal``, ``latents``, ``revised``, each
         ``(count, *S)`` on the CPU, where the run has them.
     """
-    schedule, checkpoint = load_schedule(folder, size=size)
+    schedule, checkpoint = load_schedule(folder, size=size, which=which)
     chunks = range(0, count, _CHUNK)
     pieces = []
     for first in chunks[world().rows(len(chunks))]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Output, RunName
+from ebmkit.cli.options import Output, RunName, Saved, which
 from ebmkit.cli.output import writing
 
 __all__ = ["complete"]
@@ -16,6 +16,7 @@ __all__ = ["complete"]
 def complete(
     name: RunName = None,
     *,
+    checkpoint: Saved = "newest",
     image: Annotated[Path, typer.Option(help="The picture to complete.", show_default=False)],
     mask: Annotated[
         Path | None,
@@ -40,11 +41,11 @@ def complete(
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    schedule, checkpoint = load_schedule(folder)
+    schedule, trained = load_schedule(folder, which=which(checkpoint))
     energy, revision = schedule.energy, schedule.revision
     if energy is None or revision is None:
         raise ConfigError(f"run {folder.name} has no energy, which is what completes pictures")
-    shape = checkpoint.trained_on.shape
+    shape = trained.trained_on.shape
     refuse_other_than_images(folder, shape)
     device = next(energy.parameters()).device
     picture = read_image(image, shape).to(device)

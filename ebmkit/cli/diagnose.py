@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit.cli.options import RunName
+from ebmkit.cli.options import RunName, Saved, which
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ _CURVE = 72
 def diagnose(
     name: RunName = None,
     *,
+    checkpoint: Saved = "newest",
     chains: Annotated[int, typer.Option(min=2, help="How many chains.")] = 16,
     steps: Annotated[int, typer.Option(min=8, help="Steps of each, after the warm-up.")] = 400,
     warmup: Annotated[int, typer.Option(min=0, help="Steps of each that are thrown away.")] = 200,
@@ -48,7 +49,7 @@ def diagnose(
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    schedule, checkpoint = load_schedule(folder)
+    schedule, trained = load_schedule(folder, which=which(checkpoint))
     if (energy := schedule.energy) is None:
         raise ConfigError(f"run {folder.name} has no energy to move chains under")
     kernel = _sampler(schedule, sampler, step_size)
@@ -60,7 +61,7 @@ def diagnose(
     if as_json:
         _print_json(found)
     else:
-        _show(found, f"{folder.name} after iteration {checkpoint.iteration}, {kernel}")
+        _show(found, f"{folder.name} after iteration {trained.iteration}, {kernel}")
 
 
 def _sampler(schedule: CooperativeScheduler, name: str | None, step_size: float | None) -> Sampler:

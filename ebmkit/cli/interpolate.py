@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Output, RunName
+from ebmkit.cli.options import Output, RunName, Saved, which
 from ebmkit.cli.output import writing
 
 __all__ = ["interpolate"]
@@ -15,6 +15,7 @@ __all__ = ["interpolate"]
 def interpolate(
     name: RunName = None,
     *,
+    checkpoint: Saved = "newest",
     rows: Annotated[int, typer.Option(min=1, help="Straight lines.")] = 8,
     points: Annotated[int, typer.Option(min=2, help="Images a line, and a side of the sphere's grid.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the end points and anchors.")] = 0,
@@ -35,10 +36,10 @@ def interpolate(
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    schedule, checkpoint = load_schedule(folder)
+    schedule, trained = load_schedule(folder, which=which(checkpoint))
     if (generator := schedule.generator) is None:
         raise ConfigError(f"run {folder.name} has no generator, so there are no latents to go between")
-    refuse_other_than_images(folder, checkpoint.trained_on.shape)
+    refuse_other_than_images(folder, trained.trained_on.shape)
     target = output or folder.path / "interpolated"
     rng = Rng(seed).fold("interpolate")
     ends = generator.prior(2 * rows, rng=rng.fold("lines"))

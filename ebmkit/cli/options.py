@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ebmkit.cli.tab import overrides, runs
 
-__all__ = ["Data", "MaybeRunFile", "Output", "RunFile", "RunName", "Sets", "Unsets", "split_component"]
+if TYPE_CHECKING:
+    from ebmkit.storage.best import Which
+
+__all__ = [
+    "Data",
+    "MaybeRunFile",
+    "Output",
+    "RunFile",
+    "RunName",
+    "Saved",
+    "Sets",
+    "Unsets",
+    "split_component",
+    "which",
+]
+
+_DIGITS = 18
+"""Of an iteration: longer numbers are none."""
 
 RunFile = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (TOML).", show_default=False)]
 MaybeRunFile = Annotated[
@@ -49,6 +66,33 @@ Data = Annotated[
 Output = Annotated[
     Path | None, typer.Option(help="Folder; by default inside the run folder.", show_default=False)
 ]
+
+Saved = Annotated[
+    str,
+    typer.Option(
+        "--checkpoint",
+        metavar="N|best",
+        help="Of iteration N, or the best by the run's evaluation; by default the newest.",
+        show_default=False,
+    ),
+]
+
+
+def which(checkpoint: str) -> Which:
+    """The checkpoint that the word behind ``--checkpoint`` means.
+
+    Raises:
+        ConfigError: it means none.
+    """
+    from ebmkit.errors import ConfigError
+    from ebmkit.messages.quoting import quoted
+
+    named: dict[str, Which] = {"newest": "newest", "best": "best"}
+    if checkpoint in named:
+        return named[checkpoint]
+    if checkpoint.isdecimal() and checkpoint.isascii():
+        return int(checkpoint[:_DIGITS])
+    raise ConfigError(f"--checkpoint takes an iteration or best; got {quoted(checkpoint)}")
 
 
 def split_component(component: str) -> tuple[str, str]:

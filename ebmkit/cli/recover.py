@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit.cli.options import Data, Output, RunName, Sets
+from ebmkit.cli.options import Data, Output, RunName, Saved, Sets, which
 from ebmkit.cli.output import writing
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _PICTURED = 8
 def recover(
     name: RunName = None,
     *,
+    checkpoint: Saved = "newest",
     data: Data = None,
     mask_size: Annotated[str, typer.Option(help="Sides of the hidden squares, pixels.")] = "20,30,40",
     count: Annotated[int, typer.Option(min=1, help="How many images.")] = 100,
@@ -48,8 +49,8 @@ def recover(
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    schedule, checkpoint = load_schedule(folder)
-    shape = checkpoint.trained_on.shape
+    schedule, trained = load_schedule(folder, which=which(checkpoint))
+    shape = trained.trained_on.shape
     refuse_other_than_images(folder, shape)
     sizes = _sizes(mask_size, side=min(shape[1:]))
     x = load_images(folder, data=data, overrides=set_ or (), count=count, shape=shape)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Output, RunName
+from ebmkit.cli.options import Output, RunName, Saved, which
 from ebmkit.cli.output import writing
 
 __all__ = ["sample"]
@@ -15,6 +15,7 @@ __all__ = ["sample"]
 def sample(
     name: RunName = None,
     *,
+    checkpoint: Saved = "newest",
     count: Annotated[int, typer.Option(min=1, help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(help="Another seed gives other samples.")] = 0,
     steps: Annotated[
@@ -35,7 +36,9 @@ def sample(
     target = output or folder.path / "generated" / f"seed-{seed}"
     with writing(target):
         with joined() as crew, crew.explaining(folder.name):
-            iteration, samples = draw_samples(folder, count=count, seed=seed, steps=steps, size=size)
+            iteration, samples = draw_samples(
+                folder, count=count, seed=seed, steps=steps, size=size, which=which(checkpoint)
+            )
         if not crew.leads:
             return
         for path in write_samples(target, samples):

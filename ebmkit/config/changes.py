@@ -1,15 +1,18 @@
-"""What changed between a checkpoint and the run that wants to go on from it."""
+"""What differs between a checkpoint and the run file that stands there now."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, final
 
+import attrs
+
+from ebmkit.config import Key
 from ebmkit.errors import ConfigError, DataError
 from ebmkit.messages.quoting import shortened
 
-__all__ = ["Allowed", "is_harmless", "refuse_changes"]
+__all__ = ["Allowed", "Difference", "differences", "is_harmless", "refuse_changes"]
 
 _HARMLESS = frozenset(
     {
@@ -45,14 +48,57 @@ class Allowed(NamedTuple):
     data: bool = False
 
 
-def refuse_changes(
-    then: Mapping[str, Any], now: Mapping[str, Any], allowed: Allowed, *, place: Callable[[str], str]
-) -> list[str]:
-    """Compare the facts of a checkpoint with those of the run that goes on from it.
+@final
+@attrs.frozen
+class Difference:
+    """A key that has another value now than it had then; None where it is, or was, not there.
+
+    Attributes:
+        key: where it stands, from the outermost table on.
+        was: then.
+        now: now.
+    """
+
+    key: Key
+    was: Any
+    now: Any
+
+    @property
+    def name(self) -> str:
+        """``table.key``."""
+        return ".".join(self.key)
+
+    @property
+    def of_a_table(self) -> bool:
+        """Whether a whole table came or went."""
+        return isinstance(self.was, dict) or isinstance(self.now, dict)
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+    """What differs between two resolved run files, key by key, but for keys that no weight depends on.
+
+    A key that an older release did not have holds its default there, so only a table can be new. A run file
+    that nothing is known of, ``{}``, differs in nothing.
 
     Args:
-        then: of the checkpoint.
-        now: of the run.
+        then: the tables of a checkpoint.
+        now: those of the run file.
+    """
+    return list(_differences(_plain(then), _plain(now), ())) if then else []
+
+
+def refuse_changes(
+    config: Sequence[Mapping[str, Any]],
+    data: Sequence[Mapping[str, Any]],
+    allowed: Allowed,
+    *,
+    place: Callable[[str], str],
+) -> list[str]:
+    """Compare a checkpoint with the run that goes on from it.
+
+    Args:
+        config: the resolved run file, then and now.
+        data: what is known of the data, then and now.
         allowed: the changes to accept.
         place: where a ``table.key`` of the run file stands.
 
@@ -63,37 +109,45 @@ def refuse_changes(
         ConfigError: the run file changed elsewhere; shows each key, then, now and where it stands.
         DataError: the data are others; shows them, then and now.
     """
-    changed = _differences(then.get("config", {}), json.loads(json.dumps(now["config"])))
-    unforeseen = {key: values for key, values in changed.items() if not _covers(allowed.keys, key)}
+    changed = differences(*config)
+    unforeseen = [each for each in changed if not _covers(allowed.keys, each.name)]
     if unforeseen:
-        options = " ".join(f"--allow-change {key}" for key in unforeseen)
+        options = " ".join(f"--allow-change {each.name}" for each in unforeseen)
         raise ConfigError(
             "the run file changed since this checkpoint, and a resumed run needs the same:\n"
             f"{_table(unforeseen, place)}\n"
             f"Go on all the same with {options}; the result is then no longer that of one run file"
         )
-    data = {f"data.{name}": (then.get("data", {}).get(name), is_) for name, is_ in now["data"].items()}
-    data = {key: pair for key, pair in data.items() if pair[0] != pair[1]}
-    if data and not allowed.data:
+    then, now = map(_plain, data)
+    others = [
+        Difference(("data", name), then.get(name), is_) for name, is_ in now.items() if then.get(name) != is_
+    ]
+    if others and not allowed.data:
         raise DataError(
             "the data changed since this run began, and a resumed run needs the same:\n"
-            f"{_table(data, lambda _: '')}\nGo on all the same with --accept-data-change"
+            f"{_table(others, lambda _: '')}\nGo on all the same with --accept-data-change"
         )
     return [
-        f"changed: {key} from {_short(was)} to {_short(is_)}" for key, (was, is_) in (changed | data).items()
+        f"changed: {each.name} from {_short(each.was)} to {_short(each.now)}" for each in changed + others
     ]
 
 
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Each key of the run file that differs. Keys that the older release did not have hold their defaults."""
-    found: dict[str, tuple[Any, Any]] = {}
-    for table in [*then, *(name for name in now if then and name not in then)]:
-        was, is_ = then.get(table), now.get(table)
-        if was is None or is_ is None:
-            found[table] = (was and was.get("use"), is_ and is_.get("use"))
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any], above: Key) -> Iterator[Difference]:
+    new = [name for name, value in now.items() if name not in then and isinstance(value, dict)]
+    for name in [*then, *new]:
+        key, was, is_ = (*above, name), then.get(name), now.get(name)
+        if was == is_ or is_harmless(".".join(key)):
             continue
-        found |= {f"{table}.{key}": (was[key], is_.get(key)) for key in was if was[key] != is_.get(key)}
-    return {key: pair for key, pair in found.items() if not is_harmless(key)}
+        if isinstance(was, dict) and isinstance(is_, dict):
+            yield from _differences(was, is_, key)
+        else:
+            yield Difference(key, was, is_)
+
+
+def _plain(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables as JSON gives them back: a tuple is a list there."""
+    plain: dict[str, Any] = json.loads(json.dumps(tables))
+    return plain
 
 
 def is_harmless(key: str) -> bool:
@@ -102,17 +156,20 @@ def is_harmless(key: str) -> bool:
 
 
 def _covers(keys: Collection[str], key: str) -> bool:
-    """Whether a key, or the table around it, is among these."""
-    return key in keys or key.partition(".")[0] in keys
+    """Whether a key, or a table around it, is among these."""
+    words = key.split(".")
+    return any(".".join(words[:count]) in keys for count in range(1, len(words) + 1))
 
 
-def _table(changed: Mapping[str, tuple[Any, Any]], place: Callable[[str], str]) -> str:
+def _table(changed: Sequence[Difference], place: Callable[[str], str]) -> str:
     rows = [("key", "then", "now", "")]
-    rows += [(key, _short(was), _short(is_), place(key)) for key, (was, is_) in changed.items()]
+    rows += [(each.name, _short(each.was), _short(each.now), place(each.name)) for each in changed]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(f"  {line}".rstrip() for line in lines)
 
 
 def _short(value: Any) -> str:
+    """A value in few characters; of a table, what it names."""
+    value = value.get("use", value) if isinstance(value, dict) else value
     return "-" if value is None else shortened(json.dumps(value), 28)

@@ -14,7 +14,9 @@ from ebmkit.config.plan import Plan
 from ebmkit.errors import CheckpointError, DivergedError
 from ebmkit.run.build import build_experiment
 from ebmkit.run.processes import Crew
-from ebmkit.storage.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint, restore, withdraw_after
+from ebmkit.storage.capture import restore
+from ebmkit.storage.checkpoint import Checkpoint, read_checkpoint
+from ebmkit.storage.rotation import checkpoint_folder, withdraw_after
 from ebmkit.training.guard import Guard, Rollback
 from ebmkit.training.loop import Experiment, Report, train
 
@@ -56,7 +58,7 @@ class GuardedTraining:
         Raises:
             CheckpointError: it does not fit the plan.
         """
-        guard = Guard.remembering(self.guard.settings, checkpoint.facts)
+        guard = Guard.remembering(self.guard.settings, checkpoint.facts.guard)
         if guard.rollbacks:
             self._build(guard.rollbacks)
         restore(checkpoint, self.experiment)
@@ -114,8 +116,8 @@ class GuardedTraining:
         self._build(rollbacks)
         if checkpoint is not None:
             restore(checkpoint, self.experiment)
-        facts = {} if checkpoint is None else checkpoint.facts
-        self.guard = Guard.returning(self.guard.settings, facts, rollbacks)
+        memory = None if checkpoint is None else checkpoint.facts.guard
+        self.guard = Guard.returning(self.guard.settings, memory, rollbacks)
         return rollbacks[-1]
 
     def _rollback(self, iteration: int, to: int, error: DivergedError) -> Rollback:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
 
+import attrs
 import torch
 from rich.console import Console
 
@@ -26,7 +25,9 @@ from ebmkit.run.rollback import GuardedTraining
 from ebmkit.run.saving import Checkpoints
 from ebmkit.run.session import Session
 from ebmkit.run.signals import StopFlag
-from ebmkit.storage.checkpoint import Checkpoint, expected_bytes, initialise, newest_checkpoint
+from ebmkit.storage.capture import expected_bytes, initialise
+from ebmkit.storage.checkpoint import Checkpoint, newest_checkpoint
+from ebmkit.storage.facts import DataFacts, Facts, Origin
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.guard import Guard
 from ebmkit.training.loop import Experiment
@@ -71,7 +72,7 @@ def start_run(
             facts = _facts(plan, experiment)
             voice = _voice(crew, console)
             if source is not None:
-                facts |= _start_from(source, experiment, voice)
+                facts = attrs.evolve(facts, origin=_start_from(source, experiment, voice))
             stop.keep()
             if crew.leads:
                 folder.create()
@@ -126,7 +127,10 @@ def resume_run(
                 _look_for_room(plan, folder, experiment, voice)
             facts = _facts(plan, experiment)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
-            start = _restore_newest(plan, training, facts, allowed or Allowed(), voice)
+            checkpoint = _restore_newest(plan, training, facts, allowed or Allowed(), voice)
+            if checkpoint is not None:
+                facts = attrs.evolve(facts, origin=checkpoint.facts.origin)
+            start = 0 if checkpoint is None else checkpoint.iteration
             unheard = OutputLog(folder.output_log, lost)
             return _session(folder, training, facts, console=voice, stop=stop, unheard=unheard), start
 
@@ -144,7 +148,7 @@ def resume_run(
 def _session(
     folder: RunFolder,
     training: GuardedTraining,
-    facts: Mapping[str, Any],
+    facts: Facts,
     *,
     console: Console,
     stop: StopFlag,
@@ -154,12 +158,13 @@ def _session(
     plan, figures = training.plan, Figures()
     run = plan.run
     logged = Every(run.log_every, run.iterations, first=True)
+    drawn = Every(run.samples_every, run.iterations)
     progress = Progress(console, run.iterations, logged, figures)
     checkpoints = Checkpoints(folder, training, facts, Every(run.checkpoint_every, run.iterations))
     members = [
         Metrics(folder, logged, figures),
         progress,
-        Grids(folder, Every(run.samples_every, run.iterations)),
+        Grids(folder, drawn),
         checkpoints,  # last: what the others wrote is synced with it
     ]
     recorders = Recorders(members, progress.say)
@@ -168,13 +173,13 @@ def _session(
     )
 
 
-def _start_from(source: RunFolder, experiment: Experiment, console: Console) -> dict[str, Any]:
-    """Initialise from another run's newest good checkpoint, say what was taken; the facts to remember."""
+def _start_from(source: RunFolder, experiment: Experiment, console: Console) -> Origin:
+    """Initialise from another run's newest good checkpoint, say what was taken; which it was."""
     checkpoint, _ = newest_checkpoint(source.checkpoints)
     say(console, f"from {source.path}, iteration {checkpoint.iteration}")
     for line in initialise(experiment, checkpoint):
         say(console, f"  {line}")
-    return {"from": {"run": str(source.path), "iteration": checkpoint.iteration}}
+    return Origin(str(source.path), checkpoint.iteration)
 
 
 def _look_for_room(plan: Plan, folder: RunFolder, experiment: Experiment, console: Console) -> None:
@@ -190,11 +195,11 @@ def _voice(crew: Crew, console: Console) -> Console:
 
 
 def _restore_newest(
-    plan: Plan, training: GuardedTraining, facts: Mapping[str, Any], allowed: Allowed, console: Console
-) -> int:
-    """Put the newest good checkpoint into the training; its iteration, 0 where there is none."""
+    plan: Plan, training: GuardedTraining, facts: Facts, allowed: Allowed, console: Console
+) -> Checkpoint | None:
+    """Put the newest good checkpoint into the training, where there is one."""
     if not any(training.checkpoints.glob("iteration-*")):
-        return 0
+        return None
     checkpoint, refused = newest_checkpoint(training.checkpoints)
     for line in refused:
         warn(console, f"warning: skipped a damaged checkpoint: {line}")
@@ -202,35 +207,38 @@ def _restore_newest(
     def place(key: str) -> str:
         return plan.document.place(tuple(key.split(".")))
 
-    for line in refuse_changes(checkpoint.facts, facts, allowed, place=place):
+    then = checkpoint.facts
+    data = [attrs.asdict(each) if each is not None else {} for each in (then.data, facts.data)]
+    for line in refuse_changes((then.config, facts.config), data, allowed, place=place):
         warn(console, line)
     _restore_threads(checkpoint, console)
     training.resume(checkpoint)
-    return checkpoint.iteration
+    return checkpoint
 
 
-def _facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
-    """What a checkpoint must remember beside tensors."""
+def _facts(plan: Plan, experiment: Experiment) -> Facts:
+    """What a checkpoint must remember beside tensors; the guard's memory is added at every save."""
     source = experiment.batches.source
-    plugins = {each.distribution: each.version for each in plan.components()}
-    return {
-        "config": plan.tables(),
-        "data": {"shape": list(source.shape), "examples": len(source), "sha256": source.fingerprint()},
-        "plugins": plugins,
-        "threads": torch.get_num_threads(),
-        "processes": world().size,
-        "versions": {"ebmkit": __version__, "torch": torch.__version__, "python": platform.python_version()},
-    }
+    return Facts(
+        config=plan.tables(),
+        data=DataFacts(tuple(source.shape), len(source), source.fingerprint()),
+        plugins={each.distribution: each.version for each in plan.components()},
+        threads=torch.get_num_threads(),
+        processes=world().size,
+        versions={"ebmkit": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    )
 
 
 def _restore_threads(checkpoint: Checkpoint, console: Console) -> None:
     """Sums split over another number of threads round differently, so a resumed run keeps its own."""
-    before, now = checkpoint.facts.get("processes", 1), world().size
+    before, now = checkpoint.facts.processes, world().size
     if before != now:
         message = f"saved by {before} processes, goes on with {now}: "
         say(console, message + "the same batches and noise, sums that round differently")
         return
-    threads = checkpoint.facts.get("threads", torch.get_num_threads())
+    threads = checkpoint.facts.threads
+    if threads is None:
+        return
     if not 0 < threads <= _MOST_THREADS:
         raise CheckpointError(f"the checkpoint was written by {threads} threads, which cannot be")
     if threads != torch.get_num_threads():

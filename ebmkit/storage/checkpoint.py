@@ -9,52 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from ebmkit.errors import CheckpointError
 from ebmkit.messages.brief import brief
-from ebmkit.storage.durable import is_alive, make_folder, read_regular, sync, write_synced
+from ebmkit.storage.durable import make_folder, read_regular, sync, write_synced
+from ebmkit.storage.facts import DataFacts, Facts
 from ebmkit.storage.manifest import MANIFEST, read_manifest, seal
-from ebmkit.training.loop import Experiment, Learner
+from ebmkit.storage.rotation import checkpoint_folder, clean, iteration_of, listed, publish, rotate
 
-__all__ = [
-    "Checkpoint",
-    "capture",
-    "checkpoint_folder",
-    "expected_bytes",
-    "initialise",
-    "newest_checkpoint",
-    "read_checkpoint",
-    "restore",
-    "withdraw_after",
-    "write_checkpoint",
-]
+__all__ = ["Checkpoint", "Tensors", "newest_checkpoint", "read_checkpoint", "write_checkpoint"]
 
-_FOLDER = "iteration-{:07d}"
-_NEW = ".new"
-_PATTERN = re.compile(r"iteration-(\d{7,})(\.new)?")
 _SUFFIX = ".safetensors"
-_OWN_ENTRIES = ("sha256", "format", "iteration", "files")
 
 Tensors = dict[str, Tensor]
-
-
-class TrainedOn(NamedTuple):
-    """The data of a training: the shape of an example and how many there were."""
-
-    shape: tuple[int, ...]
-    examples: int
 
 
 @attrs.frozen
@@ -66,13 +42,12 @@ class Checkpoint:
         files: tensors by file name without suffix: one for each child of the schedule
             (``energy``, ``generator``), ``schedule`` for its own buffers (persistent chains,
             latents) and ``optimizer``.
-        facts: what else belongs to it, as JSON: shape and number of the data and their
-            fingerprint, versions.
+        facts: what else belongs to it.
     """
 
     iteration: int
     files: Mapping[str, Tensors]
-    facts: Mapping[str, Any] = attrs.field(factory=dict)
+    facts: Facts = attrs.field(factory=Facts)
 
     def __repr__(self) -> str:
         return brief(self)
@@ -87,90 +62,15 @@ class Checkpoint:
         }
 
     @property
-    def trained_on(self) -> TrainedOn:
+    def trained_on(self) -> DataFacts:
         """What its facts say about the data.
 
         Raises:
             CheckpointError: they do not say it.
         """
-        try:
-            data = self.facts["data"]
-            return TrainedOn(tuple(int(side) for side in data["shape"]), int(data["examples"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"the checkpoint's 'data' cannot be read: {error!r}") from None
-
-
-def capture(experiment: Experiment, *, iteration: int, facts: Mapping[str, Any]) -> Checkpoint:
-    """The state of an experiment, copied to the CPU: training may go on while it is written."""
-    files: dict[str, Tensors] = {}
-    children = {name for name, _ in experiment.schedule.named_children()}
-    for key, value in experiment.schedule.state_dict().items():
-        child, _, rest = key.partition(".")
-        file, name = (child, rest) if child in children else ("schedule", key)
-        files.setdefault(file, {})[name] = value.detach().cpu().clone()
-    optimizer: Tensors = {}
-    for part, learner in experiment.learners.items():
-        optimizer |= _optimizer_tensors(part, learner)
-    if optimizer:
-        files["optimizer"] = optimizer
-    return Checkpoint(iteration, files, facts)
-
-
-def restore(checkpoint: Checkpoint, experiment: Experiment) -> None:
-    """Put a checkpoint's state into an experiment of the same plan.
-
-    Raises:
-        CheckpointError: it holds other tensors than the experiment, or other shapes.
-    """
-    try:
-        experiment.schedule.load_state_dict(checkpoint.model_state())
-        for part, learner in experiment.learners.items():
-            _load_optimizer(part, learner, checkpoint.files.get("optimizer", {}))
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise CheckpointError(f"the checkpoint does not fit this run file: {error}") from None
-
-
-def checkpoint_folder(folder: Path, iteration: int) -> Path:
-    """Where the checkpoint of an iteration is, if there is one."""
-    return folder / _FOLDER.format(iteration)
-
-
-def withdraw_after(folder: Path, iteration: int) -> None:
-    """Delete the checkpoints of later iterations: training goes on from here another way."""
-    for path in _listed(folder):
-        if _iteration_of(path) > iteration:
-            _discard(path)
-
-
-def expected_bytes(experiment: Experiment) -> int:
-    """About how large a checkpoint of this experiment is, once its optimizers have a state (two moments)."""
-    state: int = sum(value.nbytes for value in experiment.schedule.state_dict().values())
-    learned = [each for learner in experiment.learners.values() for each in learner.module.parameters()]
-    moments: int = 2 * sum(each.nbytes for each in learned)
-    return state + moments
-
-
-def initialise(experiment: Experiment, checkpoint: Checkpoint) -> list[str]:
-    """Start the parts that a checkpoint of any other run holds from its weights; optimizers start anew.
-
-    Returns:
-        a line for each part: what was loaded, what was not, and what of the checkpoint was left.
-
-    Raises:
-        CheckpointError: they share no part, or a part has other tensors or shapes there.
-    """
-    shared = [part for part in experiment.learners if part in checkpoint.files]
-    if not shared:
-        held, wanted = ", ".join(checkpoint.files), ", ".join(experiment.learners)
-        raise CheckpointError(f"nothing to start from: it holds {held}; this run has {wanted}")
-    for part in shared:
-        try:
-            experiment.learners[part].module.load_state_dict(checkpoint.files[part])
-        except RuntimeError as error:
-            raise CheckpointError(f"its {part} is not the one of this run file: {error}") from None
-    fresh = [f"{part}: not in it, starts from the seed" for part in experiment.learners if part not in shared]
-    left = [f"{file}: left" for file in checkpoint.files if file not in shared]
-    return [*(f"{part}: loaded" for part in shared), *fresh, *left]
+        if self.facts.data is None:
+            raise CheckpointError("the checkpoint does not say what data it was trained on")
+        return self.facts.data
 
 
 def write_checkpoint(
@@ -193,18 +93,18 @@ def write_checkpoint(
         OSError: the disk is full or cannot be written; no older checkpoint was touched.
     """
     make_folder(folder)
-    _clean(folder)
+    clean(folder)
     target = checkpoint_folder(folder, checkpoint.iteration)
     if not _is_saved(target, checkpoint):
         temporary = folder / f".tmp-{target.name}-{os.getpid()}"
         try:
             _fill(temporary, checkpoint)
-            _publish(temporary, target)
+            publish(temporary, target)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
     with suppress(OSError):  # this one is safe; what could not be deleted is tried again at the next save
-        _rotate(folder, target, keep, protected)
+        rotate(folder, target, keep, protected)
     return target
 
 
@@ -219,7 +119,7 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint, list[str]]:
     """
     while True:
         refused: list[str] = []
-        for path in reversed(_listed(folder)):
+        for path in reversed(listed(folder)):
             try:
                 return read_checkpoint(path), refused
             except CheckpointError as error:
@@ -240,34 +140,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     manifest = read_manifest(path)
     iteration, names = manifest["iteration"], manifest["files"]
-    if (name := _PATTERN.fullmatch(path.name)) and int(name[1]) != iteration:
+    if iteration_of(path) not in (None, iteration):
         raise CheckpointError(f"{path}: holds iteration {iteration}, not what its name says")
     for stranger in _visible(path) - names.keys() - {MANIFEST}:
         raise CheckpointError(f"{path / stranger}: not part of the checkpoint")
     files = {name.removesuffix(_SUFFIX): _read_tensors(path / name, entry) for name, entry in names.items()}
-    facts = {name: value for name, value in manifest.items() if name not in _OWN_ENTRIES}
+    try:
+        facts = Facts.from_json(manifest)
+    except ValueError as error:
+        raise CheckpointError(f"{path / MANIFEST}: {error}") from None
     return Checkpoint(iteration, files, facts)
-
-
-def _optimizer_tensors(part: str, learner: Learner) -> Tensors:
-    """The optimizer's state flattened: ``energy/3/exp_avg``."""
-    state = learner.optimizer.state_dict()["state"]
-    return {
-        f"{part}/{index}/{name}": torch.as_tensor(value).detach().cpu().clone()
-        for index, slots in state.items()
-        for name, value in slots.items()
-        if value is not None
-    }
-
-
-def _load_optimizer(part: str, learner: Learner, tensors: Tensors) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        owner, index, name = key.split("/")
-        if owner == part:
-            state.setdefault(int(index), {})[name] = value
-    groups = learner.optimizer.state_dict()["param_groups"]
-    learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _fill(folder: Path, checkpoint: Checkpoint) -> None:
@@ -279,27 +161,6 @@ def _fill(folder: Path, checkpoint: Checkpoint) -> None:
         entries[name] = _entry(data)
     write_synced(folder / MANIFEST, _manifest(checkpoint, entries))
     sync(folder)
-
-
-def _publish(temporary: Path, target: Path) -> None:
-    """Give a filled folder its name; what bears the name already goes only when this one is listed."""
-    if target.exists():
-        new = target.with_name(target.name + _NEW)
-        temporary.rename(new)
-        _settle(new)
-    else:
-        temporary.rename(target)
-        sync(target.parent)
-
-
-def _settle(new: Path) -> None:
-    """Finish a replacement: from here on the new checkpoint is found, under either name."""
-    sync(new.parent)
-    target = new.with_name(new.name.removesuffix(_NEW))
-    if target.exists():
-        _discard(target)
-    new.rename(target)
-    sync(target.parent)
 
 
 def _is_saved(target: Path, checkpoint: Checkpoint) -> bool:
@@ -324,13 +185,7 @@ def _entry(data: bytes) -> dict[str, Any]:
 
 
 def _manifest(checkpoint: Checkpoint, entries: Mapping[str, Any]) -> bytes:
-    return seal({"iteration": checkpoint.iteration, "files": entries, **checkpoint.facts})
-
-
-def _listed(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, oldest first."""
-    found = [(match, path) for path in folder.glob("*") if (match := _PATTERN.fullmatch(path.name))]
-    return [path for match, path in sorted(found, key=lambda each: (int(each[0][1]), each[1].name))]
+    return seal({"iteration": checkpoint.iteration, "files": entries, **checkpoint.facts.to_json()})
 
 
 def _visible(path: Path) -> set[str]:
@@ -339,35 +194,6 @@ def _visible(path: Path) -> set[str]:
         return {each.name for each in path.iterdir() if not each.name.startswith(".")}
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}") from None
-
-
-def _iteration_of(path: Path) -> int:
-    found = _PATTERN.fullmatch(path.name)
-    return int(found[1]) if found else -1
-
-
-def _rotate(folder: Path, newest: Path, keep: int, protected: Collection[int]) -> None:
-    listed = _listed(folder)
-    position = listed.index(newest)
-    older = [path for path in listed[: max(position + 1 - keep, 0)] if _iteration_of(path) not in protected]
-    for path in (*older, *listed[position + 1 :]):
-        _discard(path)
-
-
-def _discard(path: Path) -> None:
-    """Delete a checkpoint so that a half-deleted one is never listed."""
-    trash = path.with_name(f".trash-{path.name}-{time.monotonic_ns()}-{os.getpid()}")
-    path.rename(trash)
-    shutil.rmtree(trash, ignore_errors=True)
-
-
-def _clean(folder: Path) -> None:
-    """Finish or remove what a killed process left, before anything is written: a disk may be full of it."""
-    for path in folder.glob(f"iteration-*{_NEW}"):
-        _settle(path)
-    for path in (*folder.glob(".trash-*"), *folder.glob(".tmp-*")):
-        if not is_alive(path.name.rpartition("-")[2]):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _read_tensors(file: Path, entry: Mapping[str, Any]) -> Tensors:

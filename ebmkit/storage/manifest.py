@@ -11,18 +11,16 @@ from typing import Any
 from ebmkit.errors import CheckpointError
 from ebmkit.storage.durable import read_regular
 
-__all__ = ["FORMAT", "MANIFEST", "read_manifest", "seal"]
+__all__ = ["FORMAT", "MANIFEST", "read_manifest", "seal", "unsealed"]
 
 FORMAT = 2
 """The format that is written. Format 1, the same without the seal, is still read."""
 
 MANIFEST = "manifest.json"
 
-_FACTS = {"config": dict, "data": dict, "guard": dict, "threads": int, "processes": int}
-"""What readers expect of the other entries, where they are there."""
-
 _BEFORE = b'{\n "sha256": "'
 _BLANK = b"0" * 64
+_CHANGED = "changed since it was written (SHA-256 differs)"
 _LARGEST = 64 << 20
 _AFTER = len(_BEFORE) + len(_BLANK)
 
@@ -35,6 +33,20 @@ def seal(entries: Mapping[str, Any]) -> bytes:
     """
     data = json.dumps({"sha256": _BLANK.decode(), "format": FORMAT, **entries}, indent=1).encode()
     return _BEFORE + _digest(data) + data[_AFTER:]
+
+
+def unsealed(data: bytes) -> dict[str, Any]:
+    """The entries of what ``seal`` gave.
+
+    Raises:
+        ValueError: it gave something else.
+    """
+    entries = json.loads(data)
+    if not (isinstance(entries, dict) and data.startswith(_BEFORE)):
+        raise ValueError("not sealed")
+    if data[len(_BEFORE) : _AFTER] != _digest(data):
+        raise ValueError(_CHANGED)
+    return entries
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -67,10 +79,10 @@ def _fault(data: bytes, manifest: Any) -> str:
         return "not a manifest"
     sealed = data.startswith(_BEFORE)
     if sealed and data[len(_BEFORE) : _AFTER] != _digest(data):
-        return "changed since it was written (SHA-256 differs)"
+        return _CHANGED
     if manifest.get("format") != (FORMAT if sealed else 1):
         return f"not a checkpoint manifest of format {FORMAT} or 1"
-    return _gap(manifest.get("iteration"), manifest.get("files")) or _odd_fact(manifest)
+    return _gap(manifest.get("iteration"), manifest.get("files"))
 
 
 def _gap(iteration: Any, files: Any) -> str:
@@ -89,12 +101,3 @@ def _gap(iteration: Any, files: Any) -> str:
         ):
             return f"'bytes' or 'sha256' of {name} is missing"
     return ""
-
-
-def _odd_fact(manifest: Mapping[str, Any]) -> str:
-    """Which of the other entries is not of its type, or nothing."""
-    for name, kind in _FACTS.items():
-        if name in manifest and type(manifest[name]) is not kind:
-            return f"{name!r} is no {kind.__name__}"
-    odd = [name for name, table in manifest.get("config", {}).items() if not isinstance(table, dict)]
-    return f"its 'config' has no table {odd[0]!r}" if odd else ""

@@ -11,10 +11,10 @@ import attrs
 
 from ebmkit.config import GuardTable
 from ebmkit.core import texture_signs
-from ebmkit.errors import CheckpointError, DivergedError
+from ebmkit.errors import DivergedError
 from ebmkit.training.loop import Report
 
-__all__ = ["Guard", "Rollback", "easing"]
+__all__ = ["Guard", "Memory", "Rollback", "easing"]
 
 _EVERY = 10
 """Iterations between two looks at the images; the energies are looked at every time."""
@@ -65,6 +65,64 @@ def easing(rollbacks: Sequence[Rollback]) -> tuple[float, float]:
 
 
 @final
+@attrs.frozen
+class Memory:
+    """What a guard remembers, as a checkpoint holds it.
+
+    Attributes:
+        rollbacks: all there were, oldest first.
+        trusted: iterations of the last two trusted checkpoints, oldest first.
+        pending: the iteration of a checkpoint that is not trusted yet.
+        losses: of the energy, those of the last iterations.
+        seen_healthy: signs that were below half their limit once.
+        warnings: signs that are above half their limit.
+    """
+
+    rollbacks: tuple[Rollback, ...] = ()
+    trusted: tuple[int, ...] = ()
+    pending: int | None = None
+    losses: tuple[float, ...] = ()
+    seen_healthy: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The memory as JSON."""
+        return {**attrs.asdict(self, recurse=False), "rollbacks": [each._asdict() for each in self.rollbacks]}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any], factors: Mapping[str, float]) -> Memory:
+        """Read what ``to_json`` wrote.
+
+        Args:
+            entry: the JSON.
+            factors: ``step_factor`` and ``rate_factor`` of rollbacks that do not say them.
+
+        Raises:
+            KeyError: something is missing.
+            ValueError, TypeError, OverflowError: something is no number.
+        """
+        pending = entry["pending"]
+        return cls(
+            tuple(_rollback({**factors, **each}) for each in entry["rollbacks"]),
+            tuple(int(each) for each in entry["trusted"]),
+            None if pending is None else int(pending),
+            tuple(float(each) for each in entry["losses"]),
+            tuple(str(each) for each in entry["seen_healthy"]),
+            tuple(str(each) for each in entry["warnings"]),
+        )
+
+
+def _rollback(entry: Mapping[str, Any]) -> Rollback:
+    return Rollback(
+        int(entry["iteration"]),
+        int(entry["to"]),
+        str(entry["reason"]),
+        float(entry.get("step_factor", 1.0)),
+        float(entry.get("rate_factor", 1.0)),
+    )
+
+
+@final
 @attrs.define
 class Guard:
     """Signs of divergence beyond the numbers that are not finite, as a state that is saved with a run.
@@ -79,7 +137,7 @@ class Guard:
 
     At half its limit a sign is a warning. A checkpoint is *trusted*, and may be gone back to, when
     ``healthy_after`` iterations after it have passed without any. Everything the guard remembers is in
-    ``facts()``, so a resumed run decides as the uninterrupted one.
+    ``memory``, so a resumed run decides as the uninterrupted one.
 
     Attributes:
         settings: the table.
@@ -117,7 +175,7 @@ class Guard:
         self._trust(report.iteration)
 
     def saved(self, iteration: int) -> None:
-        """A checkpoint of this iteration is about to be written; call before ``facts``."""
+        """A checkpoint of this iteration is about to be written; call before ``memory``."""
         if self.pending is None and not self._warnings:
             self.pending = iteration
 
@@ -131,51 +189,37 @@ class Guard:
         recent = [each for each in self.rollbacks if each.iteration > iteration - self.settings.window]
         return len(recent) < self.settings.rollbacks
 
-    def facts(self) -> dict[str, Any]:
-        """The state as a fact of a checkpoint, JSON."""
-        return {"guard": self._as_json()}
-
-    def _as_json(self) -> dict[str, Any]:
-        return {
-            "rollbacks": [rollback._asdict() for rollback in self.rollbacks],
-            "trusted": self.trusted,
-            "pending": self.pending,
-            "losses": self._losses,
-            "seen_healthy": sorted(self._seen_healthy),
-            "warnings": sorted(self._warnings),
-        }
-
-    @classmethod
-    def remembering(cls, settings: GuardTable, facts: Mapping[str, Any]) -> Guard:
-        """The guard of a checkpoint's facts; a new one where it has none.
-
-        Raises:
-            CheckpointError: they are none that ``facts`` gave.
-        """
-        if "guard" not in facts:
-            return cls(settings)
-        try:
-            return cls._from_json(settings, facts["guard"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"the checkpoint's 'guard' cannot be read: {error!r}") from None
-
-    @classmethod
-    def _from_json(cls, settings: GuardTable, facts: Mapping[str, Any]) -> Guard:
-        pending = facts["pending"]
-        return cls(
-            settings,
-            [_rollback(settings, each) for each in facts["rollbacks"]],
-            [int(each) for each in facts["trusted"]],
-            None if pending is None else int(pending),
-            [float(each) for each in facts["losses"]],
-            {str(each) for each in facts["seen_healthy"]},
-            {str(each) for each in facts["warnings"]},
+    @property
+    def memory(self) -> Memory:
+        """The state as a checkpoint remembers it."""
+        return Memory(
+            tuple(self.rollbacks),
+            tuple(self.trusted),
+            self.pending,
+            tuple(self._losses),
+            tuple(sorted(self._seen_healthy)),
+            tuple(sorted(self._warnings)),
         )
 
     @classmethod
-    def returning(cls, settings: GuardTable, facts: Mapping[str, Any], rollbacks: list[Rollback]) -> Guard:
-        """The guard after a rollback to the checkpoint with these facts, which is not gone back to again."""
-        guard = cls.remembering(settings, facts)
+    def remembering(cls, settings: GuardTable, memory: Memory | None) -> Guard:
+        """The guard of a checkpoint; a new one where it remembers none."""
+        if memory is None:
+            return cls(settings)
+        return cls(
+            settings,
+            list(memory.rollbacks),
+            list(memory.trusted),
+            memory.pending,
+            list(memory.losses),
+            set(memory.seen_healthy),
+            set(memory.warnings),
+        )
+
+    @classmethod
+    def returning(cls, settings: GuardTable, memory: Memory | None, rollbacks: list[Rollback]) -> Guard:
+        """The guard after a rollback to the checkpoint that remembers this; not gone back to again."""
+        guard = cls.remembering(settings, memory)
         guard.rollbacks, guard.pending = rollbacks, None
         return guard
 
@@ -202,15 +246,3 @@ class Guard:
         elif self.pending is not None and iteration >= self.pending + self.settings.healthy_after:
             self.trusted = [*self.trusted, self.pending][-_TRUSTED:]
             self.pending = None
-
-
-def _rollback(settings: GuardTable, entry: Mapping[str, Any]) -> Rollback:
-    """A rollback out of JSON. One from before factors were remembered had those of the table throughout."""
-    known = {"step_factor": settings.step_factor, "rate_factor": settings.rate_factor, **entry}
-    return Rollback(
-        int(known["iteration"]),
-        int(known["to"]),
-        str(known["reason"]),
-        float(known["step_factor"]),
-        float(known["rate_factor"]),
-    )

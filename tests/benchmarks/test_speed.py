@@ -20,7 +20,8 @@ from ebmkit.config.plan import make_plan
 from ebmkit.core import Chain, Energy, Rng
 from ebmkit.registry.discovery import Registry
 from ebmkit.run.build import build_experiment
-from ebmkit.storage.checkpoint import capture, write_checkpoint
+from ebmkit.storage.capture import capture
+from ebmkit.storage.checkpoint import write_checkpoint
 from ebmkit.training.loop import Experiment, train
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_langevin.langevin import Langevin
@@ -84,7 +85,7 @@ def test_save(benchmark: BenchmarkFixture, experiment: Experiment, tmp_path: Pat
     numbers = iter(range(1, 10**6))
 
     def save() -> None:
-        write_checkpoint(tmp_path, capture(experiment, iteration=next(numbers), facts={}), keep=2)
+        write_checkpoint(tmp_path, capture(experiment, iteration=next(numbers)), keep=2)
 
     benchmark(save)
     assert len(list(tmp_path.glob("iteration-*"))) == 2

@@ -18,7 +18,8 @@ from ebmkit.config.plan import make_plan
 from ebmkit.core import Rng, value_and_gradient, walk
 from ebmkit.registry.discovery import Registry
 from ebmkit.run.build import build_experiment
-from ebmkit.storage.checkpoint import capture, newest_checkpoint
+from ebmkit.storage.capture import capture
+from ebmkit.storage.checkpoint import newest_checkpoint
 from ebmkit.storage.folder import find_run
 from ebmkit.training.loop import train
 from tests.conftest import Ebmkit
@@ -57,7 +58,7 @@ def test_every_object_of_a_trained_run_is_shown_in_a_few_lines(run_file: RunFile
         "report": report,
         "examples": report.examples,
         "checkpoint": checkpoint,
-        "captured": capture(experiment, iteration=1, facts={}),
+        "captured": capture(experiment, iteration=1),
         "newest": newest_checkpoint(run.checkpoints),
         "chain": chain,
         "samples": chain(schedule.energy, x, rng=Rng(0)),

@@ -21,10 +21,11 @@ def state(k: int) -> dict[str, torch.Tensor]:
 def save(how: str, folder: Path, k: int) -> None:
     if how == "ebmkit":
         from ebmkit.storage.checkpoint import Checkpoint, write_checkpoint
+        from ebmkit.storage.facts import DataFacts, Facts
 
         tensors = state(k)
         files = {"energy": {"weight": tensors["weight"]}, "optimizer": {"moment": tensors["moment"]}}
-        write_checkpoint(folder, Checkpoint(k, files, {"data": {"examples": 7}}), keep=1)
+        write_checkpoint(folder, Checkpoint(k, files, Facts(data=DataFacts((64, 64), 7))), keep=1)
     elif how == "torch.save":
         torch.save({"k": k, **state(k)}, folder / "last.pt")
     else:

@@ -22,7 +22,8 @@ from ebmkit.core.stopping import Stopped, stoppable
 from ebmkit.registry.discovery import Registry
 from ebmkit.run.build import build_experiment
 from ebmkit.run.signals import StopFlag
-from ebmkit.storage.checkpoint import capture, newest_checkpoint
+from ebmkit.storage.capture import capture
+from ebmkit.storage.checkpoint import newest_checkpoint
 from ebmkit.training.loop import Experiment, train
 from tests.conftest import RUN_FILES, Ebmkit
 
@@ -246,7 +247,7 @@ def trained(experiment: Experiment, iterations: int) -> Iterator[Experiment]:
 
 
 def state(experiment: Experiment) -> dict[str, torch.Tensor]:
-    files = capture(experiment, iteration=0, facts={}).files
+    files = capture(experiment, iteration=0).files
     return {f"{file}/{name}": value for file, tensors in files.items() for name, value in tensors.items()}
 
 

@@ -15,14 +15,10 @@ import pytest
 import torch
 
 from ebmkit.errors import CheckpointError
-from ebmkit.storage.checkpoint import (
-    Checkpoint,
-    newest_checkpoint,
-    read_checkpoint,
-    withdraw_after,
-    write_checkpoint,
-)
+from ebmkit.storage.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint, write_checkpoint
+from ebmkit.storage.facts import DataFacts, Facts
 from ebmkit.storage.manifest import read_manifest, seal
+from ebmkit.storage.rotation import withdraw_after
 from tests.conftest import Ebmkit
 
 
@@ -32,7 +28,7 @@ def checkpoint(iteration: int) -> Checkpoint:
     return Checkpoint(
         iteration,
         {"energy": energy, "schedule": {"samples": torch.ones(2, 2) * iteration}},
-        {"data": {"examples": 7}},
+        Facts(data=DataFacts((2, 2), 7)),
     )
 
 
@@ -231,7 +227,7 @@ def test_the_same_iteration_again_keeps_the_good_one(tmp_path: Path) -> None:
 
 def test_another_state_of_the_same_iteration_replaces_the_one_before(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, checkpoint(1), keep=1)
-    other = Checkpoint(1, checkpoint(2).files, {"attempt": 2})
+    other = Checkpoint(1, checkpoint(2).files, Facts(threads=2))
     path = write_checkpoint(tmp_path, other, keep=1)
     assert equal(newest_checkpoint(tmp_path)[0], other)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]

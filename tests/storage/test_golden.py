@@ -15,7 +15,8 @@ from ebmkit.config import read_document
 from ebmkit.config.plan import make_plan
 from ebmkit.registry.discovery import Registry
 from ebmkit.run.build import build_experiment
-from ebmkit.storage.checkpoint import Checkpoint, capture, read_checkpoint, restore
+from ebmkit.storage.capture import capture, restore
+from ebmkit.storage.checkpoint import Checkpoint, read_checkpoint
 from ebmkit.training.loop import train
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -37,7 +38,7 @@ def test_a_kept_checkpoint_is_read_and_goes_on_as_it_did(name: str, tmp_path: Pa
     restore(read_checkpoint(GOLDEN / name / "iteration-0000002"), experiment)  # its tensors become Adam's own
     for _ in train(experiment, start=2, iterations=3):
         pass
-    reached = capture(experiment, iteration=3, facts={}).files
+    reached = capture(experiment, iteration=3).files
     expected = converted(third)
     assert reached.keys() == expected.keys()
     for part, tensors in expected.items():
@@ -57,7 +58,7 @@ def test_what_a_kept_checkpoint_holds_is_taken_over_to_the_bit(
     experiment = build_experiment(make_plan(read_document(file), Registry.discover()))
     kept = read_checkpoint(GOLDEN / name / "iteration-0000003")
     restore(kept, experiment)
-    held, expected = capture(experiment, iteration=3, facts={}).files, converted(kept)
+    held, expected = capture(experiment, iteration=3).files, converted(kept)
     assert held.keys() == expected.keys()
     for part, tensors in expected.items():
         assert held[part].keys() == tensors.keys()

@@ -16,7 +16,7 @@ from ebmkit.registry.discovery import Registry
 from ebmkit.run.build import build_experiment
 from ebmkit.run.processes import Crew
 from ebmkit.run.rollback import GuardedTraining
-from ebmkit.training.guard import Guard, Rollback
+from ebmkit.training.guard import Guard, Memory, Rollback
 from ebmkit.training.loop import Report
 from tests.models import double
 from tests.run.test_rollback import RunFile
@@ -111,8 +111,9 @@ def test_a_guard_remembers_everything_in_json() -> None:
     guard.saved(90)
     guard.check(report(91, 60.0))
     guard.rollbacks = [Rollback(10, 0, "why", 0.5, 0.1)]
-    assert Guard.remembering(guard.settings, json.loads(json.dumps(guard.facts()))) == guard
-    assert Guard.remembering(guard.settings, {}) == Guard(guard.settings)
+    remembered = Memory.from_json(json.loads(json.dumps(guard.memory.to_json())), {})
+    assert Guard.remembering(guard.settings, remembered) == guard
+    assert Guard.remembering(guard.settings, None) == Guard(guard.settings)
 
 
 def plan_of(file: Path, *overrides: str) -> Plan:
