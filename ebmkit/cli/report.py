@@ -16,7 +16,7 @@ def report(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
+            metavar="NAME",
             help="Runs under runs/, or their paths; by default the last one.",
             autocompletion=runs,
             show_default=False,

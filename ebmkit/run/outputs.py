@@ -10,11 +10,12 @@ import attrs
 from rich.console import Console
 
 from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid, say
+from ebmkit.report.page.render import write_page
 from ebmkit.run.recorders import Figures, Recorder, Status, writing
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.loop import Report
 
-__all__ = ["Grids", "Metrics", "Progress"]
+__all__ = ["Grids", "Metrics", "Page", "Progress"]
 
 
 @final
@@ -113,3 +114,27 @@ class Grids(Recorder):
             for name, images in sets.items():
                 if images is not None and are_images(images):
                     save_grid(self.folder.grid(name, report.iteration), images)
+
+
+@final
+@attrs.define
+class Page(Recorder):
+    """Writes the page of the run when it has ended, however it did; nothing depends on it."""
+
+    folder: RunFolder
+    name = "report.html"
+    gathers = False
+
+    def due(self, iteration: int) -> bool:
+        """Never: it is made of what the others wrote."""
+        del iteration
+        return False
+
+    def record(self, report: Report) -> None:
+        """Nothing."""
+        del report
+
+    def close(self, status: Status) -> None:
+        """Write ``report.html``."""
+        del status
+        write_page([self.folder], self.folder.path / "report.html")

@@ -18,7 +18,7 @@ from ebmkit.messages.streams import outliving
 from ebmkit.report import OutputLog, say, warn
 from ebmkit.run.build import build_experiment
 from ebmkit.run.inspection import Inspector
-from ebmkit.run.outputs import Grids, Metrics, Progress
+from ebmkit.run.outputs import Grids, Metrics, Page, Progress
 from ebmkit.run.processes import Crew, joined
 from ebmkit.run.recorders import Every, Figures, Recorders
 from ebmkit.run.rollback import GuardedTraining
@@ -165,7 +165,8 @@ def _session(
         Metrics(folder, logged, figures),
         progress,
         Grids(folder, drawn),
-        checkpoints,  # last: what the others wrote is synced with it
+        checkpoints,  # after those whose files it syncs
+        Page(folder),
     ]
     recorders = Recorders(members, progress.say)
     return Session(

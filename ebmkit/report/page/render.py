@@ -68,7 +68,8 @@ class _Run:
     text: str
     settings: Sequence[Setting]
     rollbacks: Sequence[Mapping[str, Any]]
-    over_time: Mapping[str, Sequence[Shown]]
+    over_time: Sequence[Shown]
+    last: Sequence[Shown]
     stages: Sequence[tuple[str, str, float]]
     evaluation: Mapping[str, Any]
     diagnosis: Mapping[str, Any]
@@ -83,7 +84,8 @@ class _Run:
             text=story.text,
             settings=chosen(story.config, defaults) if defaults else [],
             rollbacks=story.rollbacks,
-            over_time={name: _spread(pictures) for name, pictures in story.pictures.items()},
+            over_time=_over_time(story.pictures),
+            last=_all_shown([pictures[-1] for pictures in story.pictures.values()]),
             stages=_stages(story),
             evaluation=story.evaluations[-1] if story.evaluations else {},
             diagnosis=story.diagnosis,
@@ -95,6 +97,7 @@ class _Run:
 class Shown:
     """A picture inside the page."""
 
+    name: str
     iteration: int
     width: int
     height: int
@@ -117,12 +120,17 @@ def _summary(story: Story) -> Iterator[tuple[str, str]]:
         yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _spread(pictures: Sequence[Picture]) -> Sequence[Shown]:
-    """The first and the last picture and some between, evenly."""
-    count = min(_SHOWN, len(pictures))
-    places = {round(place * (len(pictures) - 1) / max(count - 1, 1)) for place in range(count)}
-    shown = (_shown(pictures[place]) for place in sorted(places))
-    return [each for each in shown if each is not None]
+def _over_time(pictures: Mapping[str, Sequence[Picture]]) -> Sequence[Shown]:
+    """The samples that the model answers for: the first and the last picture and some between, evenly."""
+    names = ("revised", "proposal", *pictures)
+    found = next((pictures[name] for name in names if name in pictures), ())
+    count = min(_SHOWN, len(found))
+    places = {round(place * (len(found) - 1) / max(count - 1, 1)) for place in range(count)}
+    return _all_shown([found[place] for place in sorted(places)])
+
+
+def _all_shown(pictures: Sequence[Picture]) -> Sequence[Shown]:
+    return [shown for each in pictures if (shown := _shown(each)) is not None]
 
 
 def _shown(picture: Picture) -> Shown | None:
@@ -134,7 +142,7 @@ def _shown(picture: Picture) -> Shown | None:
             size = image.size
     except OSError:
         return None
-    return Shown(picture.iteration, *size, base64.b64encode(content.getvalue()).decode())
+    return Shown(picture.name, picture.iteration, *size, base64.b64encode(content.getvalue()).decode())
 
 
 def _stages(story: Story) -> Sequence[tuple[str, str, float]]:
