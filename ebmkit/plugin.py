@@ -32,17 +32,30 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from ebmkit.core import CooperativeScheduler, Energy, GradientBackend, LatentGenerator, Sampler, Source
+    from ebmkit.core import (
+        CooperativeScheduler,
+        Encoder,
+        Energy,
+        GradientBackend,
+        LatentGenerator,
+        Optimizer,
+        Sampler,
+        Source,
+        Tracker,
+    )
 
 __all__ = [
     "API_VERSION",
     "ENTRY_POINT_GROUP",
+    "ebmkit_encoders",
     "ebmkit_energies",
     "ebmkit_generators",
     "ebmkit_gradient_backends",
+    "ebmkit_optimizers",
     "ebmkit_samplers",
     "ebmkit_schedulers",
     "ebmkit_sources",
+    "ebmkit_trackers",
     "hookimpl",
     "hookspec",
 ]
@@ -72,6 +85,11 @@ def ebmkit_generators() -> Mapping[str, type[LatentGenerator] | str]:  # type: i
 
 
 @hookspec
+def ebmkit_encoders() -> Mapping[str, type[Encoder] | str]:  # type: ignore[empty-body]
+    """Encoders, for ``[encoder]`` of the schedules that take one."""
+
+
+@hookspec
 def ebmkit_samplers() -> Mapping[str, type[Sampler] | str]:  # type: ignore[empty-body]
     """Samplers, for ``[revision]`` and ``[inference]``."""
 
@@ -84,6 +102,16 @@ def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler] | str]:  # ty
 @hookspec
 def ebmkit_sources() -> Mapping[str, type[Source] | str]:  # type: ignore[empty-body]
     """Data sources, for ``[data]``."""
+
+
+@hookspec
+def ebmkit_optimizers() -> Mapping[str, type[Optimizer] | str]:  # type: ignore[empty-body]
+    """Optimizers, for ``optimizer`` in the table of any part that learns."""
+
+
+@hookspec
+def ebmkit_trackers() -> Mapping[str, type[Tracker] | str]:  # type: ignore[empty-body]
+    """Trackers, for ``[trackers.NAME]``."""
 
 
 @hookspec

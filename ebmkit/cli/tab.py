@@ -54,7 +54,7 @@ def runs(incomplete: str) -> Iterable[str]:
 @_quietly
 def overrides(ctx: typer.Context, incomplete: str) -> Iterable[str]:
     """``revision.step_size=``, and behind the equals sign the choices there are."""
-    from ebmkit.config.plan import keys_of
+    from ebmkit.config.keys import keys_of
     from ebmkit.registry.discovery import Registry
     from ebmkit.registry.kinds import KINDS
 

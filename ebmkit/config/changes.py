@@ -27,6 +27,7 @@ _HARMLESS = frozenset(
         "run.rank_timeout",
         "data.workers",
         "guard",
+        "trackers",
     }
 )
 """Keys and tables that a resumed run may change: no weight depends on them.

@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 
 from ebmkit.config import GuardTable, Key, Parameter, Reader, RunTable, WeightKeys, header, signature_of
-from ebmkit.config.slots import NESTED, Slots, slots_for
+from ebmkit.config.slots import LEARNING, NESTED, Slots, slots_for
 from ebmkit.messages.quoting import quoted
 from ebmkit.messages.spelling import edits, nearest
+from ebmkit.parameters.outline import outline
 from ebmkit.registry.discovery import Component, Registry, UnknownComponentError, imported
 from ebmkit.registry.kinds import KINDS
 
@@ -46,19 +47,19 @@ class Found:
         use: what names its component.
         component: what it names, or was probably meant to name; None where nobody can tell: it is reported,
             and the keys that all tables of this kind share are read.
-        shared: the keys that ebmkit reads in it, beside ``use`` and ``optimizer``.
-        learns: whether it has an ``optimizer``.
-        slots: the keys under which tables of parts stand in it.
-        nested: by their place under this table, as in ``Part``.
+        shared: the keys that ebmkit reads in it, beside ``use`` and the tables inside it.
+        slots: the keys under which tables of parts of the same kind stand in it.
+        nested: those parts, by their place under this table, as in ``Part``.
+        learning: of a part with weights, the tables of ``LEARNING``.
     """
 
     key: Key
     use: str
     component: Component | None
     shared: tuple[Parameter, ...]
-    learns: bool
     slots: tuple[str, ...]
     nested: Mapping[Key, Found]
+    learning: Mapping[str, Found]
 
     @property
     def name(self) -> str:
@@ -68,11 +69,11 @@ class Found:
     def walk(self) -> Iterator[Found]:
         """This table and every one inside it."""
         yield self
-        for each in self.nested.values():
+        for each in (*self.nested.values(), *self.learning.values()):
             yield from each.walk()
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Every key of the table but ``use`` and ``optimizer``, as far as they are known."""
+        """Every key of the table but ``use`` and the tables inside it, as far as they are known."""
         return (*self.shared, *(self.component.signature.parameters if self.component is not None else ()))
 
 
@@ -158,27 +159,39 @@ class Search:
         reader = self._reader
         if reader.table(key) is None:
             return None
+        slot = self.slots[key[0]]
         use = use_in(reader, key)
-        component = self._find(key, use)
-        learns = self._is_top(key) and self.slots[key[0]].learns
-        if learns:
-            _spell_slot(reader, key, "optimizer", component)
+        component = self._find(slot.kind, key, use)
+        learning = self._learning(key, component) if slot.learns and self._is_top(key) else {}
         slots = _slots_in(reader, key, component)
         nested = {
             place: each
-            for slot in slots
-            for place in _places(reader, key, slot, component)
+            for slot_name in slots
+            for place in _places(reader, key, slot_name, component)
             if (each := self._search((*key, *place))) is not None
         }
-        return Found(key, str(use), component, self._shared(key), learns, slots, nested)
+        return Found(key, str(use), component, self._shared(key), slots, nested, learning)
 
-    def _find(self, key: Key, use: Any) -> Component | None:
-        """The component that ``use`` of the table at ``key`` names.
+    def _learning(self, key: Key, component: Component | None) -> dict[str, Found]:
+        """The tables of ``LEARNING`` in that of a part; one that is not there has its defaults."""
+        found = {}
+        for name, inner in LEARNING.items():
+            _spell_slot(self._reader, key, name, component)
+            place = (*key, name)
+            use = use_in(self._reader, place)
+            use = inner.use if use is None else use
+            part = self._find(inner.kind, place, use)
+            shared = _common(inner.kind) if part is None else ()
+            found[name] = Found(place, str(use), part, shared, (), {}, {})
+        return found
+
+    def _find(self, kind: str, key: Key, use: Any) -> Component | None:
+        """The component of a kind that ``use`` of the table at ``key`` names.
 
         A misspelt name is reported and read as the right one; None, and a problem, where it names none.
         """
         reader, registry = self._reader, self._registry
-        kind, place = self.slots[key[0]].kind, (*key, "use")
+        place = (*key, "use")
         if not isinstance(use, str):
             helps = [f"installed: {', '.join(sorted({each.name for each in registry.components(kind)}))}"]
             if use is None:
@@ -193,6 +206,12 @@ class Search:
             label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
             reader.report("E107", error.message, place, value=True, label=label, suggestion=error.suggestion)
             return _meant(registry, kind, use)
+
+
+def _common(kind: str) -> tuple[Parameter, ...]:
+    """The keys that every part of a kind has, as far as its abstract class says without being imported."""
+    base = outline(*KINDS[kind].base.split(":"))
+    return base.signature.parameters if base is not None else ()
 
 
 def _slots_in(reader: Reader, key: Key, component: Component | None) -> tuple[str, ...]:

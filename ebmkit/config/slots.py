@@ -13,13 +13,33 @@ from ebmkit.parameters.signature import PartSlot
 from ebmkit.registry.discovery import Component
 from ebmkit.registry.kinds import KINDS, kind_of_slot
 
-__all__ = ["INJECTED", "NESTED", "Slot", "Slots", "slots_for"]
+__all__ = ["BESIDE", "INJECTED", "LEARNING", "NESTED", "Inner", "Slot", "Slots", "slots_for"]
 
 INJECTED = ("shape", "examples", "trained")
 """What comes from the data, and the way to energies that other runs trained; no table names these."""
 
 NESTED = ("part", "parts")
 """Slots for parts of the same kind, in tables of their own: ``[energy.part]``, ``[energy.parts.NAME]``."""
+
+BESIDE = ("data", "trackers")
+"""Tables of parts that no other part takes: the run itself uses them."""
+
+
+@attrs.frozen
+class Inner:
+    """A table that stands inside that of every part with weights.
+
+    Attributes:
+        kind: of the part that it names.
+        use: what it names where it does not say, or is not there.
+    """
+
+    kind: str
+    use: str
+
+
+LEARNING: Mapping[str, Inner] = {"optimizer": Inner("optimizer", "adam")}
+"""What the table of every part with weights holds beside the part's own keys."""
 
 _USUAL = {"energy": "energy", "generator": "generator", "revision": "sampler", "inference": "sampler"}
 """Tables that are known whatever the schedule is, so that one which is misspelt hides nothing."""
@@ -46,7 +66,8 @@ def slots_for(schedule: Component | None) -> Slots:
     """The tables that a run with this schedule may have; with one that nobody knows, the usual ones."""
     asked = dict(_asked_for(schedule.signature.parts)) if schedule is not None else {}
     usual = {name: Slot(kind) for name, kind in _USUAL.items()}
-    return {"data": Slot("source"), **usual, **asked, "schedule": Slot("scheduler")}
+    trackers = Slot("tracker", many=True)
+    return {"data": Slot("source"), **usual, **asked, "trackers": trackers, "schedule": Slot("scheduler")}
 
 
 def _asked_for(parts: tuple[PartSlot, ...]) -> Iterator[tuple[str, Slot]]:

@@ -24,6 +24,7 @@ from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
+from ebmkit.core.optimizer import Optimizer
 from ebmkit.core.persistent import PersistentChains, Start
 from ebmkit.core.precision import Precision, computing_in, current_precision
 from ebmkit.core.renaming import renamed
@@ -34,6 +35,7 @@ from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposa
 from ebmkit.core.source import Source
 from ebmkit.core.stages import stage
 from ebmkit.core.stopping import check_stop
+from ebmkit.core.tracker import Tracker
 from ebmkit.core.verification import Verification, verifying
 from ebmkit.core.watched import Derived
 from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
@@ -64,6 +66,7 @@ __all__ = [
     "Mixture",
     "Negated",
     "Offer",
+    "Optimizer",
     "OrInfinite",
     "PersistentChains",
     "Position",
@@ -79,6 +82,7 @@ __all__ = [
     "State",
     "Sum",
     "Tempered",
+    "Tracker",
     "Update",
     "Updates",
     "ValueAndGradient",

@@ -25,13 +25,14 @@ class Kind:
         name: in ``kind/name`` and in messages.
         hook: by which plugins offer parts of it.
         base: the abstract class, ``module:Class`` where it is defined.
-        table: of a run file in which a part of it is usually named; None where nothing names it there.
+        table: of a run file in which a part of it is usually named, dots leading further in; None where no
+            run file names it.
         aliases: other words for it on the command line.
         handed_as: classes as which a schedule may ask for it, beside ``base``: a ``Chain`` holds a sampler.
         checks: of a part of it, by name, ``module:NAME``.
         claims: what a part of it may say of itself for them, ``module:Class``.
         shared: the keys that ebmkit reads in each of its tables, ``module:Class``.
-        learns: whether a part has weights, and so its table an ``optimizer``.
+        learns: whether a part has weights, and so its table the tables of ``LEARNING``.
     """
 
     name: str
@@ -74,6 +75,16 @@ KINDS: Mapping[str, Kind] = {
             learns=True,
         ),
         Kind(
+            name="encoder",
+            hook="ebmkit_encoders",
+            base="ebmkit.core.encoder:Encoder",
+            table="encoder",
+            aliases=("encoders",),
+            checks="ebmkit.testing.encoders:CHECKS",
+            claims="ebmkit.testing.claims:EncoderClaims",
+            learns=True,
+        ),
+        Kind(
             name="sampler",
             hook="ebmkit_samplers",
             base="ebmkit.core.sampler:Sampler",
@@ -102,6 +113,24 @@ KINDS: Mapping[str, Kind] = {
             checks="ebmkit.testing.sources:CHECKS",
             claims="ebmkit.testing.claims:SourceClaims",
             shared="ebmkit.config.tables:DataKeys",
+        ),
+        Kind(
+            name="optimizer",
+            hook="ebmkit_optimizers",
+            base="ebmkit.core.optimizer:Optimizer",
+            table="energy.optimizer",
+            aliases=("optimizers",),
+            checks="ebmkit.testing.optimizers:CHECKS",
+            claims="ebmkit.testing.claims:OptimizerClaims",
+        ),
+        Kind(
+            name="tracker",
+            hook="ebmkit_trackers",
+            base="ebmkit.core.tracker:Tracker",
+            table="trackers.mine",
+            aliases=("trackers",),
+            checks="ebmkit.testing.trackers:CHECKS",
+            claims="ebmkit.testing.claims:TrackerClaims",
         ),
         Kind(
             name="backend",

@@ -12,7 +12,8 @@ import torch
 
 from ebmkit.config import ConfigProblemsError, Key, Signature, beside
 from ebmkit.config.plan import Part, Plan, key_of
-from ebmkit.core import Chain, CooperativeScheduler, Energy, Rng, Source, Weighted
+from ebmkit.config.slots import BESIDE
+from ebmkit.core import Chain, CooperativeScheduler, Energy, Optimizer, Rng, Source, Tracker, Weighted
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
 from ebmkit.messages.blame import place_in
 from ebmkit.messages.quoting import quoted, shortened
@@ -23,7 +24,7 @@ from ebmkit.training.batches import Batches
 from ebmkit.training.guard import Rollback, easing
 from ebmkit.training.loop import Experiment, Learner
 
-__all__ = ["build_experiment", "build_schedule", "choose_device", "open_source"]
+__all__ = ["build_experiment", "build_schedule", "build_trackers", "choose_device", "open_source"]
 
 _LOOKED_AT = 16
 _LONGEST = 500
@@ -109,7 +110,7 @@ def build_schedule(
     faults: dict[str, ConfigProblemsError] = {}
     for name, part in plan.parts.items():
         table, *inside = key = key_of(name)
-        if table == "data":
+        if table in BESIDE:
             continue
         if any(slot.name in faults for slot in part.component.signature.parts):
             continue  # it would take that part
@@ -161,13 +162,23 @@ def build_experiment(
         source, size=keys["batch"], rng=rng.fold("batches"), device=device, workers=keys["workers"]
     )
     learners = {
-        name: Learner(schedule.get_submodule(name), part.optimizer)
+        name: Learner(schedule.get_submodule(name), _optimizer(plan, name, part))
         for name, part in plan.parts.items()
-        if part.optimizer is not None and _learns(schedule.get_submodule(name))
+        if part.learning and _learns(schedule.get_submodule(name))
     }
     noise = rng.fold("rollback", len(rollbacks)) if rollbacks else rng
     noise = noise.of_chain(batches.rows.start)
     return Experiment(schedule, learners, batches, noise, plan.run.precision, plan.run.verify)
+
+
+def build_trackers(plan: Plan) -> dict[str, Tracker]:
+    """What watches the run, by the names of ``[trackers.NAME]``; nothing is started yet.
+
+    Raises:
+        ConfigProblemsError: one refused its values, placed at its table.
+    """
+    parts = {key_of(name): part for name, part in plan.parts.items()}
+    return {key[1]: _construct(plan, key, part, {}) for key, part in parts.items() if key[0] == "trackers"}
 
 
 class _weights_of:  # noqa: N801 - reads as a clause of `with`
@@ -222,6 +233,11 @@ def _construct_nested(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -
         if place[1:]
     }
     return {"part": built[("part",)]} if ("part",) in built else {"parts": several}
+
+
+def _optimizer(plan: Plan, name: str, part: Part) -> Optimizer:
+    optimizer: Optimizer = _construct(plan, (*key_of(name), "optimizer"), part.learning["optimizer"], {})
+    return optimizer
 
 
 def _learns(module: torch.nn.Module) -> bool:

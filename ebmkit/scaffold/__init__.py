@@ -30,6 +30,9 @@ _EXAMPLE: Mapping[str, str] = {
 }
 """The tables of the example around the new part: tiny, and only with parts that ebmkit brings."""
 
+_UNASKED = ("encoder",)
+"""Kinds of which no schedule that ebmkit brings takes a part, so that the example trains without it."""
+
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PICTURES = 12
 _SIDE = 16
@@ -76,11 +79,16 @@ class _Plugin:
 
     def _example(self) -> dict[str, str]:
         tables = dict(_EXAMPLE)
-        if (table := KINDS[self.kind].table) is not None:
-            tables[table] = f'use = "{self.name}"'
+        table, use = KINDS[self.kind].table, f'use = "{self.name}"'
+        if table in tables:
+            tables[table] = use
+        elif table is not None and self.kind not in (*_UNASKED, "optimizer"):
+            tables["schedule"] += f"\n\n[{table}]\n{use}"
+        tables["optimizer"] = self.name if self.kind == "optimizer" else "adam"
         if self.kind == "scheduler":  # it trains an energy alone
             return {**tables, "generator": ""}
-        generator = f'\n[generator]\n{tables["generator"]}\noptimizer = {{ use = "adam", lr = 1e-3 }}\n'
+        optimizer = f'{{ use = "{tables["optimizer"]}", lr = 1e-3 }}'
+        generator = f"\n[generator]\n{tables['generator']}\noptimizer = {optimizer}\n"
         return {**tables, "generator": generator}
 
     def _usage(self) -> str:

@@ -23,33 +23,39 @@ What a part claims may stand with the part itself, where the command and the cla
             from ebmkit.testing import Exact, SamplerClaims
             return SamplerClaims(settings={"step_size": 0.9}, law=Exact())
 
-Every other kind has a class of checks and of claims too: ``EnergyChecks``, ``GeneratorChecks``,
-``SchedulerChecks``, ``SourceChecks``. A check that a part is known not to pass is listed with the
-reason in ``expected_failures={"check-name": "why"}``; when it passes after all, that is reported as
-a failure, so that the entry goes.
+Every other kind has a class of checks and of claims too: ``EnergyChecks``, ``OptimizerChecks``. A
+check that a part is known not to pass is listed with the reason in
+``expected_failures={"check-name": "why"}``; when it passes after all, that is reported as a failure, so
+that the entry goes.
 """
 
 from ebmkit.testing.claims import (
     BackendClaims,
     Claims,
+    EncoderClaims,
     EnergyClaims,
     Exact,
     GeneratorClaims,
     Linear,
     LinearLaw,
+    OptimizerClaims,
     SamplerClaims,
     SchedulerClaims,
     SourceClaims,
+    TrackerClaims,
 )
 from ebmkit.testing.report import CheckFailedError, Outcome, Report, Result
 from ebmkit.testing.runner import CHECKS, check
 from ebmkit.testing.suites import (
     BackendChecks,
+    EncoderChecks,
     EnergyChecks,
     GeneratorChecks,
+    OptimizerChecks,
     SamplerChecks,
     SchedulerChecks,
     SourceChecks,
+    TrackerChecks,
 )
 
 __all__ = [
@@ -58,6 +64,8 @@ __all__ = [
     "BackendClaims",
     "CheckFailedError",
     "Claims",
+    "EncoderChecks",
+    "EncoderClaims",
     "EnergyChecks",
     "EnergyClaims",
     "Exact",
@@ -65,6 +73,8 @@ __all__ = [
     "GeneratorClaims",
     "Linear",
     "LinearLaw",
+    "OptimizerChecks",
+    "OptimizerClaims",
     "Outcome",
     "Report",
     "Result",
@@ -74,5 +84,7 @@ __all__ = [
     "SchedulerClaims",
     "SourceChecks",
     "SourceClaims",
+    "TrackerChecks",
+    "TrackerClaims",
     "check",
 ]

@@ -15,15 +15,18 @@ from ebmkit.messages.brief import brief
 __all__ = [
     "BackendClaims",
     "Claims",
+    "EncoderClaims",
     "EnergyClaims",
     "Exact",
     "GeneratorClaims",
     "Law",
     "Linear",
     "LinearLaw",
+    "OptimizerClaims",
     "SamplerClaims",
     "SchedulerClaims",
     "SourceClaims",
+    "TrackerClaims",
 ]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -187,3 +190,34 @@ class BackendClaims(Claims):
 
     kind: ClassVar[str] = "backend"
     energies: Callable[[], Iterable[tuple[nn.Module, Tensor]]] = tuple
+
+
+@attrs.frozen(kw_only=True)
+class EncoderClaims(Claims):
+    """What an encoder says of itself.
+
+    Attributes:
+        shape: of one example it is built for, ``S``.
+    """
+
+    kind: ClassVar[str] = "encoder"
+    shape: tuple[int, ...] = (1, 16, 16)
+
+
+@attrs.frozen(kw_only=True)
+class OptimizerClaims(Claims):
+    """What an optimizer says of itself.
+
+    Attributes:
+        steps: after how many at its rate the loss of a bowl is lower.
+    """
+
+    kind: ClassVar[str] = "optimizer"
+    steps: int = 50
+
+
+@attrs.frozen(kw_only=True)
+class TrackerClaims(Claims):
+    """What a tracker says of itself."""
+
+    kind: ClassVar[str] = "tracker"

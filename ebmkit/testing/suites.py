@@ -13,11 +13,14 @@ from ebmkit.testing.subject import Subject
 __all__ = [
     "BackendChecks",
     "ComponentChecks",
+    "EncoderChecks",
     "EnergyChecks",
     "GeneratorChecks",
+    "OptimizerChecks",
     "SamplerChecks",
     "SchedulerChecks",
     "SourceChecks",
+    "TrackerChecks",
 ]
 
 
@@ -100,3 +103,21 @@ class BackendChecks(ComponentChecks):
     """Every check of a gradient backend as a test."""
 
     kind = "backend"
+
+
+class EncoderChecks(ComponentChecks):
+    """Every check of an encoder as a test."""
+
+    kind = "encoder"
+
+
+class OptimizerChecks(ComponentChecks):
+    """Every check of an optimizer as a test."""
+
+    kind = "optimizer"
+
+
+class TrackerChecks(ComponentChecks):
+    """Every check of a tracker as a test."""
+
+    kind = "tracker"

@@ -10,10 +10,10 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ebmkit.config.optimizers import OptimizerSettings
 from ebmkit.core import (
     CooperativeScheduler,
     Examples,
+    Optimizer,
     Precision,
     Rng,
     Update,
@@ -46,7 +46,7 @@ class Learner:
     """A part that learns: its module, its optimizer, and the settings that one was built from."""
 
     module: nn.Module
-    settings: OptimizerSettings
+    settings: Optimizer
     optimizer: torch.optim.Optimizer = attrs.field()
 
     def __repr__(self) -> str:

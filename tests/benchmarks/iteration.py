@@ -21,13 +21,13 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from ebmkit.config.optimizers import Adam
 from ebmkit.core import Chain, Precision, Rng, Source
 from ebmkit.training.batches import Batches
 from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_langevin.langevin import Langevin
+from ebmkit_optim.adam import Adam
 from tests.benchmarks.nets import Net, build
 from tests.benchmarks.ratios import machine
 from tests.benchmarks.rounds import ratio, take_turns

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ebmkit.config.optimizers import Adam
 from ebmkit.core import Batch, Chain, Rng, value_and_gradient
 from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_langevin.langevin import Langevin
+from ebmkit_optim.adam import Adam
 
 STD = 0.1
 

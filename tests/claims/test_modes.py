@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.applications.interpolation import lines
-from ebmkit.config.optimizers import Adam
 from ebmkit.core import Batch, Chain, CooperativeScheduler, Energy, LatentGenerator, Rng, value_and_gradient
 from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_langevin.langevin import Langevin
+from ebmkit_optim.adam import Adam
 from tests.models import double
 
 ANGLES = torch.arange(8) * math.pi / 4

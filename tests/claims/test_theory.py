@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from ebmkit.config.optimizers import Adam
 from ebmkit.core import Batch, Chain, Energy, EnergyFn, Rng, run_chain, value_and_gradient
 from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_langevin.langevin import Langevin
+from ebmkit_optim.adam import Adam
 from tests.models import LinearDescriptor, LinearGenerator, double
 
 GRID = torch.linspace(-3.5, 3.5, 281, dtype=torch.float64)[:, None]

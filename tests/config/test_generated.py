@@ -18,7 +18,6 @@ import pytest
 
 from ebmkit.config import Parameter, as_toml, read_document
 from ebmkit.config.document import ConfigProblemsError
-from ebmkit.config.optimizers import OPTIMIZERS
 from ebmkit.config.plan import make_plan
 from ebmkit.config.positions import Position, locate
 from ebmkit.config.problems import Problem
@@ -123,7 +122,8 @@ def schema(data: dict[str, Any], table: Key, registry: Registry) -> list[Paramet
     if table == ("run",):
         return list(signature_of(RunTable).parameters)
     if table[-1] == "optimizer":
-        return list(signature_of(OPTIMIZERS[value_at(data, table).get("use", "adam")]).parameters)
+        use = value_at(data, table).get("use", "adam")
+        return list(registry.find("optimizer", use).signature.parameters)
     if table[-1] == "parts":
         return []
     common = {"data": DataKeys, "revision": ChainKeys, "inference": ChainKeys, "parts": WeightKeys}

@@ -130,7 +130,7 @@ def test_of_an_unknown_part_all_is_checked_that_does_not_depend_on_it(
     [
         ('use = "adam", lr = 1e-3', 'use = "adan", lr = 0.0, eps = 0.0', ["no optimizer", "'lr'", "'eps'"]),
         ('use = "adam", lr = 1e-3', 'use = "lion", lr = 0.0, sigma = 1', ["no optimizer", "'lr'"]),
-        ('use = "adam", lr = 1e-3', "use = [1], lr = 0.0", ["no optimizer", "'lr'"]),
+        ('use = "adam", lr = 1e-3', "use = [1], lr = 0.0", ["'use' must be a string", "'lr'"]),
         ("optimizer = {", "optimiser = {", ["unknown key 'optimiser'"]),
         ('optimizer = { use = "adam", lr = 1e-3', "optimiser = { rl = 0.0", ["unknown", "unknown", "'lr'"]),
         ("steps = 3", 'setps = "3"', ["unknown key 'setps'", "'steps'"]),

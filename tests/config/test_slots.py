@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ebmkit.config.plan import keys_of
+from ebmkit.config.keys import keys_of
 from ebmkit.parameters.signature import signature_of
 from ebmkit.registry.discovery import Registry
 from tests.conftest import Ebmkit, Install

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmkit.config.optimizers import SGD
 from ebmkit.core import (
     Chain,
     Energy,
@@ -33,6 +32,7 @@ from ebmkit.training.batches import Batches
 from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_langevin.langevin import Langevin
+from ebmkit_optim.sgd import SGD
 from tests.conftest import Install
 from tests.core.test_world import Ones
 

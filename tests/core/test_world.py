@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from ebmkit.config.optimizers import SGD
 from ebmkit.core import (
     Chain,
     Energy,
@@ -35,6 +34,7 @@ from ebmkit.training.batches import Batches
 from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_convnets.layers import up_convolutions
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
+from ebmkit_optim.sgd import SGD
 from tests.processes import run_processes
 
 

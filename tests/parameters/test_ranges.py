@@ -8,7 +8,6 @@ import attrs
 import pytest
 
 from ebmkit.config.convert import OutOfRangeError, convert
-from ebmkit.config.optimizers import OPTIMIZERS
 from ebmkit.config.tables import ChainKeys, DataKeys, GuardTable, RunTable, WeightKeys
 from ebmkit.core import Chain, Energy, Sampler
 from ebmkit.parameters.ranges import Ge, Gt, Le, Lt, MinLen, OrInfinite, broken_bound, describe_bounds
@@ -18,6 +17,7 @@ from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_langevin.langevin import Langevin
+from ebmkit_optim.adam import Adam
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def every_number() -> list[tuple[str, Parameter]]:
     """Each parameter of each part and table that can be a float."""
     registry = Registry.discover()
     parts: list[Any] = [each.factory for kind in KINDS for each in registry.components(kind)]
-    parts += [RunTable, DataKeys, ChainKeys, WeightKeys, GuardTable, *OPTIMIZERS.values()]
+    parts += [RunTable, DataKeys, ChainKeys, WeightKeys, GuardTable]
     found = [(part.__name__, each) for part in parts for each in signature_of(part).parameters]
     return [(part, each) for part, each in found if takes_a_float(each.hint)]
 
@@ -113,7 +113,7 @@ def test_infinity_where_it_means_something() -> None:
     ("build", "message"),
     [
         (lambda: Langevin(step_size=math.inf), "Langevin: step_size must be a finite number, got inf"),
-        (lambda: OPTIMIZERS["adam"](lr=math.nan), "Adam: lr must be a finite number, got nan"),
+        (lambda: Adam(lr=math.nan), "Adam: lr must be a finite number, got nan"),
         (
             lambda: ConvDescriptor((1, 16, 16), weight_std=math.inf),
             "ConvDescriptor: weight_std must be a finite number, got inf",

@@ -8,8 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from ebmkit.config.optimizers import SGD, Adam
-from ebmkit.config.rates import DECAYS
+from ebmkit.config.keys import keys_of
+from ebmkit.core.rates import DECAYS
+from ebmkit.registry.discovery import Registry
+from ebmkit_optim.adam import Adam, AdamW
+from ebmkit_optim.sgd import SGD
 
 
 def test_rates_start_at_lr_and_never_rise() -> None:
@@ -87,3 +90,26 @@ def test_the_fused_kernel_goes_on_where_the_plain_one_was_saved() -> None:
     learn(fused, range(3, 6))
     for weight, value in zip(weights, expected, strict=True):
         assert torch.allclose(weight, value, atol=1e-6)
+
+
+def test_decoupled_decay_shrinks_weights_by_the_rate_whatever_the_gradient() -> None:
+    """Loshchilov and Hutter: w <- (1 - lr decay) w, then Adam's step, which the gradient 0 makes 0."""
+    weight = nn.Parameter(torch.full((3,), 2.0))
+    optimizer = AdamW(lr=0.1, weight_decay=0.5).build([weight])
+    weight.grad = torch.zeros(3)
+    optimizer.step()
+    assert torch.allclose(weight, torch.full((3,), 2.0 * (1 - 0.1 * 0.5)))
+
+
+def test_each_optimizer_has_keys_of_its_own_that_are_completed() -> None:
+    data = {
+        "schedule": {"use": "descriptor-only"},
+        "energy": {"use": "descriptor", "optimizer": {"use": "sgd"}},
+    }
+    registry = Registry.discover()
+    keys = keys_of(data, registry)
+    assert keys["energy.optimizer.use"] == "optimizer"
+    assert "energy.optimizer.momentum" in keys
+    assert "energy.optimizer.betas" not in keys
+    data["energy"]["optimizer"] = {}
+    assert "energy.optimizer.betas" in keys_of(data, registry)

@@ -1,0 +1,55 @@
+"""Whether the parts of a run file fit together: each gets what it asks for, and none is there for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ebmkit.config import GuardTable, Reader, Signature, header
+from ebmkit.config.parts import Part, key_of
+from ebmkit.config.search import Found, owner_of
+from ebmkit.config.slots import BESIDE, INJECTED, Slot, Slots
+
+__all__ = ["check_easing", "check_wiring"]
+
+
+def check_wiring(reader: Reader, slots: Slots, found: Mapping[str, Found], parts: Mapping[str, Part]) -> None:
+    """Every part the components ask for has a table, and every table has somebody who asks."""
+    wanted: set[str] = set()
+    for key, part in (each for name, top in parts.items() for each in top.walk(key_of(name))):
+        owner = owner_of(part.component)
+        for slot in part.component.signature.parts:
+            asked = slots.get(slot.name)
+            if asked is not None or slot.name in INJECTED or not slot.required:
+                wanted.add(slot.name)
+            if slot.required and asked is not None and not _is_there(reader, slot.name, asked):
+                place = header((slot.name, "NAME") if asked.many else (slot.name,))
+                message = f"{owner} needs the part {slot.name!r}: add a table {place}"
+                reader.report("E106", message, (*key, "use"), value=True)
+    schedule = parts.get("schedule")
+    for name in {key_of(name)[0] for name in found} - wanted - {*BESIDE, "schedule"}:
+        if schedule is not None:
+            message = (
+                f"scheduler {schedule.component.name!r} takes no part {name!r}: remove the table [{name}]"
+            )
+            reader.report("E108", message, (name,), helps=[f"it takes: {', '.join(_taken(schedule, slots))}"])
+
+
+def _is_there(reader: Reader, name: str, slot: Slot) -> bool:
+    """Whether the file has a table for a slot: of several parts one at least."""
+    return bool(reader.document.data.get(name)) if slot.many else name in reader.document.data
+
+
+def check_easing(
+    reader: Reader, guard: GuardTable, found: Mapping[str, Found], parts: Mapping[str, Part]
+) -> None:
+    """A step can be made smaller only where there is one; of an unknown sampler nobody can tell."""
+    if guard.step_factor == 1 or ("revision" in found and "revision" not in parts):
+        return
+    if "revision" not in parts or "step_size" not in parts["revision"].values:
+        message = "'step_factor' needs a [revision] whose sampler has a step_size"
+        reader.report("E108", message, ("guard", "step_factor"))
+
+
+def _taken(schedule: Part, slots: Slots) -> list[str]:
+    signature: Signature = schedule.component.signature
+    return [slot.name for slot in signature.parts if slot.name in slots]

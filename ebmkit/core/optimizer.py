@@ -1,0 +1,53 @@
+"""The optimizer: how weights follow the gradients of their losses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Annotated
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from ebmkit.core.rates import DECAYS, Decay
+from ebmkit.parameters.ranges import Checked, Ge, Gt
+
+__all__ = ["Optimizer"]
+
+
+@attrs.frozen(kw_only=True)
+class Optimizer(Checked, ABC):
+    """Settings of an optimizer, apart from what it optimizes.
+
+    A subclass is an attrs class whose fields are further keys. What ``build`` makes of them keeps its state
+    in tensors, as the classes of ``torch.optim`` do, so that a checkpoint can hold it.
+
+    Args:
+        lr: learning rate at iteration 0.
+        lr_decay: how it falls over k iterations, T being ``lr_span``: ``constant``;
+            ``exponential``, $2^{-k/T}$; ``plateaus``, 80 of them log-spaced from 1 to 0.01 over T
+            iterations (the authors' MATLAB code); ``robbins-monro``, $1 / (1 + k/T)$.
+        lr_span: T, in iterations.
+        gradient_cap: rescale the gradient of each tensor so that its largest entry is at most
+            this (the authors' MATLAB code); 0 leaves gradients alone.
+    """
+
+    lr: Annotated[float, Gt(0)] = 1e-3
+    lr_decay: Decay = "constant"
+    lr_span: Annotated[float, Gt(0)] = 1000.0
+    gradient_cap: Annotated[float, Ge(0)] = 0.0
+
+    def rate(self, iteration: int) -> float:
+        """The learning rate of this iteration: a pure function, so nothing of it is saved."""
+        return self.lr * DECAYS[self.lr_decay](iteration / self.lr_span)
+
+    def cap(self, gradients: Iterable[Tensor]) -> None:
+        """Rescale each gradient in place to a largest absolute entry of at most ``gradient_cap``."""
+        if self.gradient_cap:
+            for gradient in gradients:
+                gradient.mul_((self.gradient_cap / gradient.abs().max()).clamp_max(1))
+
+    @abstractmethod
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer of these parameters, which steps at the rate of its parameter groups."""
