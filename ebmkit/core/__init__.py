@@ -12,6 +12,7 @@ from ebmkit.core.clamped import Clamped
 from ebmkit.core.diagnostics import bulk_ess, r_hat, tail_ess
 from ebmkit.core.encoder import Encoder, Gaussian
 from ebmkit.core.energy import Energy, EnergyFn
+from ebmkit.core.features import ExampleSet, Features, describe
 from ebmkit.core.figures import (
     examine,
     mean_energies,
@@ -25,6 +26,7 @@ from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.optimizer import Optimizer
+from ebmkit.core.metric import Figure, Material, Metric, Need, standard_error
 from ebmkit.core.persistent import PersistentChains, Start
 from ebmkit.core.precision import Precision, computing_in, current_precision
 from ebmkit.core.renaming import renamed
@@ -51,8 +53,11 @@ __all__ = [
     "Encoder",
     "Energy",
     "EnergyFn",
+    "ExampleSet",
     "Examples",
     "Exists",
+    "Features",
+    "Figure",
     "Gaussian",
     "Ge",
     "Gradient",
@@ -62,8 +67,11 @@ __all__ = [
     "LatentGenerator",
     "Le",
     "Lt",
+    "Material",
+    "Metric",
     "MinLen",
     "Mixture",
+    "Need",
     "Negated",
     "Offer",
     "Optimizer",
@@ -97,6 +105,7 @@ __all__ = [
     "computing_in",
     "contrastive",
     "current_precision",
+    "describe",
     "examine",
     "fast_layers",
     "gather",
@@ -118,6 +127,7 @@ __all__ = [
     "square_masks",
     "squared_error",
     "stage",
+    "standard_error",
     "tail_ess",
     "texture_signs",
     "value_and_gradient",
