@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, final
+from typing import Annotated, ClassVar, final
 
 import attrs
+import numpy as np
 import torch
 from torch import Tensor
 
-from ebmkit.core import ExampleSet, Figure, Material, Metric, Need, Rng, standard_error
+from ebmkit.core import ExampleSet, Figure, Ge, Material, Metric, Need, Rng, standard_error
 from ebmkit.errors import DataError
 from ebmkit_evaluation.pyramids import laplacian_pyramid
 
 __all__ = ["Swd", "sliced_distance"]
 
 _GROUPS = 8
-_PATCHES = 4096
-"""Of a group, at each level."""
-
 _MOST = 512
 """Images of a group at most: patches of more would tell little more of each."""
 
@@ -40,8 +38,9 @@ def sliced_distance(x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
 
     Source: Rabin, Peyré, Delon, Bernot, 2011; Bonneel, Rabin, Peyré, Pfister, 2015.
     """
-    seen = [(points @ directions).sort(0).values for points in (x, y)]
-    return (seen[0] - seen[1]).abs().mean()
+    # NumPy sorts rows of numbers several times faster than torch does on a processor.
+    seen = [np.sort((directions.T @ points.T).cpu().numpy(), axis=1) for points in (x, y)]
+    return torch.from_numpy(np.abs(seen[0] - seen[1])).mean()
 
 
 @final
@@ -55,9 +54,12 @@ class Swd(Metric):
     the standard deviation 1 that the *real* patches then have, so that contrast counts (Karras et al.
     standardise each set by itself).
 
-    The figure is the mean over 8 disjoint groups of the images, each of 4,096 patches and 64 directions of
-    its own; their spread gives the error. It is biased upwards as every distance between finite sets: see
-    what real images have. Up to 4,096 images are looked at, at least 8 are needed.
+    The figure is the mean over 8 disjoint groups of the images, each with patches and 64 directions of its
+    own; their spread gives the error. It is biased upwards as every distance between finite sets: see what
+    real images have. Up to 4,096 images are looked at, at least 8 are needed.
+
+    Args:
+        patches: of each group, at each scale; figures of different numbers do not compare.
 
     Source: Karras, Aila, Laine, Lehtinen, "Progressive growing of GANs", 2018, arXiv 1710.10196, section 5;
     Burt, Adelson, 1983.
@@ -65,12 +67,14 @@ class Swd(Metric):
 
     needs: ClassVar[tuple[Need, ...]] = ("real",)
 
+    patches: Annotated[int, Ge(_MOST)] = 4096
+
     def measure(self, material: Material) -> Sequence[Figure]:
         """``swd`` and ``swd_SIDE`` for each scale, the finest first."""
         generated, real = material.generated, material.examples("real")
         count = min(len(generated) // _GROUPS, _MOST) * _GROUPS
         groups = [
-            _group_distances(material.rng.fold("swd", group), mine, theirs)
+            _group_distances(material.rng.fold("swd", group), self.patches, mine, theirs)
             for group, (mine, theirs) in enumerate(
                 zip(_groups(generated, material.rng), _groups(real, material.rng), strict=True)
             )
@@ -92,14 +96,14 @@ class _Group:
     examples: ExampleSet
     index: Tensor
 
-    def patches(self, rng: Rng) -> dict[int, Tensor]:
+    def patches(self, rng: Rng, count: int) -> dict[int, Tensor]:
         """Patches at random places by the side of their scale, ``(P, 49 C)`` each.
 
         Every image gives equally many; places depend on the stream alone, so that equal images give equal
         patches.
         """
-        places = rng.uniform(torch.empty(_PATCHES, 2))
-        owner = torch.arange(_PATCHES) * len(self.index) // _PATCHES
+        places = rng.uniform(torch.empty(count, 2))
+        owner = torch.arange(count) * len(self.index) // count
         found: dict[int, list[Tensor]] = {}
         for begin in range(0, len(self.index), _BLOCK):
             mine = (owner >= begin) & (owner < begin + _BLOCK)
@@ -126,14 +130,14 @@ def _cut(level: Tensor, owner: Tensor, places: Tensor) -> Tensor:
     return level[owner[:, None, None], :, rows[:, :, None], columns[:, None, :]]
 
 
-def _group_distances(rng: Rng, mine: _Group, theirs: _Group) -> dict[int, Tensor]:
+def _group_distances(rng: Rng, patches: int, mine: _Group, theirs: _Group) -> dict[int, Tensor]:
     """The distance at each scale, times 1,000."""
-    generated, real = (group.patches(rng.fold("places")) for group in (mine, theirs))
+    generated, real = (group.patches(rng.fold("places"), patches) for group in (mine, theirs))
     found = {}
-    for side, patches in real.items():
-        spread, centre = torch.std_mean(patches, (0, 1, 2))
+    for side, cut in real.items():
+        spread, centre = torch.std_mean(cut, (0, 1, 2))
         spread = spread.clamp_min(torch.finfo(spread.dtype).tiny)
-        sets = [((each - centre) / spread).flatten(1) for each in (generated[side], patches)]
+        sets = [((each - centre) / spread).flatten(1) for each in (generated[side], cut)]
         directions = rng.fold("directions", side).normal(sets[0].new_empty(sets[0].shape[1], _DIRECTIONS))
         found[side] = 1000 * sliced_distance(*sets, directions / directions.norm(dim=0))
     return found
