@@ -74,7 +74,7 @@ def describe(
     """
     if not len(examples):
         raise DataError("there are no examples to describe: the set is empty")
-    blocks = torch.arange(len(examples)).split(block)
+    blocks = torch.split(torch.arange(len(examples)), block)
     with torch.no_grad(), evaluating(features):
         rows = [features(examples[index].to(device)).cpu() for index in blocks]
     described = torch.cat(rows)

@@ -49,7 +49,7 @@ class Lite0(Features):
         self.net = EfficientNetLite0()
         self.net.load_published(read_weights(path, sha256=_SHA256))
         # Convolutions of single channels take a third less time where the channels of a pixel are neighbours.
-        self.net.to(memory_format=torch.channels_last)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # its stub lacks this
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1 or 3, H, W)`` in [-1, 1] to ``(B, 1280)``."""

@@ -55,7 +55,9 @@ def memberships(generated: Tensor, real: Tensor, *, k: int = 5) -> Memberships:
     around_generated, around_real = squared_radii(generated, k), squared_radii(real, k)
     holders = torch.zeros(len(generated), dtype=torch.float64)
     recall, coverage = [], []
-    for block, radius in zip(squared_distances(real, generated), around_real.split(BLOCK), strict=True):
+    for block, radius in zip(
+        squared_distances(real, generated), torch.split(around_real, BLOCK), strict=True
+    ):
         inside = block <= radius[:, None]
         holders += inside.sum(0)
         coverage.append(inside.any(1))

@@ -27,7 +27,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:
     """
     y = y.double()
     norms = y.square().sum(1)
-    for some in x.split(BLOCK):
+    for some in torch.split(x, BLOCK):
         rows = some.double()
         products = torch.addmm(norms, rows, y.T, alpha=-2)
         yield products.add_(rows.square().sum(1, keepdim=True)).clamp_min_(0)
@@ -56,9 +56,9 @@ def nearest(
     """
     best = torch.full((len(queries),), torch.inf, dtype=torch.float64)
     which = torch.zeros(len(queries), dtype=torch.int64)
-    for those in torch.arange(len(among)).split(BLOCK):
+    for those in torch.split(torch.arange(len(among)), BLOCK):
         candidates = rows(among[those])
-        for these in torch.arange(len(queries)).split(BLOCK):
+        for these in torch.split(torch.arange(len(queries)), BLOCK):
             found = next(squared_distances(rows(queries[these]), candidates)).min(1)
             nearer = found.values < best[these]
             best[these] = found.values.where(nearer, best[these])

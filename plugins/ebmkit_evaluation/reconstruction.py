@@ -47,7 +47,7 @@ def _errors(material: Material, name: str, count: int) -> Tensor:
     examples, reconstruct = material.examples(name), material.reconstruct
     if reconstruct is None:
         raise DataError("this needs a generator that reconstructs examples")
-    blocks = torch.arange(min(count, len(examples))).split(_BLOCK)
+    blocks = torch.split(torch.arange(min(count, len(examples))), _BLOCK)
     return torch.cat([_block_errors(examples[index], reconstruct(examples[index])) for index in blocks])
 
 

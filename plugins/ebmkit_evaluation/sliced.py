@@ -118,7 +118,7 @@ def _groups(examples: ExampleSet, rng: Rng) -> Iterator[_Group]:
     if not size:
         raise DataError(f"swd needs at least {_GROUPS} images, and there are {len(examples)}")
     order = rng.fold("swd").permutation(len(examples))
-    for index in order[: size * _GROUPS].split(size):
+    for index in torch.split(order[: size * _GROUPS], size):
         yield _Group(examples, index)
 
 
@@ -137,7 +137,7 @@ def _group_distances(rng: Rng, patches: int, mine: _Group, theirs: _Group) -> di
     for side, cut in real.items():
         spread, centre = torch.std_mean(cut, (0, 1, 2))
         spread = spread.clamp_min(torch.finfo(spread.dtype).tiny)
-        sets = [((each - centre) / spread).flatten(1) for each in (generated[side], cut)]
-        directions = rng.fold("directions", side).normal(sets[0].new_empty(sets[0].shape[1], _DIRECTIONS))
-        found[side] = 1000 * sliced_distance(*sets, directions / directions.norm(dim=0))
+        x, y = (((each - centre) / spread).flatten(1) for each in (generated[side], cut))
+        directions = rng.fold("directions", side).normal(x.new_empty(x.shape[1], _DIRECTIONS))
+        found[side] = 1000 * sliced_distance(x, y, directions / directions.norm(dim=0))
     return found

@@ -97,9 +97,9 @@ def _jackknife_variance(values: Tensor) -> float:
 def _within(x: Tensor, kernel: Kernel) -> Tensor:
     """For each example the sum over all others, ``(n,)``."""
     sums = []
-    for index in torch.arange(len(x)).split(_BLOCK):
+    for index in torch.split(torch.arange(len(x)), _BLOCK):
         rows = torch.zeros(len(index), dtype=x.dtype)
-        for other in torch.arange(len(x)).split(_BLOCK):
+        for other in torch.split(torch.arange(len(x)), _BLOCK):
             values = kernel(x[index], x[other])
             if index[0] == other[0]:
                 values = values.fill_diagonal_(0)
@@ -112,8 +112,8 @@ def _across(x: Tensor, y: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
     """The sums of the rows and of the columns, ``(n,)`` and ``(m,)``."""
     columns = torch.zeros(len(y), dtype=y.dtype)
     rows = []
-    for some in x.split(_BLOCK):
-        blocks = [kernel(some, others) for others in y.split(_BLOCK)]
+    for some in torch.split(x, _BLOCK):
+        blocks = [kernel(some, others) for others in torch.split(y, _BLOCK)]
         columns += torch.cat([block.sum(0) for block in blocks])
         rows.append(torch.stack([block.sum(1) for block in blocks]).sum(0))
     return torch.cat(rows), columns
