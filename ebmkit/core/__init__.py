@@ -25,8 +25,8 @@ from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
-from ebmkit.core.optimizer import Optimizer
 from ebmkit.core.metric import Figure, Material, Metric, Need, standard_error
+from ebmkit.core.optimizer import Optimizer
 from ebmkit.core.persistent import PersistentChains, Start
 from ebmkit.core.precision import Precision, computing_in, current_precision
 from ebmkit.core.renaming import renamed
