@@ -24,6 +24,7 @@ from ebmkit.cli.resume import resume
 from ebmkit.cli.run import run
 from ebmkit.cli.sample import sample
 from ebmkit.cli.status import status
+from ebmkit.cli.track import track
 from ebmkit.errors import (
     CheckpointError,
     ConfigError,
@@ -44,7 +45,7 @@ app = typer.Typer(
 )
 for command in (
     *(new, run, resume, status, report, check, sample, recover, complete, interpolate, diagnose),
-    *(doctor, explain),
+    *(track, doctor, explain),
 ):
     app.command()(command)
 app.add_typer(plugins, name="plugins")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from contextlib import ExitStack
+from functools import partial
 
 import attrs
 import torch
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from ebmkit import __version__
 from ebmkit.config.changes import Allowed, refuse_changes
-from ebmkit.config.plan import Plan
+from ebmkit.config.plan import Plan, key_of
 from ebmkit.core import world
 from ebmkit.errors import CheckpointError
 from ebmkit.messages.streams import outliving
@@ -25,6 +26,7 @@ from ebmkit.run.rollback import GuardedTraining
 from ebmkit.run.saving import Checkpoints
 from ebmkit.run.session import Session
 from ebmkit.run.signals import StopFlag
+from ebmkit.run.tracking import Tracking
 from ebmkit.storage.capture import expected_bytes, initialise
 from ebmkit.storage.checkpoint import Checkpoint, newest_checkpoint
 from ebmkit.storage.facts import DataFacts, Facts, Origin
@@ -165,6 +167,7 @@ def _session(
         Metrics(folder, logged, figures),
         progress,
         Grids(folder, drawn),
+        *_trackers(plan, folder, logged, drawn, figures),
         checkpoints,  # after those whose files it syncs
         Page(folder),
     ]
@@ -172,6 +175,23 @@ def _session(
     return Session(
         plan, folder, training, recorders, checkpoints, progress, training.crew, console, stop, unheard
     )
+
+
+def _trackers(plan: Plan, folder: RunFolder, logged: Every, drawn: Every, figures: Figures) -> list[Tracking]:
+    """One recorder for each table ``[trackers.NAME]``."""
+    parts = {name: part for name, part in plan.parts.items() if key_of(name)[0] == "trackers"}
+    return [
+        Tracking(
+            f"tracker {key_of(name)[-1]!r}",
+            partial(part.component.factory, **part.values),
+            folder,
+            plan.tables(),
+            logged,
+            drawn,
+            figures,
+        )
+        for name, part in parts.items()
+    ]
 
 
 def _start_from(source: RunFolder, experiment: Experiment, console: Console) -> Origin:

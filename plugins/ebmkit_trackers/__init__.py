@@ -1,0 +1,1 @@
+"""Trackers: TensorBoard, and the interface that W&B and trackio share."""

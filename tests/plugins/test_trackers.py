@@ -1,0 +1,150 @@
+"""Trackers, against the reader of TensorBoard itself and a stand-in with W&B's calls."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from ebmkit.config import read_document
+from ebmkit.config.plan import make_plan
+from ebmkit.core.tracker import Tracker
+from ebmkit.registry.discovery import Registry
+from ebmkit.run import start
+from ebmkit.run.recorders import Every
+from ebmkit.run.session import Session
+from ebmkit.run.start import resume_run, start_run
+from ebmkit.run.tracking import Tracking, replay
+from ebmkit.storage.folder import RunFolder
+from ebmkit_trackers.tensorboard import TensorBoard
+from ebmkit_trackers.wandb import WandB
+from tests.run.test_resume import metrics
+from tests.run.test_rollback import plant  # noqa: F401 - a fixture
+
+RunFile = Callable[[str], Path]
+Train = Callable[..., RunFolder]
+
+
+@pytest.fixture
+def train(run_file: RunFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """Train the tiny run with a tracker, or go on with it."""
+    monkeypatch.chdir(tmp_path)
+    original = start._session
+
+    def trained(make: Callable[[], Tracker] | None, *sets: str) -> RunFolder:
+        def tracked(folder: RunFolder, training: Any, *rest: Any, **options: Any) -> Session:
+            session = original(folder, training, *rest, **options)
+            if make is not None:
+                every, figures = Every(1, training.plan.run.iterations), session.recorders.members[0].figures  # type: ignore[attr-defined]
+                recorder = Tracking("tracker", make, folder, training.plan.tables(), every, every, figures)
+                session.recorders.members = [*session.recorders.members, recorder]
+            return session
+
+        monkeypatch.setattr(start, "_session", tracked)
+        folder = RunFolder(Path("run"))
+        plan = make_plan(read_document(run_file("coopnets"), sets), Registry.discover())
+        begin = resume_run if folder.config.exists() else start_run
+        assert begin(plan, folder, Console(file=io.StringIO())) == 0
+        return folder
+
+    return trained
+
+
+def shown(folder: Path) -> dict[str, list[int]]:
+    """The steps that TensorBoard shows of each scalar and picture."""
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="needs TensorBoard"
+    )
+    found = reader.EventAccumulator(str(folder), size_guidance={"images": 0, "scalars": 0})
+    found.Reload()
+    tags = found.Tags()
+    steps = {tag: [each.step for each in found.Scalars(tag)] for tag in tags["scalars"]}
+    return steps | {tag: [each.step for each in found.Images(tag)] for tag in tags["images"]}
+
+
+def needs_tensorboard() -> None:
+    pytest.importorskip("tensorboard", reason="needs TensorBoard: pip install 'ebmkit-torch[tensorboard]'")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_tensorboard_shows_each_iteration_once_after_a_rollback_and_a_resume(
+    train: Train,
+    plant: Callable[..., None],  # noqa: F811
+) -> None:
+    needs_tensorboard()
+    plant((6, 0))
+    folder = train(TensorBoard, "guard.healthy_after=1")
+    assert shown(folder.path / "tensorboard")["energy_gap"] == [1, 2, 3, 4, 5, 6]
+    (folder.path / "checkpoints/iteration-0000006/manifest.json").unlink()  # resumes from an earlier one
+    train(TensorBoard, "guard.healthy_after=1", "run.iterations=7")
+    steps = shown(folder.path / "tensorboard")
+    assert steps["energy_gap"] == [1, 2, 3, 4, 5, 6, 7]
+    assert steps["revised"] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_replay_shows_what_the_files_hold_also_the_second_time(train: Train) -> None:
+    needs_tensorboard()
+    folder = train(None)
+    for _ in range(2):
+        assert replay(folder, TensorBoard(), {"run": {"seed": 0}}) == 6
+    steps = shown(folder.path / "tensorboard")
+    assert steps["energy_gap"] == [1, 2, 3, 4, 5, 6]
+    assert steps["revised"] == [3, 6]
+    assert steps["seconds/data"] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """A module of the name of trackio with the calls of W&B; what it was called with."""
+    calls: list[tuple[Any, ...]] = []
+    module: Any = ModuleType("trackio")
+    module.init = lambda **options: calls.append(("init", options["name"], options["config"]["run"]["seed"]))
+    module.log = lambda values, step: calls.append(("log", step, tuple(values)))
+    module.Image = lambda pixels: calls.append(("image", pixels.shape, pixels.dtype.name))
+    module.finish = lambda: calls.append(("finish",))
+    monkeypatch.setitem(sys.modules, "trackio", module)
+    return calls
+
+
+def test_the_calls_of_wandb_come_in_order(train: Train, service: list[tuple[Any, ...]]) -> None:
+    folder = train(lambda: WandB(module="trackio"), "run.iterations=2")
+    assert service[0] == ("init", "run", 0)
+    assert service[-1] == ("finish",)
+    logged = [call for call in service if call[0] == "log" and len(call[2]) > 1]
+    assert [step for _, step, _ in logged] == [1, 2]
+    assert set(logged[0][2]) == set(json.loads(folder.metrics.read_text().splitlines()[0])) - {"iteration"}
+    assert ("image", (16, 5 * 16, 3), "uint8") in service
+
+
+def test_a_tracker_that_fails_is_left_out_and_the_run_is_the_same(train: Train) -> None:
+    class Broken(Tracker):
+        def metrics(self, iteration: int, values: Any) -> None:
+            values.clear()  # its own copy
+            raise ConnectionError("no network")
+
+    folder = train(Broken)
+    assert [line["iteration"] for line in metrics(folder.path)] == [1, 2, 3, 4, 5, 6]
+    assert all("energy_gap" in line for line in metrics(folder.path))
+
+
+def test_images_are_copies(train: Train) -> None:
+    seen: list[torch.Tensor] = []
+
+    class Scribbling(Tracker):
+        def metrics(self, iteration: int, values: Any) -> None:
+            pass
+
+        def images(self, iteration: int, name: str, examples: torch.Tensor) -> None:
+            seen.append(examples.fill_(float("nan")))
+
+    train(Scribbling)
+    assert len(seen) > 6
