@@ -36,8 +36,10 @@ if TYPE_CHECKING:
         CooperativeScheduler,
         Encoder,
         Energy,
+        Features,
         GradientBackend,
         LatentGenerator,
+        Metric,
         Optimizer,
         Sampler,
         Source,
@@ -49,8 +51,10 @@ __all__ = [
     "ENTRY_POINT_GROUP",
     "ebmkit_encoders",
     "ebmkit_energies",
+    "ebmkit_features",
     "ebmkit_generators",
     "ebmkit_gradient_backends",
+    "ebmkit_metrics",
     "ebmkit_optimizers",
     "ebmkit_samplers",
     "ebmkit_schedulers",
@@ -107,6 +111,16 @@ def ebmkit_sources() -> Mapping[str, type[Source] | str]:  # type: ignore[empty-
 @hookspec
 def ebmkit_optimizers() -> Mapping[str, type[Optimizer] | str]:  # type: ignore[empty-body]
     """Optimizers, for ``optimizer`` in the table of any part that learns."""
+
+
+@hookspec
+def ebmkit_metrics() -> Mapping[str, type[Metric] | str]:  # type: ignore[empty-body]
+    """Metrics: how good a set of samples is."""
+
+
+@hookspec
+def ebmkit_features() -> Mapping[str, type[Features] | str]:  # type: ignore[empty-body]
+    """Features: maps from images to vectors, in whose space metrics compare."""
 
 
 @hookspec

@@ -50,9 +50,9 @@ class Tracker(ABC):
             examples: ``(n, C, H, W)`` in [-1, 1], detached, on the CPU.
         """
 
-    def finish(self, exit_code: int) -> None:  # noqa: B027
+    def finish(self, status: str) -> None:  # noqa: B027
         """Called once at the end, however the run ends, unless the process is killed.
 
         Args:
-            exit_code: that of the command: 0 when all iterations are done.
+            status: ``finished`` with its last iteration, ``stopped`` by a signal, ``diverged`` or ``failed``.
         """

@@ -13,7 +13,7 @@ import torch
 from ebmkit.config import ConfigProblemsError, Key, Signature, beside
 from ebmkit.config.plan import Part, Plan, key_of
 from ebmkit.config.slots import BESIDE
-from ebmkit.core import Chain, CooperativeScheduler, Energy, Optimizer, Rng, Source, Tracker, Weighted
+from ebmkit.core import Chain, CooperativeScheduler, Energy, Optimizer, Rng, Source, Weighted
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
 from ebmkit.messages.blame import place_in
 from ebmkit.messages.quoting import quoted, shortened
@@ -24,7 +24,7 @@ from ebmkit.training.batches import Batches
 from ebmkit.training.guard import Rollback, easing
 from ebmkit.training.loop import Experiment, Learner
 
-__all__ = ["build_experiment", "build_schedule", "build_trackers", "choose_device", "open_source"]
+__all__ = ["build_experiment", "build_schedule", "choose_device", "open_source"]
 
 _LOOKED_AT = 16
 _LONGEST = 500
@@ -169,16 +169,6 @@ def build_experiment(
     noise = rng.fold("rollback", len(rollbacks)) if rollbacks else rng
     noise = noise.of_chain(batches.rows.start)
     return Experiment(schedule, learners, batches, noise, plan.run.precision, plan.run.verify)
-
-
-def build_trackers(plan: Plan) -> dict[str, Tracker]:
-    """What watches the run, by the names of ``[trackers.NAME]``; nothing is started yet.
-
-    Raises:
-        ConfigProblemsError: one refused its values, placed at its table.
-    """
-    parts = {key_of(name): part for name, part in plan.parts.items()}
-    return {key[1]: _construct(plan, key, part, {}) for key, part in parts.items() if key[0] == "trackers"}
 
 
 class _weights_of:  # noqa: N801 - reads as a clause of `with`

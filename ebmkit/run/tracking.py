@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from ebmkit.core.tracker import Tracker
-from ebmkit.errors import DivergedError, TrainingError
 from ebmkit.report.grids import are_images
 from ebmkit.report.metrics import read_metrics
 from ebmkit.run.recorders import Figures, Recorder, Status
@@ -22,13 +21,6 @@ __all__ = ["Tracking", "replay"]
 
 _SHOWN = 64
 """Examples of a set that a tracker gets, as many as a grid of the run folder has."""
-
-_CODES: Mapping[Status, int] = {
-    "finished": 0,
-    "stopped": 75,
-    "diverged": DivergedError.exit_code,
-    "failed": TrainingError.exit_code,
-}
 
 
 @final
@@ -65,7 +57,7 @@ class Tracking(Recorder):
     def restart(self, iteration: int) -> None:
         """Start, or start again."""
         if self._tracker is not None:
-            self._tracker.finish(_CODES["diverged"])
+            self._tracker.finish("diverged")
         self._tracker = self.make()
         self._tracker.start(
             name=self.folder.name, folder=self.folder.path, config=self.config, iteration=iteration
@@ -88,7 +80,7 @@ class Tracking(Recorder):
     def close(self, status: Status) -> None:
         """Finish, with the exit code that goes with the end of the run."""
         if self._tracker is not None:
-            self._tracker.finish(_CODES[status])
+            self._tracker.finish(status)
 
 
 def replay(folder: RunFolder, tracker: Tracker, config: Mapping[str, Any]) -> int:
@@ -112,7 +104,7 @@ def replay(folder: RunFolder, tracker: Tracker, config: Mapping[str, Any]) -> in
             tracker.metrics(iteration, figures)
         for name, path in grids.get(iteration, {}).items():
             tracker.images(iteration, name, _picture(path)[None])
-    tracker.finish(0)
+    tracker.finish("finished")
     return len(iterations)
 
 

@@ -18,10 +18,12 @@ __all__ = [
     "EncoderClaims",
     "EnergyClaims",
     "Exact",
+    "FeaturesClaims",
     "GeneratorClaims",
     "Law",
     "Linear",
     "LinearLaw",
+    "MetricClaims",
     "OptimizerClaims",
     "SamplerClaims",
     "SchedulerClaims",
@@ -221,3 +223,29 @@ class TrackerClaims(Claims):
     """What a tracker says of itself."""
 
     kind: ClassVar[str] = "tracker"
+
+
+@attrs.frozen(kw_only=True)
+class MetricClaims(Claims):
+    """What a metric says of itself.
+
+    Attributes:
+        shape: of the examples that it is checked with, ``S``.
+        count: how many of them there are in each set.
+    """
+
+    kind: ClassVar[str] = "metric"
+    shape: tuple[int, ...] = (1, 16, 16)
+    count: int = 64
+
+
+@attrs.frozen(kw_only=True)
+class FeaturesClaims(Claims):
+    """What a map to features says of itself.
+
+    Attributes:
+        shapes: of images that it takes, ``(C, H, W)``.
+    """
+
+    kind: ClassVar[str] = "features"
+    shapes: tuple[tuple[int, ...], ...] = ((1, 32, 32), (3, 32, 32), (3, 24, 40))

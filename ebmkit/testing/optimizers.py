@@ -75,7 +75,7 @@ def rate(subject: OptimizerSubject) -> str:
         group["lr"] = 0.0
     before = _bits(weights)
     _walk(optimizer, weights, 2)
-    moved = max(float((now - then).abs().max()) for now, then in zip(weights, before, strict=True))
+    moved = max(float((now - then).abs().max()) for now, then in zip(_bits(weights), before, strict=True))
     demand(moved == 0, f"at the rate 0 a weight moves by {moved:.3g}")
     return ""
 

@@ -15,7 +15,9 @@ __all__ = [
     "ComponentChecks",
     "EncoderChecks",
     "EnergyChecks",
+    "FeaturesChecks",
     "GeneratorChecks",
+    "MetricChecks",
     "OptimizerChecks",
     "SamplerChecks",
     "SchedulerChecks",
@@ -121,3 +123,15 @@ class TrackerChecks(ComponentChecks):
     """Every check of a tracker as a test."""
 
     kind = "tracker"
+
+
+class MetricChecks(ComponentChecks):
+    """Every check of a metric as a test."""
+
+    kind = "metric"
+
+
+class FeaturesChecks(ComponentChecks):
+    """Every check of a map to features as a test."""
+
+    kind = "features"

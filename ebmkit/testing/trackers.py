@@ -38,7 +38,7 @@ def _watch(tracker: Tracker, folder: Path, *, begin: int = 0, iterations: int = 
         tracker.metrics(iteration, dict(_FIGURES))
         tracker.images(iteration, "revised", torch.zeros(4, 3, 8, 8))
         tracker.images(iteration, "observed", torch.ones(2, 1, 8, 8))
-    tracker.finish(0)
+    tracker.finish("finished")
 
 
 def parameters(subject: TrackerSubject) -> str:
@@ -69,7 +69,7 @@ def failure(subject: TrackerSubject) -> str:
     with TemporaryDirectory(prefix="ebmkit-check-") as folder:
         tracker = _build(subject)
         tracker.start(name="check", folder=Path(folder), config={}, iteration=0)
-        tracker.finish(3)
+        tracker.finish("failed")
     return ""
 
 
@@ -84,7 +84,7 @@ def harmless(subject: TrackerSubject) -> str:
             tracker.start(name="check", folder=Path(folder), config={}, iteration=0)
             tracker.metrics(1, figures)
             tracker.images(1, "revised", images)
-            tracker.finish(0)
+            tracker.finish("finished")
         demand(Path.cwd() == here, f"it leaves the program in {Path.cwd()}")
     finally:
         os.chdir(here)

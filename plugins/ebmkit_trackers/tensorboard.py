@@ -59,9 +59,9 @@ class TensorBoard(Tracker):
         """A grid of the set."""
         self._writer.add_images(name, examples.add(1).div(2).clamp(0, 1), iteration)
 
-    def finish(self, exit_code: int) -> None:
+    def finish(self, status: str) -> None:
         """Close the file."""
-        del exit_code
+        del status
         if self._writer is not None:
             self._writer.close()
 

@@ -60,8 +60,8 @@ class WandB(Tracker):
         picture = picture.repeat(3, axis=2) if picture.shape[2] == 1 else picture
         self._service.log({name: self._service.Image(picture)}, step=iteration)
 
-    def finish(self, exit_code: int) -> None:
+    def finish(self, status: str) -> None:
         """End the run."""
-        del exit_code
+        del status
         if self._service is not None:
             self._service.finish()

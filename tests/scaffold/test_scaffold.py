@@ -121,8 +121,8 @@ def test_the_page_on_samplers_begins_a_plugin_without_a_network(offline: Path, t
 
 
 def is_named(kind: str) -> bool:
-    """Whether the example names the part; backends are found unnamed, encoders need a schedule of yours."""
-    return kind not in ("backend", "encoder")
+    """Whether the example names the part; others are found where they are needed."""
+    return kind not in ("backend", "encoder", "metric", "features")
 
 
 def has_checks(kind: str) -> bool:
