@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmkit.config import read_document
 from ebmkit.config.plan import make_plan
-from ebmkit.core import Chain, Sampler
+from ebmkit.core import Chain, Sampler, Source
 from ebmkit.errors import ConfigError, DataError
 from ebmkit.pictures import load_picture
 from ebmkit.registry.discovery import Registry
@@ -19,7 +19,7 @@ from ebmkit.report import are_images
 from ebmkit.run.build import open_source
 from ebmkit.storage.folder import RunFolder
 
-__all__ = ["chain_of", "load_images", "read_image", "refuse_other_than_images"]
+__all__ = ["chain_of", "load_images", "read_image", "refuse_other_than_images", "source_at"]
 
 
 def load_images(
@@ -37,21 +37,40 @@ def load_images(
     Raises:
         EbmkitError: missing or unreadable data, or images of another shape.
     """
-    document = read_document(folder.config, overrides)
-    if data is not None:
-        table = {key[1]: document.data["data"][key[1]] for key in document.overrides if key[0] == "data"}
-        use = "zip" if data.is_file() else "folder"
-        document.data["data"] = {
-            "use": use,
-            "path": str(data),
-            "size": shape[-1],
-            "color": shape[0] > 1,
-            **table,
-        }
+    if data is None:
+        source = open_source(make_plan(read_document(folder.config, overrides), Registry.discover()))
+        _refuse_other_shape(source, shape)
+    else:
+        keys = [each.removeprefix("data.") for each in overrides]
+        source = source_at(folder, data, keys, shape)
+    return source[torch.arange(min(count, len(source)))]
+
+
+def source_at(folder: RunFolder, path: Path, keys: Sequence[str], shape: tuple[int, ...]) -> Source:
+    """The images of a folder or an archive in the form that a run was trained on.
+
+    Args:
+        folder: of the run.
+        path: of the folder or the archive.
+        keys: other keys of ``[data]``: ``skip=8500``.
+        shape: (C, H, W) of the run.
+
+    Raises:
+        EbmkitError: missing or unreadable data, or images of another shape.
+    """
+    document = read_document(folder.config, [f"data.{key}" for key in keys])
+    table = {key[1]: document.data["data"][key[1]] for key in document.overrides if key[0] == "data"}
+    use = "zip" if path.is_file() else "folder"
+    form = {"use": use, "path": str(path), "size": shape[-1], "color": shape[0] > 1}
+    document.data["data"] = {**form, **table}
     source = open_source(make_plan(document, Registry.discover()))
+    _refuse_other_shape(source, shape)
+    return source
+
+
+def _refuse_other_shape(source: Source, shape: tuple[int, ...]) -> None:
     if tuple(source.shape) != tuple(shape):
         raise DataError(f"the images have shape {tuple(source.shape)}, the run was trained on {tuple(shape)}")
-    return source[torch.arange(min(count, len(source)))]
 
 
 def refuse_other_than_images(folder: RunFolder, shape: tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ from ebmkit.cli.check import check
 from ebmkit.cli.complete import complete
 from ebmkit.cli.diagnose import diagnose
 from ebmkit.cli.doctor import doctor
+from ebmkit.cli.evaluate import evaluate
 from ebmkit.cli.explain import explain
 from ebmkit.cli.interpolate import interpolate
 from ebmkit.cli.new import new
@@ -44,7 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(new, run, resume, status, report, check, sample, recover, complete, interpolate, diagnose),
+    *(new, run, resume, status, report, check, sample, evaluate, recover, complete, interpolate, diagnose),
     *(track, doctor, explain),
 ):
     app.command()(command)

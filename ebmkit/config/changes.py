@@ -26,6 +26,7 @@ _HARMLESS = frozenset(
         "run.keep",
         "run.rank_timeout",
         "data.workers",
+        "evaluation",
         "guard",
         "trackers",
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from ebmkit.config import Document, GuardTable, Key, RunTable
+from ebmkit.config import Document, EvaluationTable, GuardTable, Key, RunTable
 from ebmkit.messages.brief import brief
 from ebmkit.registry.discovery import Component
 
@@ -70,6 +70,7 @@ class Plan:
         document: what it was made from; errors found later are placed in it.
         run: the ``[run]`` table.
         guard: the ``[guard]`` table.
+        evaluation: the ``[evaluation]`` table.
         parts: one for each other table, by the table's name, ``grids.16`` where a slot takes several; in the
             order in which they are built.
     """
@@ -77,6 +78,7 @@ class Plan:
     document: Document
     run: RunTable
     guard: GuardTable
+    evaluation: EvaluationTable
     parts: Mapping[str, Part]
 
     def __repr__(self) -> str:
@@ -84,7 +86,8 @@ class Plan:
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """The resolved run file: every key with the value it has in this run."""
-        tables: dict[str, dict[str, Any]] = {"run": attrs.asdict(self.run), "guard": attrs.asdict(self.guard)}
+        own: dict[str, Any] = {"run": self.run, "guard": self.guard, "evaluation": self.evaluation}
+        tables: dict[str, dict[str, Any]] = {name: attrs.asdict(table) for name, table in own.items()}
         for name, part in self.parts.items():
             table, *inside = key_of(name)
             if inside:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ebmkit.config import ConfigProblemsError, Document, GuardTable, Reader, RunTable, signature_of
+from ebmkit.config import (
+    ConfigProblemsError,
+    Document,
+    EvaluationTable,
+    GuardTable,
+    Reader,
+    RunTable,
+    signature_of,
+)
 from ebmkit.config.keys import homes_of
 from ebmkit.config.parts import Part, Plan, key_of
 from ebmkit.config.reading import read_parts
 from ebmkit.config.search import OWN_TABLES, Search
-from ebmkit.config.wiring import check_easing, check_wiring
+from ebmkit.config.wiring import check_easing, check_named, check_wiring
 from ebmkit.errors import PluginError
 from ebmkit.registry.discovery import Registry
 
@@ -36,6 +44,8 @@ def make_plan(document: Document, registry: Registry, *, data: bool = True) -> P
     search.refuse_keys_outside()
     run = RunTable(**_read_own(reader, "run"))
     guard = GuardTable(**_read_own(reader, "guard"))
+    evaluation = EvaluationTable(**_read_own(reader, "evaluation"))
+    check_named(reader, registry, evaluation)
     parts = read_parts(reader, found)
     check_wiring(reader, search.slots, found, parts)
     check_easing(reader, guard, found, parts)
@@ -45,7 +55,7 @@ def make_plan(document: Document, registry: Registry, *, data: bool = True) -> P
         if all(problem.code == "E107" for problem in problems.problems):
             problems.exit_code = PluginError.exit_code
         raise
-    return Plan(document, run, guard, parts)
+    return Plan(document, run, guard, evaluation, parts)
 
 
 def _read_own(reader: Reader, name: str) -> dict[str, Any]:

@@ -8,7 +8,17 @@ from typing import Any
 
 import attrs
 
-from ebmkit.config import GuardTable, Key, Parameter, Reader, RunTable, WeightKeys, header, signature_of
+from ebmkit.config import (
+    EvaluationTable,
+    GuardTable,
+    Key,
+    Parameter,
+    Reader,
+    RunTable,
+    WeightKeys,
+    header,
+    signature_of,
+)
 from ebmkit.config.slots import LEARNING, NESTED, Slots, slots_for
 from ebmkit.messages.quoting import quoted
 from ebmkit.messages.spelling import edits, nearest
@@ -18,7 +28,11 @@ from ebmkit.registry.kinds import KINDS
 
 __all__ = ["OWN_TABLES", "Found", "Search", "owner_of", "use_in"]
 
-OWN_TABLES: Mapping[str, type] = {"run": RunTable, "guard": GuardTable}
+OWN_TABLES: Mapping[str, type] = {
+    "run": RunTable,
+    "guard": GuardTable,
+    "evaluation": EvaluationTable,
+}
 """Tables whose keys are all ebmkit's."""
 
 

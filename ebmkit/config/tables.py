@@ -8,7 +8,7 @@ import attrs
 
 from ebmkit.parameters.ranges import Ge, Gt, Le, OrInfinite
 
-__all__ = ["ChainKeys", "DataKeys", "GuardTable", "RunTable", "WeightKeys"]
+__all__ = ["ChainKeys", "DataKeys", "EvaluationTable", "GuardTable", "RunTable", "WeightKeys"]
 
 
 @attrs.frozen(kw_only=True)
@@ -112,3 +112,28 @@ class GuardTable:
     energy_limit: Annotated[float, Gt(1), OrInfinite()] = 100.0
     roughness_limit: Annotated[float, Gt(1), OrInfinite()] = 6.0
     saturation_limit: Annotated[float, Gt(0), Le(1)] = 0.5
+
+
+@attrs.frozen(kw_only=True)
+class EvaluationTable:
+    """``[evaluation]``: how samples are judged while a run trains, and by ``ebmkit evaluate``.
+
+    Args:
+        every: iterations between two evaluations of a training; 0 evaluates on command alone.
+        count: samples that are drawn for each.
+        metrics: their names, as ``ebmkit plugins list`` has them; the first figure of the first one decides
+            which checkpoint is kept as the best. None takes those that suit the data: ``kid``, ``manifold``
+            and ``swd`` for images, ``energy-distance`` and ``mmd`` for others.
+        features: the map in whose space images are compared; ``auto`` takes ``lite0`` where its weights are
+            installed, else ``pixels``.
+        against: what samples are compared with.
+        held_out: keys of ``[data]`` that open examples kept back from training: ``["part=held-out"]``,
+            ``["skip=8500", "limit=0"]``.
+    """
+
+    every: Annotated[int, Ge(0)] = 0
+    count: Annotated[int, Ge(8)] = 256
+    metrics: tuple[str, ...] = ()
+    features: str = "auto"
+    against: Literal["training", "held-out"] = "training"
+    held_out: tuple[str, ...] = ()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ebmkit.config import GuardTable, Reader, Signature, header
+from ebmkit.config import EvaluationTable, GuardTable, Reader, Signature, header
 from ebmkit.config.parts import Part, key_of
 from ebmkit.config.search import Found, owner_of
 from ebmkit.config.slots import BESIDE, INJECTED, Slot, Slots
+from ebmkit.registry.discovery import Registry, UnknownComponentError
 
-__all__ = ["check_easing", "check_wiring"]
+__all__ = ["check_easing", "check_named", "check_wiring"]
 
 
 def check_wiring(reader: Reader, slots: Slots, found: Mapping[str, Found], parts: Mapping[str, Part]) -> None:
@@ -48,6 +49,19 @@ def check_easing(
     if "revision" not in parts or "step_size" not in parts["revision"].values:
         message = "'step_factor' needs a [revision] whose sampler has a step_size"
         reader.report("E108", message, ("guard", "step_factor"))
+
+
+def check_named(reader: Reader, registry: Registry, evaluation: EvaluationTable) -> None:
+    """What ``[evaluation]`` names is installed."""
+    named = [("metric", name, "metrics") for name in evaluation.metrics]
+    if evaluation.features != "auto":
+        named.append(("features", evaluation.features, "features"))
+    for kind, name, key in named:
+        try:
+            registry.find(kind, name)
+        except UnknownComponentError as error:
+            label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
+            reader.report("E107", error.message, ("evaluation", key), value=True, label=label)
 
 
 def _taken(schedule: Part, slots: Slots) -> list[str]:

@@ -133,10 +133,12 @@ class Metric(Checked, ABC):
 
     Attributes:
         needs: what it asks for beside the generated examples; where that is missing it is left out.
+        better: which values of its first figure are: the lower ones, or the higher ones.
     """
 
     __attrs_attrs__: ClassVar[Any]
     needs: ClassVar[tuple[Need, ...]] = ("real",)
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     @abstractmethod
     def measure(self, material: Material) -> Sequence[Figure]:

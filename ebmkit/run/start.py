@@ -19,6 +19,7 @@ from ebmkit.messages.streams import outliving
 from ebmkit.report import OutputLog, say, warn
 from ebmkit.run.build import build_experiment
 from ebmkit.run.inspection import Inspector
+from ebmkit.run.judging import Evaluations
 from ebmkit.run.outputs import Grids, Metrics, Page, Progress
 from ebmkit.run.processes import Crew, joined
 from ebmkit.run.recorders import Every, Figures, Recorders
@@ -163,8 +164,10 @@ def _session(
     drawn = Every(run.samples_every, run.iterations)
     progress = Progress(console, run.iterations, logged, figures)
     checkpoints = Checkpoints(folder, training, facts, Every(run.checkpoint_every, run.iterations))
+    judged = Every(plan.evaluation.every, run.iterations) if plan.evaluation.every else _never
     members = [
-        Metrics(folder, logged, figures),
+        Evaluations(plan, folder, judged, figures, checkpoints, progress.say),
+        Metrics(folder, lambda at: logged(at) or judged(at), figures),
         progress,
         Grids(folder, drawn),
         *_trackers(plan, folder, logged, drawn, figures),
@@ -175,6 +178,11 @@ def _session(
     return Session(
         plan, folder, training, recorders, checkpoints, progress, training.crew, console, stop, unheard
     )
+
+
+def _never(iteration: int) -> bool:
+    del iteration
+    return False
 
 
 def _trackers(plan: Plan, folder: RunFolder, logged: Every, drawn: Every, figures: Figures) -> list[Tracking]:

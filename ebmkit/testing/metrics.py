@@ -33,7 +33,7 @@ class _Projected(Features):
         """``(B, C, H, W)`` to ``(B, 8)``."""
         rows = as_rows(x).clamp(-1, 1)
         waves = torch.arange(1, 9)[:, None] * torch.linspace(0, 3, rows.shape[1])
-        return rows @ waves.cos().T / rows.shape[1] ** 0.5
+        return rows @ waves.cos().T / rows.shape[1] ** 0.5  # type: ignore[no-any-return]
 
 
 def _build(subject: MetricSubject) -> Metric:

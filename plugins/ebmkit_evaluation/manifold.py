@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, NamedTuple, final
+from typing import Annotated, ClassVar, Literal, NamedTuple, final
 
 import attrs
 import torch
@@ -79,6 +79,7 @@ class Manifold(Metric):
     """
 
     needs: ClassVar[tuple[Need, ...]] = ("real", "features")
+    better: ClassVar[Literal["lower", "higher"]] = "higher"
 
     k: Annotated[int, Ge(1)] = 5
 

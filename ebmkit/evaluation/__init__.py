@@ -1,0 +1,1 @@
+"""Judging what a training makes: samples against real examples, by metrics of any plugin."""

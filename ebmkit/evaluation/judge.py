@@ -1,0 +1,223 @@
+"""One evaluation: figures of samples beside those of real examples and of a Gaussian."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import final
+
+import attrs
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ebmkit.core import (
+    Chain,
+    CooperativeScheduler,
+    ExampleSet,
+    Features,
+    Figure,
+    LatentGenerator,
+    Material,
+    Metric,
+    Rng,
+    describe,
+)
+from ebmkit.errors import DataError
+from ebmkit.evaluation.sets import Drawn, Part, draw, gaussian_like, spread
+from ebmkit.storage.durable import replace_file
+
+__all__ = ["MOST_REAL", "Evaluation", "Judge"]
+
+MOST_REAL = 2000
+"""Real examples that samples are compared with, at most: more cost time and change little."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Evaluation:
+    """What one evaluation found.
+
+    Attributes:
+        iteration: of the weights.
+        count: samples.
+        against: what they were compared with: ``training data``.
+        seed: of the samples.
+        figures: of the samples.
+        floor: the same of real examples against other real ones: no model does better.
+        ceiling: the same of a Gaussian with the data's mean and covariance: any model should do better.
+        left_out: metrics that could not be taken, each with the reason.
+    """
+
+    iteration: int
+    count: int
+    against: str
+    seed: int
+    figures: Sequence[Figure]
+    floor: Sequence[Figure] = ()
+    ceiling: Sequence[Figure] = ()
+    left_out: Mapping[str, str] = attrs.field(factory=dict)
+
+    def figure(self, name: str) -> Figure | None:
+        """The figure of that name, or None."""
+        return next((each for each in self.figures if each.name == name), None)
+
+
+@final
+@attrs.define(kw_only=True, eq=False, slots=False)
+class Judge:
+    """Evaluates states of one training against one set of real examples, whose features are kept.
+
+    Attributes:
+        metrics: by their names.
+        features: in whose space images are compared; None where none are needed.
+        training: what is learned from.
+        held_out: what is not, where there is such data.
+        fingerprint: of the real examples, under which their features are stored.
+        against: whether samples are compared with ``training`` or ``held-out`` examples.
+        images: whether the examples are images.
+        cache: folder of stored features; None keeps them in memory alone.
+        device: where the schedule is.
+        inference: the chain that infers the latents of reconstructions; None takes none.
+    """
+
+    metrics: Mapping[str, Metric]
+    features: Features | None
+    training: ExampleSet
+    held_out: ExampleSet | None = None
+    fingerprint: str = ""
+    against: str = "training"
+    images: bool = True
+    cache: Path | None = None
+    device: torch.device = attrs.field(factory=lambda: torch.device("cpu"))
+    inference: Chain | None = None
+
+    def judge(
+        self, schedule: CooperativeScheduler, *, iteration: int, count: int, seed: int = 0
+    ) -> Evaluation:
+        """Draw samples and take every figure that can be taken.
+
+        Args:
+            schedule: in eval mode; nothing of it changes.
+            iteration: of its weights.
+            count: samples.
+            seed: of the samples.
+
+        Raises:
+            DataError: samples are to be compared with held-out examples, and there are none.
+        """
+        material = self._material(draw(schedule, count, seed=seed, images=self.images), self.real, seed)
+        material.training, material.held_out = self.training, self.held_out
+        if schedule.generator is not None and self.inference is not None:
+            rng = Rng(seed).fold("reconstruct")
+            material.reconstruct = partial(_reconstructed, schedule.generator, self.inference, rng)
+        figures, left_out = self._measure(material)
+        against = f"{len(self.real)} {self.against} examples"
+        return Evaluation(
+            iteration=iteration, count=count, against=against, seed=seed, figures=figures, left_out=left_out
+        )
+
+    def bounds(self, count: int, *, seed: int = 0) -> tuple[Sequence[Figure], Sequence[Figure]]:
+        """The floor and the ceiling of what ``judge`` finds with so many samples.
+
+        The floor compares one half of the real examples with the other: the figures of a perfect model, of
+        as many samples as there are. The ceiling compares a Gaussian with all of them.
+        """
+        first, second = Part(self.real, self._half(0)[:count]), Part(self.real, self._half(1))
+        if not len(second):
+            return (), ()
+        drawn = Drawn.of(gaussian_like(self.real, count, rng=Rng(seed).fold("ceiling")), images=self.images)
+        floor, _ = self._measure(self._material(first, second, seed))
+        ceiling, _ = self._measure(self._material(drawn, self.real, seed))
+        return floor, ceiling
+
+    @cached_property
+    def real(self) -> Part:
+        """The real examples that samples are compared with."""
+        examples = self.held_out if self.against == "held-out" else self.training
+        if examples is None:
+            raise DataError(
+                'there are no held-out examples to compare with: held_out = ["KEY=VALUE"] in [evaluation] '
+                "gives the keys of [data] that open them, and so does --set data.KEY=VALUE"
+            )
+        return spread(examples, MOST_REAL, rng=Rng(0).fold("real"))
+
+    @cached_property
+    def _real_features(self) -> Tensor:
+        """Of the real examples, ``(m, d)``: computed once, or read where they were stored."""
+        if self.features is None:
+            raise DataError("this needs features")
+        path = self._stored_at(self.features)
+        found = None if path is None else _read(path, len(self.real))
+        if found is None:
+            found = describe(self.features, self.real, device=self.device)
+            if path is not None:
+                _store(path, found)
+        return found
+
+    def _half(self, which: int) -> Tensor:
+        return torch.arange(which, len(self.real), 2)
+
+    def _material(self, generated: ExampleSet, real: Part, seed: int) -> Material:
+        """What is compared, with the features of real examples filled in."""
+        rng = Rng(seed).fold("metrics")
+        material = Material(
+            generated=generated, real=real, features=self.features, device=self.device, rng=rng
+        )
+        if self.features is not None:
+            for name, examples in (("real", real), ("generated", generated)):
+                if examples is self.real:
+                    material.described[name] = self._real_features
+                elif isinstance(examples, Part) and examples.whole is self.real:
+                    material.described[name] = self._real_features[examples.positions]
+        return material
+
+    def _measure(self, material: Material) -> tuple[list[Figure], dict[str, str]]:
+        """Every figure that can be taken of this, and why others cannot."""
+        figures: list[Figure] = []
+        left_out = {}
+        for name, metric in self.metrics.items():
+            if lacking := material.lacks(metric):
+                left_out[name] = f"it needs {' and '.join(lacking)}"
+                continue
+            try:
+                figures += metric.measure(material)
+            except DataError as error:
+                left_out[name] = str(error)
+        return figures, left_out
+
+    def _stored_at(self, features: Features) -> Path | None:
+        if self.cache is None or not self.fingerprint:
+            return None
+        said = f"{features.fingerprint()} {self.fingerprint} {self.against} {len(self.real)}"
+        return self.cache / f"{features.name}-{hashlib.sha256(said.encode()).hexdigest()[:20]}.safetensors"
+
+
+def _reconstructed(generator: LatentGenerator, inference: Chain, rng: Rng, x: Tensor) -> Tensor:
+    """g(z), z moved from N(0, I) by the chain under p(z | x)."""
+    start = generator.prior(len(x), rng=rng.fold("start"))
+    z = inference(generator.posterior(x.to(start)), start, rng=rng.fold("chain")).x
+    with torch.no_grad():
+        reconstructed: Tensor = generator(z)
+    return reconstructed.cpu()
+
+
+def _read(path: Path, count: int) -> Tensor | None:
+    """The features in a file; None where there are none, or others."""
+    try:
+        found = safetensors.torch.load_file(path)["features"]
+    except (OSError, KeyError, safetensors.SafetensorError):
+        return None
+    return found if len(found) == count else None
+
+
+def _store(path: Path, features: Tensor) -> None:
+    """Keep features for the next evaluation; where the folder cannot be written, they are made again."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, safetensors.torch.save({"features": features.contiguous()}))
+    except OSError:
+        return

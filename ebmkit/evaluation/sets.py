@@ -1,0 +1,92 @@
+"""Sets of examples to compare: samples as they are drawn, parts of the data, draws from a Gaussian."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import attrs
+import torch
+from torch import Tensor
+
+from ebmkit.core import CooperativeScheduler, ExampleSet, Rng
+
+__all__ = ["Drawn", "Part", "draw", "gaussian_like", "spread"]
+
+_CHUNK = 64
+
+
+@final
+@attrs.frozen(eq=False, repr=False)
+class Drawn:
+    """Samples, images among them as bytes: metrics of images look at no more than these.
+
+    Attributes:
+        rows: ``(n, *S)``, uint8 of images in [-1, 1], else as they were drawn.
+    """
+
+    rows: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor, *, images: bool) -> Drawn:
+        """Keep examples ``(n, *S)``."""
+        if not images:
+            return cls(x.cpu())
+        return cls(x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu())
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.rows)
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """Those at these positions, ``(m, *S)`` float32."""
+        rows = self.rows[index]
+        return rows.float().div(127.5).sub(1) if rows.dtype == torch.uint8 else rows
+
+
+@final
+@attrs.frozen(eq=False, repr=False)
+class Part:
+    """Some of the examples of a set, by their positions in it."""
+
+    whole: ExampleSet
+    positions: Tensor
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.positions)
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """Those at these positions of the part, ``(m, *S)``."""
+        return self.whole[self.positions[index]]
+
+
+def spread(examples: ExampleSet, count: int, *, rng: Rng) -> Part:
+    """At most so many examples, drawn from the whole set without repetition."""
+    return Part(examples, rng.permutation(len(examples))[:count].sort().values)
+
+
+def draw(schedule: CooperativeScheduler, count: int, *, seed: int, images: bool) -> Drawn:
+    """What a schedule in eval mode answers for, a chunk at a time: its revised samples, or its proposals.
+
+    The samples are those of ``ebmkit sample`` with the same seed.
+    """
+    pieces = []
+    for first in range(0, count, _CHUNK):
+        rng = Rng(seed, first_chain=first).fold("sample")
+        made: dict[str, Any] = schedule.sample(min(_CHUNK, count - first), rng=rng)._asdict()
+        x = made["revised"] if made["revised"] is not None else made["proposal"]
+        pieces.append(Drawn.of(x.detach(), images=images).rows)
+    return Drawn(torch.cat(pieces))
+
+
+def gaussian_like(examples: ExampleSet, count: int, *, rng: Rng) -> Tensor:
+    r"""Draws from the Gaussian of the examples' mean and covariance, ``(count, *S)``.
+
+    $x = \mu + \sum_i \epsilon_i (x_i - \mu) / \sqrt{m - 1}$ has exactly the sample covariance of the m
+    examples, without a matrix of the size of the data squared.
+    """
+    x = examples[torch.arange(len(examples))].float()
+    mean = x.mean(0)
+    noise = rng.normal(torch.empty(count, len(x)))
+    drawn: Tensor = noise @ (x - mean).flatten(1) / max(len(x) - 1, 1) ** 0.5
+    return drawn.view(count, *x.shape[1:]) + mean

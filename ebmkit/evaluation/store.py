@@ -1,0 +1,58 @@
+"""Evaluations as files of a run folder: ``evaluation/0002600.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from ebmkit.core import Figure
+from ebmkit.evaluation.judge import Evaluation
+from ebmkit.storage.durable import replace_file
+from ebmkit.storage.folder import RunFolder
+
+__all__ = ["read_evaluations", "store", "to_json"]
+
+
+def store(folder: RunFolder, evaluation: Evaluation) -> Path:
+    """Write an evaluation, in the place of an earlier one of the same iteration; the path.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = folder.path / "evaluation" / f"{evaluation.iteration:07d}.json"
+    path.parent.mkdir(exist_ok=True)
+    replace_file(path, (json.dumps(to_json(evaluation), indent=1) + "\n").encode())
+    return path
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as JSON has it, without infinity and NaN: these are null."""
+    return {name: _plain(value) for name, value in attrs.asdict(evaluation).items()}
+
+
+def read_evaluations(folder: RunFolder) -> list[Evaluation]:
+    """Those stored of a run, in the order of iterations; what is damaged is passed over."""
+    found = (_read(path) for path in sorted((folder.path / "evaluation").glob("*.json")))
+    return [evaluation for evaluation in found if evaluation is not None]
+
+
+def _read(path: Path) -> Evaluation | None:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("figures", "floor", "ceiling"):
+            entries[name] = [Figure(**each) for each in entries[name]]
+        return Evaluation(**entries)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ebmkit.evaluation.store import read_evaluations
+from ebmkit.storage.best import best_of
+from ebmkit.storage.folder import RunFolder
+from tests.conftest import Ebmkit
+
+RunFile = Callable[[str], Path]
+
+EVERY = [
+    *("--set", "evaluation.every=1", "--set", "evaluation.count=8"),
+    *("--set", 'evaluation.metrics=["kid", "swd"]', "--set", "evaluation.features=pixels"),
+]
+
+
+def weights(folder: Path) -> list[bytes]:
+    newest = max((folder / "checkpoints").glob("iteration-*"))
+    return [path.read_bytes() for path in sorted(newest.glob("*.safetensors"))]
+
+
+def test_an_evaluation_leaves_every_bit_of_the_training_as_it_is(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    file = run_file("coopnets")
+    assert ebmkit("run", file, "--set", "run.output=plain").code == 0
+    assert ebmkit("run", file, "--set", "run.output=judged", *EVERY).code == 0
+    assert weights(Path("plain")) == weights(Path("judged"))
+
+
+def test_each_evaluation_is_logged_stored_said_and_the_best_checkpoint_kept(
+    run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    done = ebmkit("run", run_file("coopnets"), "--set", "run.output=runs/judged", *EVERY)
+    assert done.code == 0
+    folder = RunFolder(Path("runs/judged"))
+    lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+    stored = read_evaluations(folder)
+    kid = {each.iteration: each.figures[0].value for each in stored}
+    assert kid == {line["iteration"]: line["evaluation_kid"] for line in lines}
+    assert [each.name for each in stored[0].figures][:2] == ["kid", "swd"]
+    best = best_of(folder.checkpoints)
+    assert best is not None
+    assert (best.figure, best.value) == ("evaluation_kid", min(kid.values()))
+    assert best.iteration == min(kid, key=lambda iteration: kid[iteration])
+    assert done.out.count("kid ") == len(kid)
+    sampled = ebmkit("sample", "judged", "--checkpoint", "best", "--count", "2")
+    assert sampled.code == 0
+
+
+def test_the_command_finds_what_the_training_found_beside_floor_and_ceiling(
+    run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    ebmkit("run", run_file("coopnets"), "--set", "run.output=runs/judged", *EVERY)
+    inside = read_evaluations(RunFolder(Path("runs/judged")))[-1]
+    answer = json.loads(ebmkit("evaluate", "judged", "--json").out)["evaluations"][0]
+    assert answer["figures"][0]["value"] == pytest.approx(inside.figures[0].value)
+    assert {"floor", "ceiling"} < {name for name, value in answer.items() if value}
+    shown = ebmkit("evaluate", "judged", "--checkpoint", "all", "--count", "8").out
+    assert "floor" in shown
+    assert "kid over" in shown
+    assert read_evaluations(RunFolder(Path("runs/judged")))[-1].floor
+
+
+def test_a_training_that_cannot_be_judged_goes_on(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    against = ["--set", "evaluation.against=held-out"]
+    done = ebmkit("run", run_file("coopnets"), *EVERY, *against)
+    assert done.code == 0
+    assert "warning: the evaluation: DataError: there are no held-out examples" in done.out + done.err
+
+
+def test_what_is_not_installed_or_misspelt_is_told_before_training(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    file = run_file("coopnets")
+    wrong = ebmkit("check", file, "--set", 'evaluation.metrics=["kidd"]', "--set", "evaluation.features=lite")
+    assert "did you mean 'kid'?" in wrong.err
+    assert "did you mean 'lite0'?" in wrong.err
+    assert wrong.code == 4
+    few = ebmkit("check", file, "--set", "evaluation.count=2", "--set", "evaluation.evry=3")
+    assert few.code == 2
+    assert "'every'" in few.err
+    assert ">= 8" in few.err
+
+
+def test_held_out_examples_are_opened_by_keys_of_the_data(
+    run_file: RunFile, ebmkit: Ebmkit, images: Path
+) -> None:
+    ebmkit("run", run_file("coopnets"), "--set", "run.output=runs/one", "--set", "data.limit=6", *EVERY)
+    held_out = ebmkit(
+        "evaluate", "one", "--against", "held-out", "--set", "data.skip=2", "--set", "data.limit=4"
+    )
+    assert "against 4 held-out examples" in held_out.out
+    assert (
+        f"against {len(list(images.iterdir()))} held-out"
+        in ebmkit("evaluate", "one", "--against", images).out
+    )
+    lacking = ebmkit("evaluate", "one", "--against", "held-out")
+    assert lacking.code == 2
+    assert "--set data.KEY=VALUE" in lacking.err
