@@ -52,7 +52,7 @@ def evaluate(
     set_: Sets = None,
     json: Json = False,
 ) -> None:
-    """Judge samples of trained runs: how near they are to real examples.
+    """Judge samples of trained runs against real examples.
 
     Every figure stands beside that of real examples against other real ones (floor) and of a Gaussian with
     the data's mean and covariance (ceiling). It is stored in the run folder.

@@ -16,7 +16,7 @@ def track(
     *,
     to: Annotated[str, typer.Option("--to", metavar="TRACKER", help="tensorboard, wandb, or another.")],
 ) -> None:
-    """Show an existing run to a tracker: its figures and sample grids.
+    """Show an existing run to a tracker, figures and pictures.
 
     The tracker has its default settings. Once more shows nothing twice in TensorBoard.
     """

@@ -63,7 +63,9 @@ def _figure(name: str, material: Material, kernel_of: Callable[[Tensor], Kernel]
 @final
 @attrs.frozen(kw_only=True)
 class Mmd(Metric):
-    r"""``mmd``: the unbiased $MMD^2$ under a Gaussian kernel, from 0 (equal laws; may be below) to 2.
+    r"""How far apart two laws are under a Gaussian kernel, from 0 to 2.
+
+    ``mmd`` is the unbiased $MMD^2$: where the laws are equal it may be below 0.
 
     Args:
         bandwidth: of the kernel, in the units of x; None takes the median distance between real examples.
@@ -88,7 +90,9 @@ class Mmd(Metric):
 @final
 @attrs.frozen(kw_only=True)
 class EnergyDistance(Metric):
-    r"""``energy_distance``: $2 E\|X - Y\| - E\|X - X'\| - E\|Y - Y'\|$, unbiased, in the units of x.
+    r"""The energy distance of two laws, in the units of x.
+
+    ``energy_distance`` is $2 E\|X - Y\| - E\|X - X'\| - E\|Y - Y'\|$, unbiased.
 
     0 exactly when the laws are equal; the estimate may then be below. It sees shifts and scales of every
     size without a bandwidth.

@@ -78,7 +78,7 @@ def _common(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 @final
 @attrs.frozen(kw_only=True)
 class Fid(Metric):
-    """``fid``: the Fréchet distance between generated and real images; beside it that of real from real.
+    """The Fréchet distance between generated and real images, beside that of real from real.
 
     ``fid_real`` compares two sets of real images of as many examples: what the number is made of without
     any fault of the samples. Where there is no second real set the real one is halved, and ``count`` tells.

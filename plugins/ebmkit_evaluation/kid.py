@@ -37,7 +37,7 @@ def kernel_distance(x: Tensor, y: Tensor) -> Estimate:
 @final
 @attrs.frozen(kw_only=True)
 class Kid(Metric):
-    """``kid``: the kernel distance between generated and real images, times 1,000; 0 is best.
+    """The kernel distance between generated and real images, times 1,000; 0 is best.
 
     Unbiased, so that it may be below 0, and comparable between numbers of samples. See
     ``kernel_distance``.

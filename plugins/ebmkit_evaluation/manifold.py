@@ -70,7 +70,7 @@ def memberships(generated: Tensor, real: Tensor, *, k: int = 5) -> Memberships:
 @final
 @attrs.frozen(kw_only=True)
 class Manifold(Metric):
-    """``precision``, ``recall``, ``density`` and ``coverage``: all near 1 for images like real ones.
+    """Precision, recall, density and coverage: all near 1 for images like real ones.
 
     The errors are those of means over the set that is counted, the other set being what it is.
 

@@ -20,7 +20,7 @@ _BLOCK = 50
 @final
 @attrs.frozen(kw_only=True)
 class Reconstruction(Metric):
-    """``reconstruction``: root mean square error a coordinate, averaged over the held-out examples.
+    """How well the generator reconstructs held-out examples: root mean square error of a coordinate.
 
     In the units of x; of images in [-1, 1] 0.1 is 5 % of the range from black to white. What the model can
     reconstruct it can generate; what it cannot, it never does. Beside it ``reconstruction_training`` of as

@@ -46,7 +46,7 @@ def sliced_distance(x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
 @final
 @attrs.frozen(kw_only=True)
 class Swd(Metric):
-    """``swd``: how far apart the patches of generated and real images are, times 1,000; and at each scale.
+    """How far apart the patches of generated and real images are, at each scale, times 1,000.
 
     Images are clamped, rounded to 8 bits and taken apart into a Laplacian pyramid, down to 16 pixels:
     ``swd_64`` of the finest details, …, ``swd_16`` of the coarsest rest, ``swd`` their mean. At each scale

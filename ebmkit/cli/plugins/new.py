@@ -25,8 +25,8 @@ def new_plugin(
     kind: Annotated[
         str,
         typer.Option(
-            help="What it is.",
-            metavar=f"[{'|'.join(KINDS)}]",
+            help=f"What it is: {', '.join(KINDS)}.",
+            metavar="KIND",
             callback=_kind,
             autocompletion=lambda: list(KINDS),
             show_default=False,
