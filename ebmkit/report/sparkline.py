@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-__all__ = ["sparkline"]
+__all__ = ["scaled", "sparkline"]
+
+_WIDE = 100.0
+"""From this ratio of the largest to the smallest on, a linear curve shows its largest values alone."""
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def scaled(values: Sequence[float]) -> tuple[list[float], str]:
+    """Values as a curve shows them best, and what to say of the scale: logarithms where they span decades.
+
+    Examples:
+        >>> scaled([1.0, 1000.0])
+        ([0.0, 3.0], ' (log)')
+        >>> scaled([-1.0, 1000.0])
+        ([-1.0, 1000.0], '')
+    """
+    if values and min(values) > 0 and max(values) > _WIDE * min(values):
+        return [math.log10(value) for value in values], " (log)"
+    return list(values), ""
 
 
 def sparkline(values: Sequence[float], *, width: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import final
@@ -12,10 +13,11 @@ from rich.console import Console
 from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid, say
 from ebmkit.report.page.render import write_page
 from ebmkit.run.recorders import Figures, Recorder, Status, writing
+from ebmkit.storage.durable import replace_file
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.loop import Report
 
-__all__ = ["Grids", "Metrics", "Page", "Progress"]
+__all__ = ["Ending", "Grids", "Metrics", "Page", "Progress"]
 
 
 @final
@@ -138,3 +140,31 @@ class Page(Recorder):
         """Write ``report.html``."""
         del status
         write_page([self.folder], self.folder.path / "report.html")
+
+
+@final
+@attrs.define
+class Ending(Recorder):
+    """Writes down how the run ended, for ``ebmkit status``."""
+
+    folder: RunFolder
+    name = "ended.json"
+    gathers = False
+
+    def due(self, iteration: int) -> bool:
+        """Never: only the end counts."""
+        del iteration
+        return False
+
+    def record(self, report: Report) -> None:
+        """Nothing of an iteration."""
+        del report
+
+    def restart(self, iteration: int) -> None:
+        """It has not ended."""
+        del iteration
+        self.folder.ended.unlink(missing_ok=True)
+
+    def close(self, status: Status) -> None:
+        """Write it down."""
+        replace_file(self.folder.ended, json.dumps({"status": status}).encode())

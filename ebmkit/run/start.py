@@ -20,7 +20,7 @@ from ebmkit.report import OutputLog, say, warn
 from ebmkit.run.build import build_experiment
 from ebmkit.run.inspection import Inspector
 from ebmkit.run.judging import Evaluations
-from ebmkit.run.outputs import Grids, Metrics, Page, Progress
+from ebmkit.run.outputs import Ending, Grids, Metrics, Page, Progress
 from ebmkit.run.processes import Crew, joined
 from ebmkit.run.recorders import Every, Figures, Recorders
 from ebmkit.run.rollback import GuardedTraining
@@ -170,6 +170,7 @@ def _session(
         Metrics(folder, lambda at: logged(at) or judged(at), figures),
         progress,
         Grids(folder, drawn),
+        Ending(folder),
         *_trackers(plan, folder, logged, drawn, figures),
         checkpoints,  # after those whose files it syncs
         Page(folder),

@@ -12,15 +12,17 @@ import math
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 
 import attrs
 
 from ebmkit.errors import CheckpointError
-from ebmkit.storage.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
 from ebmkit.storage.durable import read_regular, sync, write_synced
 from ebmkit.storage.manifest import seal, unsealed
 from ebmkit.storage.rotation import NEW, checkpoint_folder, clean, iteration_of, listed, publish
+
+if TYPE_CHECKING:  # what a run is the best by can be asked without torch
+    from ebmkit.storage.checkpoint import Checkpoint
 
 __all__ = ["Best", "Which", "best_of", "keep_best", "open_checkpoint", "read_best"]
 
@@ -113,6 +115,8 @@ def read_best(folder: Path) -> tuple[Checkpoint, Best]:
     Raises:
         CheckpointError: none was kept, or it is damaged.
     """
+    from ebmkit.storage.checkpoint import read_checkpoint
+
     while True:
         kept = _best(folder)
         try:
@@ -133,6 +137,8 @@ def open_checkpoint(folder: Path, which: Which) -> Checkpoint:
     Raises:
         CheckpointError: it is not there, or damaged; says which there are.
     """
+    from ebmkit.storage.checkpoint import newest_checkpoint, read_checkpoint
+
     if which == "newest":
         return newest_checkpoint(folder)[0]
     if which == "best":

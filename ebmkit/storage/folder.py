@@ -31,6 +31,7 @@ RUNS = Path("runs")
 
 _LISTED = 10
 _LOCK = ".lock"
+_LOCKS = Path("/proc/locks")
 _BEFORE_CONFIG = (_LOCK, ".probe-", ".config.toml-")
 """What a run makes before its run file: a process killed in between leaves them, and they block nobody."""
 
@@ -62,6 +63,11 @@ class RunFolder:
     def rollbacks(self) -> Path:
         """One JSON object a rollback, where there was one."""
         return self.path / "rollbacks.jsonl"
+
+    @property
+    def ended(self) -> Path:
+        """How the run ended, where it could say it; not there while it trains."""
+        return self.path / "ended.json"
 
     @property
     def output_log(self) -> Path:
@@ -169,6 +175,20 @@ class RunFolder:
         """
         with self._lock():
             yield
+
+    def held_since(self) -> float | None:
+        """When the process that holds the folder took it, in seconds since the epoch; None if none does.
+
+        Looks without holding it: a run that begins at this moment is not in the way of anybody.
+        """
+        file = self.path / _LOCK
+        with suppress(OSError):
+            status = file.stat()
+            locks = _LOCKS.read_text(encoding="ascii", errors="replace").splitlines()
+            flocks = [line.split() for line in locks if " FLOCK " in line]
+            if any(words[5].rpartition(":")[2] == str(status.st_ino) for words in flocks):
+                return status.st_mtime
+        return None
 
     def _lock(self) -> IO[str]:
         """The locked file, with this process named in it."""

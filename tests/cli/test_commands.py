@@ -405,37 +405,3 @@ def test_doctor_tells_whether_the_transforms_are_compiled_or_why_not(
         _compile_once.cache_clear()
     assert findings["gradients"]["detail"].startswith(line.format(false=false))
     assert findings["gradients"]["healthy"]  # slower, and nothing else
-
-
-def test_status_shows_progress_and_curves(
-    run_file: RunFile, ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    ebmkit("run", run_file("coopnets"))
-    metrics = Path("runs/coopnets/metrics.jsonl")
-    with metrics.open("a") as file:
-        file.write('{"iteration": 7, "energy_gap": ')  # being written
-    Path("runs/coopnets/checkpoints/iteration-0000006").rename(
-        "runs/coopnets/checkpoints/iteration-0000006.new"
-    )
-    Path("runs/coopnets/checkpoints/.iteration-0000007-123").mkdir()
-    lines = ebmkit("status").out.splitlines()
-    assert lines[0] == "coopnets: iteration 6 of 6; checkpoints 2, 4, 6"
-    assert lines[1].split()[-3:] == ["6", "logged", "iterations"]
-    assert max(map(len, lines)) <= 80
-    assert "…" not in "".join(lines)
-    written = [json.loads(line) for line in metrics.read_text().splitlines()[:-1]]
-    rows = {line.split()[0]: line.split()[1:] for line in lines[2:]}
-    assert rows.keys() == written[0].keys() - {"iteration"}
-    first, last, curve = rows["energy_gap"]
-    assert float(first) == pytest.approx(written[0]["energy_gap"], rel=1e-3)
-    assert float(last) == pytest.approx(written[-1]["energy_gap"], rel=1e-3)
-    gaps = [line["energy_gap"] for line in written]
-    assert len(curve) == 6
-    assert curve[gaps.index(max(gaps))] == "█"
-    assert curve[gaps.index(min(gaps))] == "▁"
-    metrics.write_text('{"iteration": 4, "a": NaN, "b": "x", "c": 2}\n[]\n')
-    Path("runs/coopnets/config.toml").write_text("run = 3\n")
-    lines = ebmkit("status").out.splitlines()
-    assert lines[0] == "coopnets: iteration 6 of ?; checkpoints 2, 4, 6"
-    assert [line.split()[0] for line in lines[1:]] == ["figure", "c"]

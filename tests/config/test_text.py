@@ -56,7 +56,7 @@ def test_a_run_with_a_mark_trains_goes_on_and_is_completed(
     assert ebmkit("run", file, "--set", "run.iterations=1").code == 0
     config = Path("runs/descriptor-only/config.toml")
     config.write_bytes(codecs.BOM_UTF8 + config.read_bytes())  # somebody looked at it with an editor
-    assert ebmkit("status").out.startswith("descriptor-only: iteration 1 of 1;")
+    assert ebmkit("status").out.startswith("descriptor-only: finished")
     assert ebmkit("resume", "--set", "run.iterations=2").code == 0
     from ebmkit.cli.tab import _tables
 
