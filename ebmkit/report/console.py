@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Protocol
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -25,8 +26,14 @@ _SHOWN: Mapping[str, tuple[str, int]] = {
     "chain_displacement": ("moved", 7),
     "catch_up": ("catch-up", 8),
     "reconstruction_error": ("recon", 7),
+    "revision_acceptance": ("accepted", 8),
 }
-"""The figures an EBM user judges a training by: name, and width in a plain line, which has at most 80."""
+"""The figures an EBM user judges a training by: name, and width in a plain line.
+
+A plain line has at most 80 columns, and leaves out the last figures where it would have more.
+"""
+
+_LINE = 80
 
 _LABEL = 10
 """Columns of the names of facts: ``generator``."""
@@ -43,6 +50,9 @@ class Display(Protocol):
 
     def show(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """New figures."""
+
+    def saved(self, iteration: int) -> None:
+        """The checkpoint of this iteration is written."""
 
     def restart(self, iteration: int) -> None:
         """The run went back to this iteration."""
@@ -79,12 +89,14 @@ def open_display(console: Console, *, start: int, iterations: int) -> Iterator[D
         return
     columns = (
         TextColumn("[bold]{task.completed}/{task.total}"),
-        BarColumn(bar_width=None, table_column=Column(ratio=1, max_width=24)),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
         TextColumn("{task.fields[rate]} it/s"),
+        TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(),
+        *([TextColumn("{task.fields[saved]}")] if console.width >= _LINE else []),
     )
-    with _ProgressAndFigures(*columns, console=console, speed_estimate_period=120) as progress:
+    with _ProgressAndFigures(*columns, console=console, speed_estimate_period=120, expand=True) as progress:
         yield _Live(progress, start, iterations)
 
 
@@ -122,12 +134,15 @@ class _Live:
     def __init__(self, progress: _ProgressAndFigures, start: int, iterations: int) -> None:
         self._progress = progress
         self._begin = (time.monotonic(), start)
-        self._task = progress.add_task("", total=iterations, completed=start, rate="-")
+        self._task = progress.add_task("", total=iterations, completed=start, rate="-", saved="")
 
     def advance(self, iteration: int) -> None:
         seconds = time.monotonic() - self._begin[0]
         rate = (iteration - self._begin[1]) / max(seconds, 1e-9)
         self._progress.update(self._task, completed=iteration, rate=_rate(rate))
+
+    def saved(self, iteration: int) -> None:
+        self._progress.update(self._task, saved=f"saved {iteration}")
 
     def restart(self, iteration: int) -> None:
         self._begin = (time.monotonic(), iteration)
@@ -156,6 +171,9 @@ class _Lines:
     def advance(self, iteration: int) -> None:
         """Plain lines come with new figures only."""
 
+    def saved(self, iteration: int) -> None:
+        """A log tells it at its end."""
+
     def restart(self, iteration: int) -> None:
         self._start, self._begin = iteration, time.monotonic()
 
@@ -166,7 +184,7 @@ class _Lines:
         self._last = now
         rate = (iteration - self._start) / max(now - self._begin, 1e-9)
         remaining = _clock((self._iterations - iteration) / rate)
-        shown = [(*_SHOWN[name], metrics[name]) for name in _SHOWN if name in metrics]
+        shown = _fitting([(*_SHOWN[name], metrics[name]) for name in _SHOWN if name in metrics])
         names = (f"{name:>{width}}" for name, width, _ in shown)
         figures = (f"{_digits(value):>{width}}" for _, width, value in shown)
         heading = " ".join(["iteration", " it/s", "    ETA", *names])
@@ -182,6 +200,13 @@ class _Lines:
 
     def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _fitting(figures: Sequence[tuple[str, int, float]]) -> Sequence[tuple[str, int, float]]:
+    """The first figures, as many as a plain line has room for behind iteration, speed and time left."""
+    room = _LINE - len("iteration  it/s     ETA")
+    ends = accumulate(1 + width for _, width, _ in figures)
+    return figures[: sum(end <= room for end in ends)]
 
 
 def _digits(value: float) -> str:

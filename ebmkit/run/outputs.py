@@ -81,6 +81,11 @@ class Progress(Recorder):
             if self.logged(report.iteration):
                 self._display.show(report.iteration, self.figures.of(report))
 
+    def saved(self, iteration: int) -> None:
+        """Show that this iteration is saved."""
+        if self._display is not None:
+            self._display.saved(iteration)
+
     def close(self, status: Status) -> None:
         """Leave the terminal as it was."""
         del status

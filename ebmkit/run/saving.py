@@ -30,6 +30,7 @@ class Checkpoints(Recorder):
     training: GuardedTraining
     facts: Facts
     when: Callable[[int], bool]
+    told: Callable[[int], None]
     name = "the checkpoints"
     gathers = False
     vital = True
@@ -56,6 +57,7 @@ class Checkpoints(Recorder):
                 sync(self.folder.metrics)
             keep, protected = self.training.plan.run.keep, guard.protected
             write_checkpoint(self.folder.checkpoints, checkpoint, keep=keep, protected=protected)
+        self.told(iteration)
 
     def best(self, figure: Best) -> bool:
         """Save this iteration and keep it as the best one, if its figure is better than that of the one kept.

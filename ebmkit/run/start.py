@@ -163,7 +163,8 @@ def _session(
     logged = Every(run.log_every, run.iterations, first=True)
     drawn = Every(run.samples_every, run.iterations)
     progress = Progress(console, run.iterations, logged, figures)
-    checkpoints = Checkpoints(folder, training, facts, Every(run.checkpoint_every, run.iterations))
+    saves = Every(run.checkpoint_every, run.iterations)
+    checkpoints = Checkpoints(folder, training, facts, saves, progress.saved)
     judged = Every(plan.evaluation.every, run.iterations) if plan.evaluation.every else _never
     members = [
         Evaluations(plan, folder, judged, figures, checkpoints, progress.say),

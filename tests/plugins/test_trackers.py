@@ -26,6 +26,7 @@ from ebmkit.run.tracking import Tracking, replay
 from ebmkit.storage.folder import RunFolder
 from ebmkit_trackers.tensorboard import TensorBoard
 from ebmkit_trackers.wandb import WandB
+from tests.conftest import Ebmkit, Install
 from tests.run.test_resume import metrics
 from tests.run.test_rollback import plant  # noqa: F401 - a fixture
 
@@ -148,3 +149,50 @@ def test_images_are_copies(train: Train) -> None:
 
     train(Scribbling)
     assert len(seen) > 6
+
+
+SHEET = """
+    import json
+    from pathlib import Path
+    from ebmkit.core.tracker import Tracker
+    from ebmkit.plugin import hookimpl
+
+    class Sheet(Tracker):
+        '''Writes a sheet.
+
+        Args:
+            title: its name.
+        '''
+
+        def __init__(self, *, title: str = "sheet") -> None:
+            self.title = title
+            self.file = None
+
+        def start(self, *, name, folder, config, iteration):
+            self.file = Path(folder) / self.title
+
+        def metrics(self, iteration, values):
+            with self.file.open("a") as sheet:
+                sheet.write(json.dumps([iteration, *values]) + "\\n")
+
+    @hookimpl
+    def ebmkit_trackers():
+        return {"sheet": Sheet}
+"""
+
+
+def test_a_table_of_the_run_file_brings_a_tracker_which_a_resumed_run_may_leave_out(
+    run_file: RunFile, ebmkit: Ebmkit, install: Install
+) -> None:
+    install("sheets", "sheets", SHEET)
+    file = run_file("coopnets")
+    file.write_text(file.read_text() + '\n[trackers.mine]\nuse = "sheet"\ntitle = "figures"\n')
+    assert ebmkit("run", file, "--set", "run.iterations=2").code == 0
+    sheet = Path("runs/coopnets/figures")
+    assert [json.loads(line)[0] for line in sheet.read_text().splitlines()] == [1, 2]
+    config = Path("runs/coopnets/config.toml")
+    config.write_text(config.read_text().replace('[trackers.mine]\nuse = "sheet"\ntitle = "figures"\n', ""))
+    assert ebmkit("resume", "coopnets", "--set", "run.iterations=3").code == 0
+    assert len(sheet.read_text().splitlines()) == 2
+    assert "3 iterations shown to sheet" in ebmkit("track", "coopnets", "--to", "sheet").out
+    assert len(Path("runs/coopnets/sheet").read_text().splitlines()) == 3

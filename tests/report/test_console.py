@@ -63,6 +63,19 @@ def test_a_schedule_with_fewer_figures_has_fewer_columns() -> None:
     assert printed(console)[0].split() == ["iteration", "it/s", "ETA", "recon"]
 
 
+def test_what_a_sampler_accepts_is_shown_where_there_is_room() -> None:
+    console = a_console(80, terminal=False)
+    with open_display(console, start=0, iterations=10) as display:
+        display.show(10, {"energy_gap": 1.0, "revision_acceptance": 0.75})
+    assert printed(console)[0].split()[-2:] == ["gap", "accepted"]
+    assert printed(console)[1].split()[-1] == "0.750"
+    console = a_console(80, terminal=False)
+    with open_display(console, start=0, iterations=10) as display:
+        display.show(10, {**FIGURES, "revision_acceptance": 0.75})
+    assert printed(console)[0].split()[-1] == "recon"
+    assert len(printed(console)[0]) <= 80
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_the_live_figures_stay_whole_at_every_width(width: int) -> None:
     console = a_console(width, terminal=True)
@@ -87,14 +100,18 @@ def test_the_bar_with_large_numbers_fits(width: int) -> None:
     console = a_console(width, terminal=True)
     with open_display(console, start=0, iterations=1_000_000) as display:
         display.advance(123_456)
+        display.saved(123_400)
         display.show(123_456, FIGURES)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue()).replace("\r", "\n")  # type: ignore[attr-defined]
     bars = [line for line in shown.splitlines() if "it/s" in line]
     assert bars
     for line in bars:
         assert len(line.rstrip()) <= width
+        assert re.search(r"\d:\d\d:\d\d", line)  # elapsed
         assert "123456/1000000" in line or "0/1000000" in line
         assert "…" not in line
+    assert ("saved 123400" in bars[-1]) == (width >= 80)
+    assert len(bars[-1].rstrip()) > width - 3  # the bar takes what is left
 
 
 def test_sentences_and_facts_break_between_words_on_a_terminal_alone() -> None:
