@@ -21,6 +21,9 @@ __all__ = ["status"]
 _FIGURES = 53
 """Columns of the names and numbers, which leave the others to the curves."""
 
+_STAGES = 3
+"""Of the stages, the longest, which fit one line."""
+
 
 def status(
     names: Annotated[
@@ -74,7 +77,8 @@ def _lines(run: RunStatus) -> list[str]:
     if run.rate is not None:
         left = f", {duration(run.remaining)} left" if run.remaining is not None else ""
         lines.append(f"  {facts['it/s']} iterations a second{left}")
-        stages = ", ".join(f"{name} {seconds:.2g}" for name, seconds in run.stages.items())
+        longest = list(run.stages.items())[:_STAGES]
+        stages = ", ".join(f"{name} {seconds:.2g}" for name, seconds in longest)
         lines.append(f"  seconds by stage: {stages}")
     return lines
 

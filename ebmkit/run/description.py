@@ -25,6 +25,7 @@ def describe(plan: Plan, experiment: Experiment) -> list[tuple[str, str]]:
             source = experiment.batches.source
             count = "1 example" if len(source) == 1 else f"{len(source)} examples"
             details = f"{count} {'x'.join(map(str, source.shape))}, {details}"
+        name = "tracker" if name.startswith("trackers.") else name  # noqa: PLW2901
         facts.append((name, f"{part.component.name:<{width}}  {details}".rstrip()))
     facts += [("note", note) for note in experiment.batches.source.notes]
     return [*facts, ("device", str(experiment.batches.device)), *_of_precision(experiment)]
