@@ -12,6 +12,7 @@ from ebmkit.core.clamped import Clamped
 from ebmkit.core.diagnostics import bulk_ess, r_hat, tail_ess
 from ebmkit.core.encoder import Encoder, Gaussian
 from ebmkit.core.energy import Energy, EnergyFn
+from ebmkit.core.evaluating import evaluating
 from ebmkit.core.features import ExampleSet, Features, describe
 from ebmkit.core.figures import (
     examine,
@@ -106,6 +107,7 @@ __all__ = [
     "contrastive",
     "current_precision",
     "describe",
+    "evaluating",
     "examine",
     "fast_layers",
     "gather",

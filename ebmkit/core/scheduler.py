@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -141,6 +141,25 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
     encoder: Encoder | None = _optional()
     revision: Chain | None = _optional()
     inference: Chain | None = _optional()
+
+    @classmethod
+    def shapes(cls, shape: tuple[int, ...], parts: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
+        """Of which shape the examples are that parts are built for, where it is not that of the data.
+
+        A schedule that works on several grids overrides this; without, every part is built for the data.
+
+        Args:
+            shape: S of an example of the data.
+            parts: the names of the run's parts, such as ``energy`` and ``grids.16``.
+
+        Returns:
+            by the names of parts; those left out are built for ``shape``.
+
+        Raises:
+            ValueError: the parts do not fit the data.
+        """
+        del shape, parts
+        return {}
 
     @abstractmethod
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:

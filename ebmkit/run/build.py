@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,11 +102,8 @@ def build_schedule(
     Raises:
         ConfigProblemsError: parts refused their values or the shape, each placed at its table.
     """
-    parts: dict[str, Any] = {
-        "shape": shape,
-        "examples": examples,
-        "trained": partial(_trained_energy, shape=shape),
-    }
+    parts: dict[str, Any] = {"examples": examples}
+    shapes = _shapes(plan, shape)
     faults: dict[str, ConfigProblemsError] = {}
     for name, part in plan.parts.items():
         table, *inside = key = key_of(name)
@@ -114,6 +111,8 @@ def build_schedule(
             continue
         if any(slot.name in faults for slot in part.component.signature.parts):
             continue  # it would take that part
+        of_part = shapes.get(name, shape)
+        parts |= {"shape": of_part, "trained": partial(_trained_energy, shape=of_part)}
         try:
             built = _construct(plan, key, part, parts)
         except ConfigProblemsError as error:
@@ -129,6 +128,18 @@ def build_schedule(
     schedule: CooperativeScheduler = parts["schedule"]
     check_shapes(plan, parts, shape)
     return schedule.to(device)
+
+
+def _shapes(plan: Plan, shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
+    """The shapes that the schedule's parts are built for, where they are not the data's."""
+    schedule: Any = plan.parts["schedule"].component
+    names = [name for name in plan.parts if name not in ("data", "schedule")]
+    try:
+        shapes: Mapping[str, tuple[int, ...]] = schedule.factory.shapes(shape, names)
+    except ValueError as error:
+        told = f"{schedule.owner} refuses these parts: {shortened(str(error), _LONGEST)}"
+        raise refused(plan, ("schedule",), told) from error
+    return shapes
 
 
 def _together(plan: Plan, errors: Sequence[ConfigProblemsError]) -> ConfigProblemsError:

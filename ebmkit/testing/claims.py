@@ -164,9 +164,14 @@ class GeneratorClaims(Claims):
 
 @attrs.frozen(kw_only=True)
 class SchedulerClaims(Claims):
-    """What a schedule says of itself; it is given the small parts it asks for."""
+    """What a schedule says of itself; it is given the small parts it asks for.
+
+    Attributes:
+        parts: the names of the parts in slots that take several, such as ``{"grids": ("4", "16")}``.
+    """
 
     kind: ClassVar[str] = "scheduler"
+    parts: Mapping[str, tuple[str, ...]] = _NOTHING
 
 
 @attrs.frozen(kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from ebmkit.config import signature_of
 from ebmkit.core import Chain, Energy, LatentGenerator, Weighted, as_rows
+from ebmkit.kinds import kind_of_slot
+from ebmkit.signature import PartSlot
 from ebmkit.testing.euler import Euler
 from ebmkit.testing.report import CheckFailedError
 from ebmkit.testing.subject import Subject
@@ -56,7 +59,7 @@ class TinyGenerator(LatentGenerator):
 
 
 def build_part(subject: Subject[Any], shape: tuple[int, ...], *, seed: int = 0) -> Any:
-    """The component with its claimed settings and the small parts it asks for by name.
+    """The component with its claimed settings and the small parts that it asks for, by name or by kind.
 
     Initial weights come from ``seed``; torch's global generator is given back.
 
@@ -65,18 +68,11 @@ def build_part(subject: Subject[Any], shape: tuple[int, ...], *, seed: int = 0) 
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        known = {
-            "shape": shape,
-            "examples": EXAMPLES,
-            "energy": TinyEnergy(shape),
-            "generator": TinyGenerator(shape),
-            "revision": Chain(Euler(step_size=0.1), 3),
-            "inference": Chain(Euler(step_size=0.1), 2),
-            "part": TinyEnergy(shape),
-            "parts": {name: Weighted(TinyEnergy(shape), 0.5) for name in ("one", "other")},
-            "trained": lambda _: TinyEnergy(shape),
-        }
+        known = _known(shape)
         slots = signature_of(subject.component).parts
+        for slot in slots:
+            if slot.required and (slot.many or slot.name not in known) and (kind := kind_of_slot(slot)):
+                known[slot.name] = _by_kind(subject, slot, kind.name, shape)
         unknown = [slot.name for slot in slots if slot.required and slot.name not in known]
         if unknown:
             raise CheckFailedError(
@@ -84,3 +80,34 @@ def build_part(subject: Subject[Any], shape: tuple[int, ...], *, seed: int = 0) 
             )
         given = {slot.name: known[slot.name] for slot in slots if slot.name in known}
         return subject.component(**given, **subject.claims.settings)
+
+
+def _known(shape: tuple[int, ...]) -> dict[str, Any]:
+    """The parts that components ask for by name."""
+    return {
+        "shape": shape,
+        "examples": EXAMPLES,
+        "energy": TinyEnergy(shape),
+        "generator": TinyGenerator(shape),
+        "revision": Chain(Euler(step_size=0.1), 3),
+        "inference": Chain(Euler(step_size=0.1), 2),
+        "part": TinyEnergy(shape),
+        "parts": {name: Weighted(TinyEnergy(shape), 0.5) for name in ("one", "other")},
+        "trained": lambda _: TinyEnergy(shape),
+    }
+
+
+def _by_kind(subject: Subject[Any], slot: PartSlot, kind: str, shape: tuple[int, ...]) -> Any:
+    """What fits a slot of a schedule's own, or several of it, each of the shape that the schedule says."""
+    names = subject.claims.parts.get(slot.name, ("one", "other")) if slot.many else ()
+    full = [f"{slot.name}.{name}" for name in names] or [slot.name]
+    shapes = subject.component.shapes(shape, full)  # type: ignore[attr-defined]
+    made = [_SMALL[kind](shapes.get(name, shape)) for name in full]
+    return dict(zip(names, made, strict=True)) if slot.many else made[0]
+
+
+_SMALL: Mapping[str, Callable[[tuple[int, ...]], Any]] = {
+    "energy": TinyEnergy,
+    "generator": TinyGenerator,
+    "sampler": lambda _: Chain(Euler(step_size=0.1), 3),
+}

@@ -12,7 +12,7 @@ from ebmkit.core import Batch, CooperativeScheduler, Examples, Rng, Update
 from ebmkit.testing.claims import SchedulerClaims
 from ebmkit.testing.parameters import check_parameters
 from ebmkit.testing.parts import EXAMPLES, build_part
-from ebmkit.testing.report import CheckSkippedError
+from ebmkit.testing.report import CheckFailedError, CheckSkippedError
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import demand, demand_same, same_bits, snapshot
 
@@ -61,9 +61,10 @@ def _iteration(schedule: CooperativeScheduler, iteration: int) -> tuple[list[Upd
 
 def _part(schedule: CooperativeScheduler, update: Update) -> nn.Module:
     demand(isinstance(update, Update), f"updates() yields Update, not {type(update).__name__}")
-    part = getattr(schedule, update.part, None)
-    demand(isinstance(part, nn.Module), f"update.part is {update.part!r}, which is no part of the schedule")
-    return part  # type: ignore[return-value]
+    try:
+        return schedule.get_submodule(update.part)
+    except AttributeError:
+        raise CheckFailedError(f"update.part is {update.part!r}, which is no part of the schedule") from None
 
 
 def _descend(part: nn.Module, loss: Tensor) -> None:

@@ -27,6 +27,7 @@ from ebmkit.core import (
     stage,
 )
 from ebmkit_coopnets.annealing import NoiseUntil
+from ebmkit_coopnets.bank import Bank
 from ebmkit_coopnets.figures import revision_figures
 
 __all__ = ["CoopNets"]
@@ -52,18 +53,28 @@ class CoopNets(CooperativeScheduler):
     known latents the graph of G0 serves the first G2, which saves one forward pass and keeps what the
     generator's layers gave (1.5 MB for each 64x64 image in fp32) while the chain walks.
 
+    With a ``bank`` the pairs $(z_i, \tilde x_i)$ go into slots at random, and G2 fits the pairs that were in
+    these before: those of some N / m iterations ago on average. The generator so learns from many
+    descriptors, not from the newest alone. The bank is saved with the model.
+
     Args:
         energy: the descriptor.
         generator: the generator.
         revision: the chain on x.
         inference: the chain on z; none means the latents are known.
+        shape: of one example; needed where there is a bank.
         chains: m, the number of proposals an iteration; 0 means as many as the batch has images.
         generator_updates: K, how often G2 is taken in one iteration.
         proposal_noise: add $\sigma \epsilon$ to the proposals, as the paper writes G0; the
             published code leaves it out.
         noise_until: leave the noise out of the revision after that many iterations; 0 never does.
+        bank: N, how many pairs are kept for G2, m or more; 0 fits the newest.
 
-    Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm CoopNets.
+    Raises:
+        ValueError: a bank of fewer pairs than chains, or without the shape of an example.
+
+    Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm CoopNets; the bank: Hill, Nijkamp,
+    Mitchell, Pang, Zhu, 2022 (Hat EBM).
     """
 
     energy: Energy
@@ -76,13 +87,17 @@ class CoopNets(CooperativeScheduler):
         generator: LatentGenerator,
         revision: Chain,
         inference: Chain | None = None,
+        shape: tuple[int, ...] | None = None,
         *,
         chains: Annotated[int, Ge(0)] = 0,
         generator_updates: Annotated[int, Ge(1)] = 1,
         proposal_noise: bool = False,
         noise_until: Annotated[int, Ge(0)] = 0,
+        bank: Annotated[int, Ge(0)] = 0,
     ) -> None:
         super().__init__()
+        if 0 < bank < chains:
+            raise ValueError(f"a bank of {bank} pairs is too small for {chains} chains: each takes a slot")
         self.energy = energy
         self.generator = generator
         self.revision = revision
@@ -91,11 +106,13 @@ class CoopNets(CooperativeScheduler):
         self.generator_updates = generator_updates
         self.proposal_noise = proposal_noise
         self.annealing = NoiseUntil(revision, noise_until)
+        self.bank = _bank(bank, generator, shape)
         renamed(self, {"_annealing": "annealing"})
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G0, D1, G1, then the updates D2 and G2."""
-        count, rng = share(self.chains or len(gather(batch.positions)), rng)
+        chains = self.chains or len(gather(batch.positions))
+        count, rng = share(chains, rng)
         with stage("generation"):
             known, generated, proposal = self._generate(count, rng)
         with stage("revision"):
@@ -106,8 +123,11 @@ class CoopNets(CooperativeScheduler):
             observed, synthesized = self.energy(batch.x), self.energy(revised.x)
             loss = contrastive(observed, synthesized)
         yield Update("energy", loss, revision_figures(revised, observed=observed, synthesized=synthesized))
-        graph = generated if latents is known else None
-        for loss in self._reconstructions(revised.x, latents, graph):
+        graph = generated if latents is known and self.bank is None else None
+        fitted = (latents, revised.x)
+        if self.bank is not None:
+            fitted = self.bank.exchange(chains, *fitted, rng=rng.fold("bank"))
+        for loss in self._reconstructions(*fitted, graph):
             yield Update("generator", loss)
         return Examples(batch.x, proposal, revised.x, latents)
 
@@ -132,10 +152,19 @@ class CoopNets(CooperativeScheduler):
             return known
         return self.inference(self.generator.posterior(revised), known, rng=rng.fold("inference")).x
 
-    def _reconstructions(self, revised: Tensor, latents: Tensor, graph: Tensor | None) -> Iterator[Tensor]:
+    def _reconstructions(self, latents: Tensor, revised: Tensor, graph: Tensor | None) -> Iterator[Tensor]:
         """The losses of G2, each under the generator as the last one left it."""
         for turn in range(self.generator_updates):
             with stage("reconstruction"):
                 reconstructed = graph if turn == 0 and graph is not None else self.generator(latents)
                 loss = reconstruction(revised, reconstructed, noise_std=self.generator.noise_std)
             yield loss
+
+
+def _bank(slots: int, generator: LatentGenerator, shape: tuple[int, ...] | None) -> Bank | None:
+    """The bank of that many pairs; none of 0."""
+    if not slots:
+        return None
+    if shape is None:
+        raise ValueError(f"bank = {slots} needs the shape of the examples")
+    return Bank(slots, generator.latent_shape, shape)

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler] | str]:
-    """``coopnets``, ``descriptor-only`` and ``generator-only``."""
+    """The paper's ``coopnets``, ``descriptor-only`` and ``generator-only``, and their younger relatives."""
     return {
         "coopnets": "ebmkit_coopnets.coopnets:CoopNets",
         "descriptor-only": "ebmkit_coopnets.descriptor_only:DescriptorOnly",
+        "dual": "ebmkit_coopnets.dual:Dual",
         "generator-only": "ebmkit_coopnets.generator_only:GeneratorOnly",
+        "multigrid": "ebmkit_coopnets.multigrid:MultiGrid",
+        "replay": "ebmkit_coopnets.replay:Replay",
     }

@@ -1,0 +1,67 @@
+r"""Density shifting: how an energy learns from data and revised samples, and what keeps it small."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, final
+
+import attrs
+from torch import Tensor
+
+from ebmkit.core import Energy, Rng, brief, contrastive, shared_mean
+
+__all__ = ["DensityShift", "Shift"]
+
+
+class Shift(NamedTuple):
+    """What the energy descends, and the energies it is made of.
+
+    Attributes:
+        loss: 0-dim, with its graph.
+        observed: energies of the data as they were shown, ``(n,)`` nats.
+        synthesized: of the revised samples, ``(m,)`` nats.
+    """
+
+    loss: Tensor
+    observed: Tensor
+    synthesized: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
+
+
+@final
+@attrs.frozen
+class DensityShift:
+    r"""The paper's Step D2 with the two usual helps for an energy that has no Gaussian reference.
+
+    $$L = \frac1n \sum_i E(x_i + \tau \epsilon_i) - \frac1m \sum_j E(\tilde x_j)
+    + \lambda \left( \frac1n \sum_i E(x_i + \tau \epsilon_i)^2 + \frac1m \sum_j E(\tilde x_j)^2 \right)$$
+
+    Args:
+        data_noise: τ, standard deviation of the fresh noise on the data, in the units of x; 0 for none.
+        energy_l2: λ, in 1 / nats; 0 for none.
+
+    Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Step D2; Nijkamp, Hill, Zhu, Wu, 2019, arXiv
+    1904.09770 (noise on the data); Du, Mordatch, 2019, arXiv 1903.08689 (squared energies).
+    """
+
+    data_noise: float = 0.0
+    energy_l2: float = 0.0
+
+    def __call__(self, energy: Energy, x: Tensor, revised: Tensor, *, rng: Rng) -> Shift:
+        """The loss of ``energy`` on data x ``(n, *S)`` and revised samples ``(m, *S)``.
+
+        Args:
+            energy: that learns.
+            x: the data.
+            revised: the samples, without a graph.
+            rng: of the iteration, at the first row of x; drawn from is ``rng.fold("data noise")``.
+        """
+        if self.data_noise:
+            x = x + self.data_noise * rng.fold("data noise").normal(x)
+        observed, synthesized = energy(x), energy(revised)
+        loss = contrastive(observed, synthesized)
+        if self.energy_l2:
+            squares = shared_mean(observed.square()) + shared_mean(synthesized.square())
+            loss = loss + self.energy_l2 * squares
+        return Shift(loss, observed, synthesized)
