@@ -112,6 +112,29 @@ steps = 2
 step_size = 0.05
 """
 
+GRIDS = """
+[grids.4]
+use = "descriptor"
+channels = [4]
+kernels = [3]
+strides = [1]
+reference_std = 0.3
+optimizer = { use = "adam", lr = 1e-3 }
+
+[grids.16]
+use = "descriptor"
+channels = [4, 8]
+kernels = [5, 3]
+strides = [2, 2]
+reference_std = 0.3
+optimizer = { use = "adam", lr = 1e-3 }
+
+[revisions.4]
+use = "langevin"
+steps = 2
+step_size = 0.1
+"""
+
 RUN_FILES = {
     "coopnets": SHARED + ENERGY + GENERATOR + REVISION + '[schedule]\nuse = "coopnets"\nchains = 4\n',
     "coopnets-rigorous": SHARED
@@ -119,13 +142,25 @@ RUN_FILES = {
     + GENERATOR
     + REVISION
     + INFERENCE
-    + '[schedule]\nuse = "coopnets"\nchains = 4\ngenerator_updates = 2\nproposal_noise = true\n',
+    + '[schedule]\nuse = "coopnets"\nchains = 4\ngenerator_updates = 2\nproposal_noise = true\nbank = 7\n',
     "descriptor-only": SHARED + ENERGY + REVISION + '[schedule]\nuse = "descriptor-only"\nchains = 4\n',
     "descriptor-only-data": SHARED
     + ENERGY
     + REVISION
     + '[schedule]\nuse = "descriptor-only"\nchains = 4\nstart = "data"\npersistent = false\n',
+    "dual": SHARED
+    + ENERGY
+    + GENERATOR
+    + REVISION
+    + INFERENCE
+    + '[schedule]\nuse = "dual"\nchains = 4\nrevised_weight = 2.0\n',
     "generator-only": SHARED + GENERATOR + INFERENCE + '[schedule]\nuse = "generator-only"\n',
+    "multigrid": SHARED + GRIDS + REVISION + '[schedule]\nuse = "multigrid"\nchains = 4\n',
+    "replay": SHARED
+    + ENERGY
+    + REVISION
+    + '[schedule]\nuse = "replay"\nslots = 7\nchains = 4\nrestart = 0.3\nmirror = true\nshift = 1\n'
+    + "brightness = 0.1\ndata_noise = 0.03\nenergy_l2 = 1e-6\n",
     "sampling-hidden": SHARED
     + ENERGY
     + REVISION

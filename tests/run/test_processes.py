@@ -22,12 +22,22 @@ from tests.run.test_rollback import sets
 
 RunFile = Callable[[str], Path]
 
-SCHEDULES = ("coopnets-rigorous", "descriptor-only-data", "generator-only-hidden", "sampling-hidden")
+SCHEDULES = (
+    "coopnets-rigorous",
+    "descriptor-only-data",
+    "dual",
+    "generator-only-hidden",
+    "multigrid",
+    "replay",
+    "sampling-hidden",
+)
 
 # Plain gradient descent: Adam takes a step of full length along a gradient that is 0 but for rounding.
 DESCENT = {
     "energy": 'energy.optimizer={use="sgd",lr=1e-5}',
     "generator": 'generator.optimizer={use="sgd",lr=1e-4}',
+    "grids.4": 'grids.4.optimizer={use="sgd",lr=1e-5}',
+    "grids.16": 'grids.16.optimizer={use="sgd",lr=1e-5}',
 }
 
 
