@@ -24,8 +24,8 @@ class Bank(nn.Module):
         latents: z of each slot.
         samples: $\tilde x$ of each slot.
 
-    Source: Hill, Nijkamp, Mitchell, Pang, Zhu, 2022 (Hat EBM), whose published code draws 1 pair an image
-    from 10,000.
+    Source: Hill, Nijkamp, Mitchell, Pang, Zhu, 2022, arXiv 2210.16486 (Hat EBM; 10,000 pairs in the
+    published code).
     """
 
     def __init__(self, slots: int, latent_shape: tuple[int, ...], shape: tuple[int, ...]) -> None:

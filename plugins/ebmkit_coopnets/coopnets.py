@@ -74,7 +74,7 @@ class CoopNets(CooperativeScheduler):
         ValueError: a bank of fewer pairs than chains, or without the shape of an example.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm CoopNets; the bank: Hill, Nijkamp,
-    Mitchell, Pang, Zhu, 2022 (Hat EBM).
+    Mitchell, Pang, Zhu, 2022, arXiv 2210.16486 (Hat EBM).
     """
 
     energy: Energy

@@ -60,7 +60,7 @@ def test_pairs_are_some_iterations_old() -> None:
         ages.append(iteration - z)
     settled = torch.cat(ages[100:])
     expected = slots / count
-    # Geometric: variance (1 - p) / p^2 = 20; 5,000 pairs, of which those of an iteration are nearly independent.
+    # Geometric: variance (1 - p) / p^2 = 20; 5,000 pairs, those of an iteration nearly independent.
     assert abs(settled.mean() - expected) < 5 * (20 / len(settled)) ** 0.5
     assert settled.min() == 1
 
