@@ -57,4 +57,5 @@ class MeanColours(nn.Module):
         values, vectors = torch.linalg.eigh(covariance)
         root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T  # symmetric: no sign is left to choose
         noise = rng.normal(like).flatten(1).double()
-        return (mean + noise @ root).to(like.dtype).view_as(like)
+        drawn: Tensor = mean + noise @ root
+        return drawn.to(like.dtype).view_as(like)

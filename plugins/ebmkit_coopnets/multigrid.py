@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias, final
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias, cast, final
 
 import attrs
 import torch
@@ -144,12 +144,17 @@ class MultiGrid(CooperativeScheduler):
     @property
     def energy(self) -> Energy:  # type: ignore[override]
         """That of the finest grid, which new samples are revised and scored by."""
-        return self.grids[self.finest]  # type: ignore[return-value]
+        return self.energies[self.finest]
+
+    @property
+    def energies(self) -> Mapping[str, Energy]:
+        """Those of the grids, coarse to fine."""
+        return cast("Mapping[str, Energy]", self.grids)
 
     @property
     def finest(self) -> str:
         """The name of the data's own grid."""
-        return next(reversed(self.sizes))
+        return list(self.sizes)[-1]
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """D1 on every grid, then the updates D2, and that of the generator."""
@@ -204,7 +209,7 @@ class MultiGrid(CooperativeScheduler):
         proposal = self._raised(name, x, begin)
         # The finest draws as the revision of any other schedule does, in `sample` too.
         stream = rng.fold("revision") if name == self.finest else rng.fold("revision", name)
-        return proposal, chain(self.grids[name], proposal, rng=stream)
+        return proposal, chain(self.energies[name], proposal, rng=stream)
 
     def _raised(self, name: str, x: Tensor | None, begin: _Begin) -> Tensor:
         """Where the chains of a grid start: x of the next coarser one, or the beginning."""
@@ -221,7 +226,7 @@ class MultiGrid(CooperativeScheduler):
         """D2 of one grid; the figures of the finest have the names that they have everywhere."""
         own = rng if name == self.finest else rng.fold("grid", name)
         with stage("density_shifting"):
-            shift = self.shifting(self.grids[name], shrink(x, self.sizes[name]), revised.x, rng=own)
+            shift = self.shifting(self.energies[name], shrink(x, self.sizes[name]), revised.x, rng=own)
         figures = revision_figures(revised, observed=shift.observed, synthesized=shift.synthesized)
         if name != self.finest:
             figures = {f"grid_{name}_{figure}": value for figure, value in figures.items()}
