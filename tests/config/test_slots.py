@@ -61,7 +61,7 @@ PLUGIN = """
             self.grids, self.chains, self.shape = nn.ModuleDict(grids), chains, shape
 
         def propose(self, count, *, rng):
-            return Proposal(rng.normal(self.energy.weight.weight.new_empty(count, *self.shape)))
+            return Proposal(rng.normal(next(self.energy.parameters()).new_empty(count, *self.shape)))
 
         def updates(self, batch, *, rng):
             x = self.propose(self.chains, rng=rng.fold('start')).x
@@ -225,3 +225,11 @@ def test_an_annotation_is_read_alike_with_and_without_importing_it(file: File) -
     assert slots["coarse"] == (("ebmkit.core.energy:Energy",), False)
     assert slots["refinement"] == (("ebmkit.core.chain:Chain",), False)
     assert slots["shape"] == ((), False)
+
+
+def test_the_kit_builds_their_parts_by_kind_and_name(file: File, ebmkit: Ebmkit) -> None:
+    file(RUN)
+    outcome = ebmkit("plugins", "check", "scheduler/pyramid", "--json")
+    checks = {each["check"]: each for each in json.loads(outcome.out)["checks"]}
+    assert checks["updates"]["outcome"] == "passed", outcome.out
+    assert checks["updates"]["detail"].endswith("grids.one, grids.other, energy")

@@ -34,16 +34,16 @@ def test_an_empty_bank_gives_the_new_pairs_themselves() -> None:
 
 
 def test_latents_and_samples_of_a_slot_belong_together() -> None:
-    """Whatever is exchanged, and however often, the sample is twice the latent."""
-    bank = Bank(10, (2,), (2,))
+    """Whatever is exchanged, and however often, the sample is the latent three times."""
+    bank = Bank(10, (2,), (3, 2))
     met = []
     for iteration in range(30):
         rng = Rng(0).fold(iteration)
         z = rng.fold("z").normal(torch.empty(4, 2))
-        old_z, old_x = bank.exchange(4, z, 2 * z, rng=rng)
-        assert torch.equal(old_x, 2 * old_z)
+        old_z, old_x = bank.exchange(4, z, z[:, None].expand(-1, 3, 2), rng=rng)
+        assert torch.equal(old_x, old_z[:, None].expand(-1, 3, 2))
         met.append(old_z)
-    assert torch.equal(bank.samples.samples, 2 * bank.latents.samples)
+    assert torch.equal(bank.samples.samples, bank.latents.samples[:, None].expand(-1, 3, 2))
     assert bool(bank.samples.started.all())
     # A pair comes back once, from the slot that the next one takes: none twice but the first in its slot.
     returned = torch.cat(met)
