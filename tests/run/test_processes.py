@@ -28,7 +28,6 @@ SCHEDULES = (
     "dual",
     "generator-only-hidden",
     "multigrid",
-    "replay",
     "sampling-hidden",
 )
 
