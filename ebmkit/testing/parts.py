@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ebmkit.config import signature_of
 from ebmkit.core import Chain, Energy, LatentGenerator, Weighted, as_rows
-from ebmkit.kinds import kind_of_slot
-from ebmkit.signature import PartSlot
+from ebmkit.parameters.signature import PartSlot
+from ebmkit.registry.kinds import kind_of_slot
 from ebmkit.testing.euler import Euler
 from ebmkit.testing.report import CheckFailedError
 from ebmkit.testing.subject import Subject

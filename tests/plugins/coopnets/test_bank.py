@@ -5,7 +5,7 @@ import torch
 
 from ebmkit.core import Rng, reconstruction
 from ebmkit_coopnets.bank import Bank
-from ebmkit_coopnets.cooperative import CoopNets
+from ebmkit_coopnets.coopnets import CoopNets
 from tests.plugins.test_coopnets import SIGMA, batch, one_iteration, parts, revision
 
 

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from ebmkit.core import Batch, Chain, CooperativeScheduler, Energy, Rng
 from ebmkit_convnets.generator import ConvGenerator
-from ebmkit_coopnets.cooperative import CoopNets
+from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_coopnets.dual import Dual
-from ebmkit_coopnets.generator import GeneratorOnly
+from ebmkit_coopnets.generator_only import GeneratorOnly
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearDescriptor, double
 from tests.plugins.test_coopnets import STD, batch, one_iteration, parts, revision

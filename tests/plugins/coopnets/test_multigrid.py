@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ebmkit.core import Batch, Chain, CooperativeScheduler, Energy, Examples, Rng
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
-from ebmkit_coopnets.cooperative import CoopNets
-from ebmkit_coopnets.descriptor import DescriptorOnly
+from ebmkit_coopnets.coopnets import CoopNets
+from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_coopnets.grids import sizes_of
 from ebmkit_coopnets.multigrid import MultiGrid
 from ebmkit_coopnets.resizing import enlarge, shrink

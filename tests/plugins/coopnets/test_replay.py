@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import Batch, CooperativeScheduler, Rng
-from ebmkit_coopnets.descriptor import DescriptorOnly
+from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_coopnets.replay import Replay
 from tests.models import LinearDescriptor, double
 from tests.plugins.test_coopnets import STD, batch, one_iteration, parts, revision
