@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from ebmkit.applications.conditions import class_named, conditions, takes_conditions
 from ebmkit.core import CooperativeScheduler, Rng, gather, world
 from ebmkit.errors import CheckpointError, ConfigError
 from ebmkit.report import are_images, save_grid
@@ -45,7 +46,9 @@ def load_schedule(
     if size is not None and len(data.shape) != 3:  # noqa: PLR2004
         raise ConfigError(f"run {folder.name} has examples of shape {data.shape}: only images have a --size")
     shape = data.shape if size is None else (data.shape[0], size, size)
-    schedule = build_schedule(plan, shape=shape, examples=data.examples, device=device)
+    schedule = build_schedule(
+        plan, shape=shape, examples=data.examples, device=device, classes=len(data.classes)
+    )
     try:
         schedule.load_state_dict(checkpoint.model_state())
     except RuntimeError as error:
@@ -64,6 +67,7 @@ def draw_samples(
     steps: int | None = None,
     size: int | None = None,
     which: Which = "newest",
+    condition: str | None = None,
 ) -> tuple[int, dict[str, Tensor]]:
     """Propose and revise ``count`` samples.
 
@@ -76,19 +80,27 @@ def draw_samples(
         steps: of the revision; None takes the run's own number.
         size: side of the images; None takes the run's own.
         which: checkpoint, as in ``load_schedule``.
+        condition: a class, by its name or number; None takes all of them in turn.
 
     Returns:
         the iteration of the checkpoint, and ``proposal``, ``latents``, ``revised``, each
-        ``(count, *S)`` on the CPU, where the run has them.
+        ``(count, *S)`` on the CPU, and ``condition``, ``(count,)``, where the run has them.
+
+    Raises:
+        ConfigError: no such class.
     """
     schedule, checkpoint = load_schedule(folder, size=size, which=which)
+    classes = checkpoint.trained_on.classes if takes_conditions(schedule) else ()
+    wanted = None if condition is None else class_named(condition, classes, of=folder.name)
     chunks = range(0, count, _CHUNK)
     pieces = []
     for first in chunks[world().rows(len(chunks))]:
         rng = Rng(seed, first_chain=first).fold("sample")
-        pieces.append(_draw(schedule, min(_CHUNK, count - first), rng, steps))
+        rows = conditions(classes, wanted, first=first, count=min(_CHUNK, count - first))
+        pieces.append(_draw(schedule, min(_CHUNK, count - first), rng, steps, rows))
     if not pieces:  # more processes than chunks; the others need to know the shapes alone
-        pieces = [{name: x[:0] for name, x in _draw(schedule, 1, Rng(seed), 0).items()}]
+        row = conditions(classes, wanted, first=0, count=1)
+        pieces = [{name: x[:0] for name, x in _draw(schedule, 1, Rng(seed), 0, row).items()}]
     parts = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
     return checkpoint.iteration, {name: gather(x).cpu() for name, x in parts.items()}
 
@@ -106,6 +118,9 @@ def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:
     return paths
 
 
-def _draw(schedule: CooperativeScheduler, count: int, rng: Rng, steps: int | None) -> dict[str, Tensor]:
-    made = schedule.sample(count, rng=rng, steps=steps)._asdict()
-    return {name: x for name, x in made.items() if x is not None}
+def _draw(
+    schedule: CooperativeScheduler, count: int, rng: Rng, steps: int | None, condition: Tensor | None
+) -> dict[str, Tensor]:
+    made = schedule.given(condition).sample(count, rng=rng, steps=steps)
+    sets = made._replace(condition=condition)._asdict()
+    return {name: x for name, x in sets.items() if x is not None}

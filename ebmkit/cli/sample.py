@@ -25,6 +25,14 @@ def sample(
         int | None,
         typer.Option(min=1, help="Side in pixels; only fully convolutional parts have other than their own."),
     ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Draw one class of labelled data, by its name or number; by default all of them in turn.",
+            show_default=False,
+        ),
+    ] = None,
     output: Output = None,
 ) -> None:
     """Draw samples from a trained run: PNG grids and tensors."""
@@ -33,11 +41,18 @@ def sample(
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    target = output or folder.path / "generated" / f"seed-{seed}"
+    name_of = f"{condition}-seed-{seed}" if condition else f"seed-{seed}"
+    target = output or folder.path / "generated" / name_of
     with writing(target):
         with joined() as crew, crew.explaining(folder.name):
             iteration, samples = draw_samples(
-                folder, count=count, seed=seed, steps=steps, size=size, which=which(checkpoint)
+                folder,
+                count=count,
+                seed=seed,
+                steps=steps,
+                size=size,
+                which=which(checkpoint),
+                condition=condition,
             )
         if not crew.leads:
             return

@@ -15,7 +15,7 @@ from ebmkit.registry.kinds import KINDS, kind_of_slot
 
 __all__ = ["BESIDE", "INJECTED", "LEARNING", "NESTED", "Inner", "Slot", "Slots", "slots_for"]
 
-INJECTED = ("shape", "examples", "trained")
+INJECTED = ("shape", "examples", "classes", "trained")
 """What comes from the data, and the way to energies that other runs trained; no table names these."""
 
 NESTED = ("part", "parts")

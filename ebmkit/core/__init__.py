@@ -9,6 +9,7 @@ from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.backends import GradientBackend, Offer, fast_layers, layers_are_plain
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
+from ebmkit.core.conditional import ConditionalEnergy, ConditionalGenerator, given
 from ebmkit.core.diagnostics import bulk_ess, r_hat, tail_ess
 from ebmkit.core.encoder import Encoder, Gaussian
 from ebmkit.core.energy import Energy, EnergyFn
@@ -49,6 +50,8 @@ __all__ = [
     "Batch",
     "Chain",
     "Clamped",
+    "ConditionalEnergy",
+    "ConditionalGenerator",
     "CooperativeScheduler",
     "Derived",
     "Encoder",
@@ -111,6 +114,7 @@ __all__ = [
     "examine",
     "fast_layers",
     "gather",
+    "given",
     "layers_are_plain",
     "mean_energies",
     "per_row",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from ebmkit.core.conditional import given
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.generator import LatentGenerator
 from ebmkit.core.rows import as_rows
@@ -27,7 +28,7 @@ def reconstruct(generator: LatentGenerator, examples: Examples) -> Tensor | None
     if examples.latents is None:
         return None
     with torch.no_grad():
-        reconstructed: Tensor = generator(examples.latents)
+        reconstructed: Tensor = given(generator, examples.condition)(examples.latents)
     return reconstructed
 
 
@@ -97,12 +98,13 @@ def mean_energies(**sets: Tensor | None) -> dict[str, Tensor]:
 
 
 def _energies(
-    energy: EnergyFn, sets: Mapping[str, Tensor | None], known: Mapping[str, Tensor]
+    energy: EnergyFn, sets: Mapping[str, Tensor | None], known: Mapping[str, Tensor], condition: Tensor | None
 ) -> dict[str, Tensor]:
-    """Those of the sets whose energies nobody has given."""
+    """Those of the sets whose energies nobody has given; all but the observed one have this condition."""
+    asked = {name: x for name, x in sets.items() if x is not None and f"energy_{name}" not in known}
     with torch.no_grad():
         return mean_energies(
-            **{name: energy(x) for name, x in sets.items() if x is not None and f"energy_{name}" not in known}
+            **{name: given(energy, None if name == "observed" else condition)(x) for name, x in asked.items()}
         )
 
 
@@ -139,7 +141,7 @@ def examine(
         "revised": examples.revised,
         "reconstructed": reconstructed,
     }
-    figures = _energies(energy, sets, known) if energy is not None else {}
+    figures = _energies(energy, sets, known, examples.condition) if energy is not None else {}
     if examples.proposal is not None and examples.revised is not None:
         figures["chain_displacement"] = _root_mean_square(examples.revised - examples.proposal)
     if examples.observed is not None and examples.revised is not None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ebmkit.core.chain import Chain, run_chain
+from ebmkit.core.conditional import given
 from ebmkit.core.encoder import Encoder
 from ebmkit.core.energy import Energy
 from ebmkit.core.evaluating import evaluating
@@ -29,10 +31,13 @@ class Batch(NamedTuple):
         x: ``(n, *S)``.
         positions: of each in the data source, ``(n,)`` int64; a schedule that keeps something
             for each training example finds it by this.
+        condition: of each, ``(n, *K)``, the number of its class for instance, ``(n,)`` int64; None where the
+            data have none.
     """
 
     x: Tensor
     positions: Tensor
+    condition: Tensor | None = None
 
     def __repr__(self) -> str:
         return brief(self)
@@ -63,12 +68,14 @@ class Examples(NamedTuple):
         proposal: the generator's samples or where the chains started, ``(m, *S)``.
         revised: the same after the chain, ``(m, *S)``.
         latents: z of the revised (or, without an energy, of the observed) examples.
+        condition: of the examples that the latents belong to, ``(m, *K)``.
     """
 
     observed: Tensor | None = None
     proposal: Tensor | None = None
     revised: Tensor | None = None
     latents: Tensor | None = None
+    condition: Tensor | None = None
 
     def __repr__(self) -> str:
         return brief(self)
@@ -181,6 +188,22 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
     @abstractmethod
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """Where ``count`` new samples start before the energy, if there is one, revises them."""
+
+    def given(self, condition: Tensor | None) -> Self:
+        """This schedule with every conditional part given the condition; it shares all weights.
+
+        So ``schedule.given(condition).sample(64, rng=rng)`` draws samples of a condition.
+
+        Args:
+            condition: one for each row of what is asked for, ``(B, *K)``, or one for all, ``(1, *K)``; None
+                leaves the parts as they are.
+        """
+        if condition is None:
+            return self
+        clone = copy.copy(self)
+        children = {name: given(child, condition) for name, child in self.named_children()}
+        vars(clone)["_modules"] = {**self._modules, **children}
+        return clone
 
     def sample(self, count: int, *, rng: Rng, steps: int | None = None) -> Examples:
         """``count`` new samples: proposed, then revised where there are an energy and a chain to do it.

@@ -23,11 +23,13 @@ class Source(Checked, ABC):
         shape: of one example, ``(C, H, W)`` for images.
         concurrent: several threads may read at once, and it pays: batches are then read ahead.
         notes: what people should know about these data, shown at the start: files left out.
+        classes: the names of the classes, where the condition of an example is the number of its class.
     """
 
     shape: tuple[int, ...]
     concurrent: bool = False
     notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -36,6 +38,11 @@ class Source(Checked, ABC):
     @abstractmethod
     def __getitem__(self, index: Tensor) -> Tensor:
         """The examples at these positions, ``(n,) int64 -> (n, *shape)`` float32; images in [-1, 1]."""
+
+    def condition(self, index: Tensor) -> Tensor | None:
+        """The conditions of the examples at these positions, ``(n,) int64 -> (n, *K)``; None without any."""
+        del index
+        return None
 
     def fingerprint(self) -> str:
         """SHA-256 over every example: tells whether a run is resumed on the data it began with.

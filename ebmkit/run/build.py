@@ -86,7 +86,7 @@ def _refuse_identical(source: Source) -> None:
 
 
 def build_schedule(
-    plan: Plan, *, shape: tuple[int, ...], examples: int, device: torch.device
+    plan: Plan, *, shape: tuple[int, ...], examples: int, device: torch.device, classes: int = 0
 ) -> CooperativeScheduler:
     """The schedule with its parts, freshly initialised from the seed, on the device.
 
@@ -98,11 +98,12 @@ def build_schedule(
         shape: of one example.
         examples: how many there are.
         device: where the parts will live.
+        classes: of the data; 0 where they have none.
 
     Raises:
         ConfigProblemsError: parts refused their values or the shape, each placed at its table.
     """
-    parts: dict[str, Any] = {"examples": examples}
+    parts: dict[str, Any] = {"examples": examples, "classes": classes}
     shapes = _shapes(plan, shape)
     faults: dict[str, ConfigProblemsError] = {}
     for name, part in plan.parts.items():
@@ -166,7 +167,9 @@ def build_experiment(
     device = choose_device(plan.run.device)
     source = source or open_source(plan)
     plan = plan.eased(*easing(rollbacks))
-    schedule = build_schedule(plan, shape=source.shape, examples=len(source), device=device)
+    schedule = build_schedule(
+        plan, shape=source.shape, examples=len(source), device=device, classes=len(source.classes)
+    )
     rng = Rng(plan.run.seed)
     keys = plan.parts["data"].shared
     batches = Batches(
@@ -260,7 +263,7 @@ def _trained_energy(run: str, *, shape: tuple[int, ...], inside: tuple[Path, ...
         raise ConfigError(f"run {quoted(run)} has no energy")
     data = checkpoint.trained_on
     trained = partial(_trained_energy, shape=shape, inside=(*inside, path))
-    parts = {"shape": shape, "examples": data.examples, "trained": trained}
+    parts = {"shape": shape, "examples": data.examples, "classes": len(data.classes), "trained": trained}
     energy: Energy = _construct(plan, ("energy",), plan.parts["energy"], parts)
     try:
         energy.load_state_dict(checkpoint.files.get("energy", {}))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from ebmkit.config import ConfigProblemsError, Key
 from ebmkit.config.plan import Plan
-from ebmkit.core import Rng
+from ebmkit.core import ConditionalEnergy, ConditionalGenerator, Rng, given
 from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.messages.blame import defined_at, nearest, place_in
 from ebmkit.messages.quoting import shortened
 
 __all__ = ["DEBUG", "check_shapes", "refused"]
+
+PartT = TypeVar("PartT")
 
 DEBUG = "EBMKIT_DEBUG=1 shows the traceback"
 
@@ -43,20 +45,27 @@ def check_shapes(plan: Plan, parts: dict[str, Any], shape: tuple[int, ...]) -> N
         PluginError: an energy gave something else than one number an example.
     """
     with torch.no_grad():
-        if "generator" in parts:
-            generator = parts["generator"].eval()
+        if "generator" in parts and (generator := _of_some_class(parts["generator"])) is not None:
+            generator.eval()
             examples = _asked(plan, "generator", shape, lambda: generator(generator.prior(2, rng=Rng(0))))
             generator.train()
             if (made := tuple(examples.shape[1:])) != shape:
                 message = f"it makes examples of shape {made}, the data have {shape}"
                 raise refused(plan, ("generator",), message)
-        if "energy" in parts:
-            energies = _asked(plan, "energy", shape, lambda: parts["energy"](torch.zeros(2, *shape)))
+        if "energy" in parts and (energy := _of_some_class(parts["energy"])) is not None:
+            energies = _asked(plan, "energy", shape, lambda: energy(torch.zeros(2, *shape)))
             if tuple(energies.shape) != (2,):
                 raise PluginError(
                     f"{plan.parts['energy'].component.owner} returned shape {tuple(energies.shape)} for 2 "
                     "examples: an energy gives one number an example, (B,)"
                 )
+
+
+def _of_some_class(part: PartT) -> PartT | None:
+    """A part that can be asked without a condition; None where nobody knows one for it."""
+    if not isinstance(part, ConditionalEnergy | ConditionalGenerator):
+        return part
+    return given(part, torch.zeros(1, dtype=torch.int64)) if part.classes else None
 
 
 def _asked(plan: Plan, table: str, shape: tuple[int, ...], question: Callable[[], Any]) -> Tensor:

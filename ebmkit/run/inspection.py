@@ -68,7 +68,8 @@ class Inspector:
                 or raised; it names the part, its file and line, its plugin and its distribution.
             EbmkitError: ebmkit itself failed, where the part did not.
         """
-        schedule = self.experiment.schedule
+        condition = self.experiment.batches[iteration].condition
+        schedule = self.experiment.schedule.given(None if condition is None else condition[:_ROWS])
         rng = self.experiment.rng.fold("inspection", iteration)
         x: Tensor = self._ask("data", self._batch, iteration)
         energy, generator = schedule.energy, schedule.generator

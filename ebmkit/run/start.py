@@ -252,7 +252,7 @@ def _facts(plan: Plan, experiment: Experiment) -> Facts:
     source = experiment.batches.source
     return Facts(
         config=plan.tables(),
-        data=DataFacts(tuple(source.shape), len(source), source.fingerprint()),
+        data=DataFacts(tuple(source.shape), len(source), source.fingerprint(), source.classes),
         plugins={each.distribution: each.version for each in plan.components()},
         threads=torch.get_num_threads(),
         processes=world().size,

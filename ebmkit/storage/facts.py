@@ -21,11 +21,13 @@ class DataFacts:
         shape: of an example.
         examples: how many there were.
         sha256: their fingerprint; empty where none was taken.
+        classes: their names; empty where the data had none.
     """
 
     shape: tuple[int, ...]
     examples: int
     sha256: str = ""
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, data: Any) -> DataFacts:
@@ -36,7 +38,8 @@ class DataFacts:
         """
         table = _table(data)
         shape = tuple(_count(side) for side in _list(table["shape"]))
-        return cls(shape, _count(table["examples"]), _text(table.get("sha256", "")))
+        classes = tuple(_text(each) for each in _list(table.get("classes", [])))
+        return cls(shape, _count(table["examples"]), _text(table.get("sha256", "")), classes)
 
 
 @final

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.config import signature_of
-from ebmkit.core import Chain, Energy, LatentGenerator, Weighted, as_rows
+from ebmkit.core import Chain, ConditionalGenerator, Energy, LatentGenerator, Weighted, as_rows
 from ebmkit.parameters.signature import PartSlot
 from ebmkit.registry.kinds import kind_of_slot
 from ebmkit.testing.euler import Euler
@@ -26,6 +26,7 @@ OTHER_SHAPES = ((), (6,), (2, 16), (3, 16, 16), (2, 3, 8, 8))
 """Of an example: a number, a vector, a sequence, an image of colours, a video."""
 
 _HIDDEN = 4
+_CLASSES = 3
 
 
 class TinyEnergy(Energy):
@@ -79,7 +80,10 @@ def build_part(subject: Subject[Any], shape: tuple[int, ...], *, seed: int = 0) 
                 f"nobody hands in a part called {', '.join(unknown)}; there are {', '.join(known)}"
             )
         given = {slot.name: known[slot.name] for slot in slots if slot.name in known}
-        return subject.component(**given, **subject.claims.settings)
+        built = subject.component(**given, **subject.claims.settings)
+        if isinstance(built, ConditionalGenerator):
+            return built.given(torch.zeros(1, dtype=torch.int64))
+        return built
 
 
 def _known(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -87,6 +91,7 @@ def _known(shape: tuple[int, ...]) -> dict[str, Any]:
     return {
         "shape": shape,
         "examples": EXAMPLES,
+        "classes": _CLASSES,
         "energy": TinyEnergy(shape),
         "generator": TinyGenerator(shape),
         "revision": Chain(Euler(step_size=0.1), 3),

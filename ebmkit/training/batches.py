@@ -48,7 +48,9 @@ class Batches:
         """This process's part of the batch of this iteration, counted from 0."""
         index = self._positions(iteration)
         x = self.source[index] if self._ahead is None else self._ahead.batch(iteration, self._positions)
-        return Batch(x.to(self.device), index.to(self.device))
+        condition = self.source.condition(index)
+        condition = None if condition is None else condition.to(self.device)
+        return Batch(x.to(self.device), index.to(self.device), condition)
 
     @property
     def rows(self) -> slice:

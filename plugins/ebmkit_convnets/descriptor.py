@@ -12,7 +12,7 @@ from ebmkit.core import Energy, Ge, Gt, MinLen, OrInfinite
 from ebmkit_convnets.layers import convolutions, image_shape, scale_gradients_by_area
 from ebmkit_convnets.weights import initialise_weights
 
-__all__ = ["ConvDescriptor"]
+__all__ = ["ConvDescriptor", "feature_count"]
 
 Positive = Annotated[int, Ge(1)]
 
@@ -84,7 +84,7 @@ class ConvDescriptor(Energy):
             )
         self.reference_std = reference_std
         self.features = convolutions(image_shape(shape)[0], channels, kernels, strides, leak)
-        size = _feature_count(self.features, shape)
+        size = feature_count(self.features, shape)
         self.head = nn.Linear(size, outputs) if head == "linear" else None
         initialise_weights(self, weight_std)
         if area_scaling:
@@ -110,7 +110,7 @@ class ConvDescriptor(Energy):
         return {**layers, "outputs": 3, "reference_std": 0.3}
 
 
-def _feature_count(features: nn.Sequential, shape: tuple[int, ...]) -> int:
+def feature_count(features: nn.Sequential, shape: tuple[int, ...]) -> int:
     """How many numbers the last layer gives for one image."""
     try:
         with torch.no_grad():

@@ -12,7 +12,7 @@ from ebmkit.core import Ge, Gt, LatentGenerator, MinLen
 from ebmkit_convnets.layers import Norm, image_shape, up_convolution, up_convolutions
 from ebmkit_convnets.weights import initialise_weights
 
-__all__ = ["ConvGenerator", "SpatialGenerator"]
+__all__ = ["ConvGenerator", "SpatialGenerator", "base_size", "bounded"]
 
 Positive = Annotated[int, Ge(1)]
 
@@ -71,7 +71,7 @@ class ConvGenerator(LatentGenerator):
         weight_std: Annotated[float, Ge(0)] = 0.0,
     ) -> None:
         super().__init__()
-        base = _base_size(shape, len(channels))
+        base = base_size(shape, len(channels))
         self.latent_shape = (latents,)
         self.noise_std = noise_std
         self.base = (channels[0], *base)
@@ -81,7 +81,7 @@ class ConvGenerator(LatentGenerator):
 
     def forward(self, z: Tensor) -> Tensor:
         """g(z) in (-1, 1), ``(B, latents) -> (B, C, H, W)``."""
-        return _image(self.layers(self.project(z).unflatten(1, self.base)), like=z)
+        return bounded(self.layers(self.project(z).unflatten(1, self.base)), like=z)
 
     @staticmethod
     def conformance() -> Mapping[str, Any]:
@@ -89,7 +89,7 @@ class ConvGenerator(LatentGenerator):
         return {"latents": 6, "channels": (8, 4)}
 
 
-def _base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, int]:
+def base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, int]:
     """Height and width of the smallest maps."""
     factor = 2**doublings
     _, height, width = image_shape(shape)
@@ -147,7 +147,7 @@ class SpatialGenerator(LatentGenerator):
         weight_std: Annotated[float, Ge(0)] = 0.0,
     ) -> None:
         super().__init__()
-        self.latent_shape = (latents, *_base_size(shape, len(channels) + 1))
+        self.latent_shape = (latents, *base_size(shape, len(channels) + 1))
         self.noise_std = noise_std
         self.layers = nn.Sequential(
             up_convolution(latents, channels[0], kernel),
@@ -157,7 +157,7 @@ class SpatialGenerator(LatentGenerator):
 
     def forward(self, z: Tensor) -> Tensor:
         """g(z) in (-1, 1), ``(B, latents, h, w) -> (B, C, H, W)``."""
-        return _image(self.layers(z), like=z)
+        return bounded(self.layers(z), like=z)
 
     @staticmethod
     def conformance() -> Mapping[str, Any]:
@@ -165,6 +165,6 @@ class SpatialGenerator(LatentGenerator):
         return {"latents": 2, "channels": (8, 4)}
 
 
-def _image(a: Tensor, *, like: Tensor) -> Tensor:
+def bounded(a: Tensor, *, like: Tensor) -> Tensor:
     """Tanh in the precision of the latents: bfloat16 would leave pixels 256 values."""
     return torch.tanh(a.to(like.dtype))

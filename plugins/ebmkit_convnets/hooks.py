@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ebmkit_energies() -> Mapping[str, type[Energy] | str]:
-    """``descriptor``."""
-    return {"descriptor": "ebmkit_convnets.descriptor:ConvDescriptor"}
+    """``descriptor`` and ``class-descriptor``."""
+    return {
+        "class-descriptor": "ebmkit_convnets.conditional:ClassDescriptor",
+        "descriptor": "ebmkit_convnets.descriptor:ConvDescriptor",
+    }
 
 
 @hookimpl
 def ebmkit_generators() -> Mapping[str, type[LatentGenerator] | str]:
-    """``generator`` and ``spatial-generator``."""
+    """``generator``, ``class-generator`` and ``spatial-generator``."""
     return {
+        "class-generator": "ebmkit_convnets.conditional:ClassGenerator",
         "generator": "ebmkit_convnets.generator:ConvGenerator",
         "spatial-generator": "ebmkit_convnets.generator:SpatialGenerator",
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, final
 
+import torch
 from torch import Tensor
 
 from ebmkit.core import (
     Batch,
     Chain,
+    ConditionalGenerator,
     CooperativeScheduler,
     Energy,
     Examples,
@@ -21,6 +23,7 @@ from ebmkit.core import (
     Updates,
     contrastive,
     gather,
+    given,
     reconstruction,
     renamed,
     share,
@@ -56,6 +59,9 @@ class CoopNets(CooperativeScheduler):
     With a ``bank`` the pairs $(z_i, \tilde x_i)$ go into slots at random, and G2 fits the pairs that were in
     these before: those of some N / m iterations ago on average. The generator so learns from many
     descriptors, not from the newest alone. The bank is saved with the model.
+
+    Of data with conditions, such as classes, the m proposals take those of the batch in turn, and parts that
+    depend on a condition learn from examples and proposals with their own; nothing else changes.
 
     Args:
         energy: the descriptor.
@@ -113,51 +119,55 @@ class CoopNets(CooperativeScheduler):
         """G0, D1, G1, then the updates D2 and G2."""
         chains = self.chains or len(gather(batch.positions))
         count, rng = share(chains, rng)
+        condition = _of_chains(batch.condition, count, rng.first_chain)
+        energy, generator = given(self.energy, condition), given(self.generator, condition)
         with stage("generation"):
-            known, generated, proposal = self._generate(count, rng)
+            known, generated, proposal = self._generate(generator, count, rng)
         with stage("revision"):
-            revised = self.annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
+            revised = self.annealing.of(self.revision)(energy, proposal, rng=rng.fold("revision"))
         with stage("inference"):
-            latents = self._infer(revised.x, known, rng)
+            latents = self._infer(generator, revised.x, known, rng)
         with stage("density_shifting"):
-            observed, synthesized = self.energy(batch.x), self.energy(revised.x)
+            observed, synthesized = given(self.energy, batch.condition)(batch.x), energy(revised.x)
             loss = contrastive(observed, synthesized)
         yield Update("energy", loss, revision_figures(revised, observed=observed, synthesized=synthesized))
         graph = generated if latents is known and self.bank is None else None
         fitted = (latents, revised.x)
         if self.bank is not None:
             fitted = self.bank.exchange(chains, *fitted, rng=rng.fold("bank"))
-        for loss in self._reconstructions(*fitted, graph):
+        for loss in self._reconstructions(generator, *fitted, graph):
             yield Update("generator", loss)
-        return Examples(batch.x, proposal, revised.x, latents)
+        return Examples(batch.x, proposal, revised.x, latents, condition)
 
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """Ancestral samples of the generator: G0 alone."""
-        z, _, proposal = self._generate(count, rng)
+        z, _, proposal = self._generate(self.generator, count, rng)
         return Proposal(proposal, z)
 
-    def _generate(self, count: int, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
+    def _generate(self, generator: LatentGenerator, count: int, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
         """G0: the latents, g of them with its graph, and the proposals without."""
-        z = self.generator.prior(count, rng=rng.fold("prior"))
-        generated = self.generator(z)
+        z = generator.prior(count, rng=rng.fold("prior"))
+        generated = generator(z)
         proposal = generated.detach().to(z.dtype)  # bfloat16 under the precision of that name
         if self.proposal_noise:
             noise = rng.fold("proposal noise").normal(proposal)
-            proposal = proposal + self.generator.noise_std * noise
+            proposal = proposal + generator.noise_std * noise
         return z, generated, proposal
 
-    def _infer(self, revised: Tensor, known: Tensor, rng: Rng) -> Tensor:
+    def _infer(self, generator: LatentGenerator, revised: Tensor, known: Tensor, rng: Rng) -> Tensor:
         """G1: the latents that explain the revised samples, starting from the known ones."""
         if self.inference is None or self.inference.steps == 0:
             return known
-        return self.inference(self.generator.posterior(revised), known, rng=rng.fold("inference")).x
+        return self.inference(generator.posterior(revised), known, rng=rng.fold("inference")).x
 
-    def _reconstructions(self, latents: Tensor, revised: Tensor, graph: Tensor | None) -> Iterator[Tensor]:
+    def _reconstructions(
+        self, generator: LatentGenerator, latents: Tensor, revised: Tensor, graph: Tensor | None
+    ) -> Iterator[Tensor]:
         """The losses of G2, each under the generator as the last one left it."""
         for turn in range(self.generator_updates):
             with stage("reconstruction"):
-                reconstructed = graph if turn == 0 and graph is not None else self.generator(latents)
-                loss = reconstruction(revised, reconstructed, noise_std=self.generator.noise_std)
+                reconstructed = graph if turn == 0 and graph is not None else generator(latents)
+                loss = reconstruction(revised, reconstructed, noise_std=generator.noise_std)
             yield loss
 
 
@@ -165,6 +175,16 @@ def _bank(slots: int, generator: LatentGenerator, shape: tuple[int, ...] | None)
     """The bank of that many pairs; none of 0."""
     if not slots:
         return None
+    if isinstance(generator, ConditionalGenerator):
+        raise ValueError(f"bank = {slots}: its pairs are kept without conditions, which this generator needs")
     if shape is None:
         raise ValueError(f"bank = {slots} needs the shape of the examples")
     return Bank(slots, generator.latent_shape, shape)
+
+
+def _of_chains(condition: Tensor | None, count: int, first: int) -> Tensor | None:
+    """The conditions of chains ``first`` .. ``first + count`` - 1: those of the whole batch in turn."""
+    if condition is None:
+        return None
+    whole = gather(condition)
+    return whole[torch.arange(first, first + count, device=whole.device) % len(whole)]

@@ -21,6 +21,7 @@ from ebmkit.core import (
     Update,
     Updates,
     gather,
+    given,
     reconstruction,
     speckle_masks,
     square_masks,
@@ -104,18 +105,19 @@ class GeneratorOnly(CooperativeScheduler):
                 self.masks.copy_(self._draw_masks(whole.fold("masks")))
             self.started.fill_(True)
         mask = None if self.masks is None else self.masks[batch.positions]
+        generator = given(self.generator, batch.condition)
         with stage("inference"):
-            posterior = self.generator.posterior(batch.x, mask=mask)
+            posterior = generator.posterior(batch.x, mask=mask)
             inferred = self.inference(posterior, self.latents[batch.positions], rng=rng.fold("inference"))
         self.latents[gather(batch.positions)] = latents = gather(inferred.x)
         stats = {f"inference_{name}": value for name, value in inferred.stats.items()}
         stats["latent_std"] = latents.std(correction=0)
         for _ in range(self.generator_updates):
             with stage("reconstruction"):
-                reconstructed = self.generator(inferred.x)
-                loss = reconstruction(batch.x, reconstructed, noise_std=self.generator.noise_std, mask=mask)
+                reconstructed = generator(inferred.x)
+                loss = reconstruction(batch.x, reconstructed, noise_std=generator.noise_std, mask=mask)
             yield Update("generator", loss, stats)
-        return Examples(observed=batch.x, latents=inferred.x)
+        return Examples(observed=batch.x, latents=inferred.x, condition=batch.condition)
 
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """Ancestral samples of the generator."""

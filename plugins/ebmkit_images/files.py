@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
+from torch import Tensor
+
 from ebmkit.core import Exists, Ge, Le, MinLen
 from ebmkit.pictures import MOST_PIXELS
 from ebmkit_images.archives import Archive
 from ebmkit_images.decode import Form, Side
 from ebmkit_images.folders import Directory
+from ebmkit_images.labels import Labels
 from ebmkit_images.places import Choice, Place, few
 from ebmkit_images.samples import write_archive, write_folder
 from ebmkit_images.source import ImageSource, PixelRange
@@ -27,7 +30,15 @@ class _Files(ImageSource):
     """Images that are files of their own somewhere."""
 
     def __init__(
-        self, place: Place, form: Form, *, mirror: bool, pixel_range: PixelRange, cache: int, on_bad: OnBad
+        self,
+        place: Place,
+        form: Form,
+        *,
+        mirror: bool,
+        pixel_range: PixelRange,
+        cache: int,
+        on_bad: OnBad,
+        labels: bool,
     ) -> None:
         files = DecodedFiles(place, form)
         self.notes = place.notes
@@ -35,10 +46,17 @@ class _Files(ImageSource):
             self.notes += (f"{len(bad)} unreadable images are left out: {few(bad)}",)
         super().__init__(in_memory_or_streamed(files, cache=cache), mirror=mirror, pixel_range=pixel_range)
         self._files = files
+        self._labels = Labels(place.names, place.label) if labels else None
+        self.classes = self._labels.classes if self._labels is not None else ()
+
+    def condition(self, index: Tensor) -> Tensor | None:
+        """The number of the class of each image, ``(n,) -> (n,)`` int64; None without labels."""
+        return None if self._labels is None else self._labels[index % len(self._files.place.names)]
 
     def fingerprint(self) -> str:
         """SHA-256 over names, sizes and checksums of the files and what is made of them."""
-        return identity(self._files.place, self._files.form, self.mirror, self.pixel_range)
+        labelled = () if self._labels is None else (self.classes,)
+        return identity(self._files.place, self._files.form, self.mirror, self.pixel_range, *labelled)
 
 
 @final
@@ -67,9 +85,10 @@ class Folder(_Files):
         on_bad: an image that cannot be read stops the run (``error``), or is left out and named
             (``skip``, which decodes every image once at the start to know).
         max_pixels: an image that claims more is bad, and is not decoded.
+        labels: the first sub-folder of each image is its class: ``daisy/1.jpg`` is a daisy.
 
     Raises:
-        DataError: no such folder, no image in it, or an unreadable image.
+        DataError: no such folder, no image in it, an unreadable image, or with labels one in no sub-folder.
     """
 
     def __init__(
@@ -87,10 +106,19 @@ class Folder(_Files):
         cache: Count = 1024,
         on_bad: OnBad = "error",
         max_pixels: Annotated[int, Ge(1), Le(MOST_PIXELS)] = MOST_PIXELS,
+        labels: bool = False,
     ) -> None:
         place = Directory(path, Choice(pattern, skip, limit))
         form = Form(size, color, crop, max_pixels, stretch=pixel_range == "image")
-        super().__init__(place, form, mirror=mirror, pixel_range=pixel_range, cache=cache, on_bad=on_bad)
+        super().__init__(
+            place,
+            form,
+            mirror=mirror,
+            pixel_range=pixel_range,
+            cache=cache,
+            on_bad=on_bad,
+            labels=labels,
+        )
 
     @staticmethod
     def conformance() -> SourceClaims:
@@ -121,9 +149,10 @@ class Zip(_Files):
         on_bad: an image that cannot be read stops the run (``error``), or is left out and named
             (``skip``, which decodes every image once at the start to know).
         max_pixels: an image that claims more is bad, and is not decoded.
+        labels: the first sub-folder of each image is its class: ``daisy/1.jpg`` is a daisy.
 
     Raises:
-        DataError: no such archive, no image in it, or an unreadable image.
+        DataError: no such archive, no image in it, an unreadable image, or with labels one in no sub-folder.
     """
 
     def __init__(
@@ -141,10 +170,19 @@ class Zip(_Files):
         cache: Count = 1024,
         on_bad: OnBad = "error",
         max_pixels: Annotated[int, Ge(1), Le(MOST_PIXELS)] = MOST_PIXELS,
+        labels: bool = False,
     ) -> None:
         place = Archive(path, Choice(pattern, skip, limit))
         form = Form(size, color, crop, max_pixels, stretch=pixel_range == "image")
-        super().__init__(place, form, mirror=mirror, pixel_range=pixel_range, cache=cache, on_bad=on_bad)
+        super().__init__(
+            place,
+            form,
+            mirror=mirror,
+            pixel_range=pixel_range,
+            cache=cache,
+            on_bad=on_bad,
+            labels=labels,
+        )
 
     @staticmethod
     def conformance() -> SourceClaims:

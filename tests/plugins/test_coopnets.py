@@ -149,7 +149,7 @@ def test_rigorous_inference_of_no_step_is_the_simple_version_bit_for_bit() -> No
     for inference in (None, Chain(Langevin(step_size=0.1), 0)):
         energy, generator = parts()
         _, made = one_iteration(CoopNets(energy, generator, revision(), inference), batch())
-        gradients.append((energy.weight.grad, generator.matrix.grad, generator.bias.grad, *made))
+        gradients.append((energy.weight.grad, generator.matrix.grad, generator.bias.grad, *made[:4]))
     for simple, rigorous in zip(*gradients, strict=True):
         assert simple is not None
         assert torch.equal(simple, rigorous)
