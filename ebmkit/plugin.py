@@ -26,8 +26,9 @@ parts come in by the same door.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -62,6 +63,7 @@ __all__ = [
     "ebmkit_trackers",
     "hookimpl",
     "hookspec",
+    "lazily",
 ]
 
 ENTRY_POINT_GROUP = "ebmkit"
@@ -73,6 +75,30 @@ A minor version adds and takes nothing away. A plugin module that needs a certai
 ``EBMKIT_API = (1, 0)``, and is reported as broken, with the reason, by a host of another major or
 an older minor version. A module that says nothing is taken as it is.
 """
+
+
+def lazily(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a package that offers classes without importing them.
+
+    Finding a plugin imports its package, which must not import torch. So its ``__init__.py`` says
+
+        __all__ = ["MALA"]
+        __getattr__ = lazily(__name__, {"MALA": "ebmkit_mala.mala"})
+
+    and ``from ebmkit_mala import MALA`` imports the module when it is asked for.
+
+    Args:
+        package: its name.
+        places: each name with the module that defines it.
+    """
+
+    def look_up(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(places[name]), name)
+
+    return look_up
+
 
 hookspec = pluggy.HookspecMarker("ebmkit")
 hookimpl = pluggy.HookimplMarker("ebmkit")

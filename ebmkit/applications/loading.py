@@ -17,6 +17,7 @@ from ebmkit.pictures import load_picture
 from ebmkit.registry.discovery import Registry
 from ebmkit.report import are_images
 from ebmkit.run.build import open_source
+from ebmkit.run.opening import refuse_parts_of_a_program
 from ebmkit.storage.folder import RunFolder
 
 __all__ = ["chain_of", "load_images", "read_image", "refuse_other_than_images", "source_at"]
@@ -38,7 +39,9 @@ def load_images(
         EbmkitError: missing or unreadable data, or images of another shape.
     """
     if data is None:
-        source = open_source(make_plan(read_document(folder.config, overrides), Registry.discover()))
+        document = read_document(folder.config, overrides)
+        refuse_parts_of_a_program(document.data, folder.name)
+        source = open_source(make_plan(document, Registry.discover()))
         _refuse_other_shape(source, shape)
     else:
         keys = [each.removeprefix("data.") for each in overrides]
@@ -63,6 +66,7 @@ def source_at(folder: RunFolder, path: Path, keys: Sequence[str], shape: tuple[i
     use = "zip" if path.is_file() else "folder"
     form = {"use": use, "path": str(path), "size": shape[-1], "color": shape[0] > 1}
     document.data["data"] = {**form, **table}
+    refuse_parts_of_a_program(document.data, folder.name)
     source = open_source(make_plan(document, Registry.discover()))
     _refuse_other_shape(source, shape)
     return source

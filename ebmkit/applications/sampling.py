@@ -19,7 +19,7 @@ from ebmkit.storage.checkpoint import Checkpoint
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.guard import easing
 
-__all__ = ["draw_samples", "load_schedule", "write_samples"]
+__all__ = ["draw", "draw_samples", "load_schedule", "write_samples"]
 
 _CHUNK = 64
 
@@ -92,17 +92,38 @@ def draw_samples(
     schedule, checkpoint = load_schedule(folder, size=size, which=which)
     classes = checkpoint.trained_on.classes if takes_conditions(schedule) else ()
     wanted = None if condition is None else class_named(condition, classes, of=folder.name)
+    rows = conditions(classes, wanted, first=0, count=count)
+    return checkpoint.iteration, draw(schedule, count=count, seed=seed, steps=steps, condition=rows)
+
+
+def draw(
+    schedule: CooperativeScheduler,
+    *,
+    count: int,
+    seed: int,
+    steps: int | None = None,
+    condition: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The samples of ``draw_samples``, of a schedule that is there.
+
+    Args:
+        schedule: trained.
+        count: how many.
+        seed: of the latents and the noise.
+        steps: of the revision; None takes the run's own number.
+        condition: of each sample, ``(count, *K)``.
+    """
     chunks = range(0, count, _CHUNK)
     pieces = []
     for first in chunks[world().rows(len(chunks))]:
+        rows = None if condition is None else condition[first : first + _CHUNK]
         rng = Rng(seed, first_chain=first).fold("sample")
-        rows = conditions(classes, wanted, first=first, count=min(_CHUNK, count - first))
         pieces.append(_draw(schedule, min(_CHUNK, count - first), rng, steps, rows))
     if not pieces:  # more processes than chunks; the others need to know the shapes alone
-        row = conditions(classes, wanted, first=0, count=1)
+        row = None if condition is None else condition[:1]
         pieces = [{name: x[:0] for name, x in _draw(schedule, 1, Rng(seed), 0, row).items()}]
     parts = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
-    return checkpoint.iteration, {name: gather(x).cpu() for name, x in parts.items()}
+    return {name: gather(x).cpu() for name, x in parts.items()}
 
 
 def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:

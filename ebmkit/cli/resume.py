@@ -43,9 +43,12 @@ def _resume(name: str | None, overrides: list[str], allowed: Allowed, stop: Stop
     from ebmkit.config import read_document
     from ebmkit.config.plan import make_plan
     from ebmkit.registry.discovery import Registry
+    from ebmkit.run.opening import refuse_parts_of_a_program
     from ebmkit.run.start import resume_run
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    plan = make_plan(read_document(folder.config, overrides), Registry.discover())
+    document = read_document(folder.config, overrides)
+    refuse_parts_of_a_program(document.data, folder.name)
+    plan = make_plan(document, Registry.discover())
     return resume_run(plan, folder, Console(), stop=stop, allowed=allowed)

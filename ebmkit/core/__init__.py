@@ -39,6 +39,7 @@ from ebmkit.core.scheduler import Batch, CooperativeScheduler, Examples, Proposa
 from ebmkit.core.source import Source
 from ebmkit.core.stages import stage
 from ebmkit.core.stopping import check_stop
+from ebmkit.core.tensors import TensorSource
 from ebmkit.core.tracker import Tracker
 from ebmkit.core.verification import Verification, verifying
 from ebmkit.core.watched import Derived
@@ -94,6 +95,7 @@ __all__ = [
     "State",
     "Sum",
     "Tempered",
+    "TensorSource",
     "Tracker",
     "Update",
     "Updates",

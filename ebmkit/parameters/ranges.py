@@ -157,7 +157,13 @@ def describe_bounds(hint: Any) -> str:
 
 
 class Checked:
-    """The base of parts that refuse arguments outside the ranges of their annotations."""
+    """The base of parts that refuse arguments outside the ranges of their annotations.
+
+    Attributes:
+        built_with: the keyword arguments of its constructor, by which another one like it is built.
+    """
+
+    built_with: Mapping[str, Any] = types.MappingProxyType({})
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Let a constructor of one's own look at its keyword arguments before it begins."""
@@ -177,6 +183,8 @@ def _checking(cls: type, construct: Callable[..., None]) -> Callable[..., None]:
         for name, value in keywords.items():
             if name in hints and name in parameters:
                 _refuse_broken(cls, name, hints[name], value, parameters[name].default)
+        # The outermost constructor comes first; an object with slots remembers nothing.
+        getattr(self, "__dict__", {}).setdefault("built_with", keywords)
         construct(self, *arguments, **keywords)
 
     return checked

@@ -24,7 +24,7 @@ from ebmkit.training.batches import Batches
 from ebmkit.training.guard import Rollback, easing
 from ebmkit.training.loop import Experiment, Learner
 
-__all__ = ["build_experiment", "build_schedule", "choose_device", "open_source"]
+__all__ = ["assemble", "build_experiment", "build_schedule", "choose_device", "open_source"]
 
 _LOOKED_AT = 16
 _LONGEST = 500
@@ -170,6 +170,26 @@ def build_experiment(
     schedule = build_schedule(
         plan, shape=source.shape, examples=len(source), device=device, classes=len(source.classes)
     )
+    return assemble(plan, schedule, source, device=device, rollbacks=rollbacks)
+
+
+def assemble(
+    plan: Plan,
+    schedule: CooperativeScheduler,
+    source: Source,
+    *,
+    device: torch.device,
+    rollbacks: Sequence[Rollback] = (),
+) -> Experiment:
+    """An experiment of a schedule that is there already, with its optimizers at their start.
+
+    Args:
+        plan: what to train, and how; eased as much as these rollbacks say.
+        schedule: with its parts.
+        source: the data.
+        device: where the parts live.
+        rollbacks: all there were; their number decides the noise.
+    """
     rng = Rng(plan.run.seed)
     keys = plan.parts["data"].shared
     batches = Batches(

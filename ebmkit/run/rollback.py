@@ -44,6 +44,7 @@ class GuardedTraining:
         experiment: what is training now; a rollback replaces it.
         guard: its memory; likewise.
         crew: the processes; all decide alike, and the one that leads withdraws.
+        rebuild: makes the experiment anew after these rollbacks; None builds it from the plan.
     """
 
     plan: Plan
@@ -51,6 +52,7 @@ class GuardedTraining:
     experiment: Experiment
     guard: Guard
     crew: Crew
+    rebuild: Callable[[Sequence[Rollback]], Experiment] | None = None
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint in place of the start, with the rollbacks there were before it.
@@ -125,6 +127,9 @@ class GuardedTraining:
         return Rollback(iteration, to, str(error), settings.step_factor, settings.rate_factor)
 
     def _build(self, rollbacks: Sequence[Rollback]) -> None:
+        if self.rebuild is not None:
+            self.experiment = self.rebuild(rollbacks)
+            return
         source = self.experiment.batches.source
         self.experiment = build_experiment(self.plan, source=source, rollbacks=rollbacks)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import final
+from typing import cast, final
 
 import attrs
 from rich.console import Console
@@ -104,6 +104,34 @@ class Session:
             received = self.stop.received or 0
             self.checkpoints.save(done)
         return done, received
+
+    def reports(self, start: int) -> Iterator[Report]:
+        """Train as ``run``, report by report, in the loop of a program; left early, it saves what is done.
+
+        Args:
+            start: how many iterations are done.
+
+        Raises:
+            EbmkitError: what went wrong in training.
+        """
+        done, status = start, "failed"
+        try:
+            self.recorders.restart(start)
+            for report in self._train(start, self._rolled_back):
+                done = report.iteration
+                self._record(report, last=False)
+                yield report
+            status = "finished"
+        except GeneratorExit:
+            status = "stopped"
+            if not self.checkpoints.due(done):
+                self.checkpoints.save(done)
+            raise
+        except DivergedError:
+            status = "diverged"
+            raise
+        finally:
+            self.recorders.close(cast(Status, status))
 
     def _record(self, report: Report, *, last: bool) -> None:
         """Hand a report to the recorders; what is saved is the same on all processes.

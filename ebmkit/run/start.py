@@ -35,7 +35,7 @@ from ebmkit.storage.folder import RunFolder
 from ebmkit.training.guard import Guard
 from ebmkit.training.loop import Experiment
 
-__all__ = ["resume_run", "start_run"]
+__all__ = ["facts_of", "look_for_room", "restore_newest", "resume_run", "session_of", "start_run"]
 
 _MOST_THREADS = 4096
 
@@ -72,7 +72,7 @@ def start_run(
                 folder.refuse_existing()
             experiment = build_experiment(plan)
             Inspector(plan, experiment).examine(0)
-            facts = _facts(plan, experiment)
+            facts = facts_of(plan, experiment)
             voice = _voice(crew, console)
             if source is not None:
                 facts = attrs.evolve(facts, origin=_start_from(source, experiment, voice))
@@ -80,10 +80,10 @@ def start_run(
             if crew.leads:
                 folder.create()
                 held.enter_context(folder.locked())
-                _look_for_room(plan, folder, experiment, voice)
+                look_for_room(plan, folder, experiment, voice)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
             unheard = OutputLog(folder.output_log, lost)
-            session = _session(folder, training, facts, console=voice, stop=stop, unheard=unheard)
+            session = session_of(folder, training, facts, console=voice, stop=stop, unheard=unheard)
             if source is not None:
                 training.guard.trusted.append(0)  # going back to the start means to these weights
             if crew.leads:
@@ -127,15 +127,15 @@ def resume_run(
                 held.enter_context(folder.locked())
             experiment = build_experiment(plan)
             if crew.leads:
-                _look_for_room(plan, folder, experiment, voice)
-            facts = _facts(plan, experiment)
+                look_for_room(plan, folder, experiment, voice)
+            facts = facts_of(plan, experiment)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
-            checkpoint = _restore_newest(plan, training, facts, allowed or Allowed(), voice)
+            checkpoint = restore_newest(plan, training, facts, allowed or Allowed(), voice)
             if checkpoint is not None:
                 facts = attrs.evolve(facts, origin=checkpoint.facts.origin)
             start = 0 if checkpoint is None else checkpoint.iteration
             unheard = OutputLog(folder.output_log, lost)
-            return _session(folder, training, facts, console=voice, stop=stop, unheard=unheard), start
+            return session_of(folder, training, facts, console=voice, stop=stop, unheard=unheard), start
 
         session, start = crew.agreed(prepare)
         if start >= plan.run.iterations:
@@ -148,7 +148,7 @@ def resume_run(
         return session.run(start=start)
 
 
-def _session(
+def session_of(
     folder: RunFolder,
     training: GuardedTraining,
     facts: Facts,
@@ -213,7 +213,7 @@ def _start_from(source: RunFolder, experiment: Experiment, console: Console) -> 
     return Origin(str(source.path), checkpoint.iteration)
 
 
-def _look_for_room(plan: Plan, folder: RunFolder, experiment: Experiment, console: Console) -> None:
+def look_for_room(plan: Plan, folder: RunFolder, experiment: Experiment, console: Console) -> None:
     """Warn or refuse where the disk is too full for the checkpoints of the run."""
     warning = folder.room_for(expected_bytes(experiment), keep=plan.run.keep)
     if warning:
@@ -225,7 +225,7 @@ def _voice(crew: Crew, console: Console) -> Console:
     return console if crew.leads else Console(quiet=True)
 
 
-def _restore_newest(
+def restore_newest(
     plan: Plan, training: GuardedTraining, facts: Facts, allowed: Allowed, console: Console
 ) -> Checkpoint | None:
     """Put the newest good checkpoint into the training, where there is one."""
@@ -247,7 +247,7 @@ def _restore_newest(
     return checkpoint
 
 
-def _facts(plan: Plan, experiment: Experiment) -> Facts:
+def facts_of(plan: Plan, experiment: Experiment) -> Facts:
     """What a checkpoint must remember beside tensors; the guard's memory is added at every save."""
     source = experiment.batches.source
     return Facts(

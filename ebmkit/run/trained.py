@@ -8,6 +8,7 @@ from ebmkit.config.plan import Plan, make_plan
 from ebmkit.config.problems import Problem
 from ebmkit.messages.quoting import shortened
 from ebmkit.registry.discovery import Registry
+from ebmkit.run.opening import refuse_parts_of_a_program, stand_in_for_data
 from ebmkit.storage.best import Which, open_checkpoint
 from ebmkit.storage.checkpoint import Checkpoint
 from ebmkit.storage.folder import RunFolder
@@ -28,7 +29,11 @@ def open_trained(folder: RunFolder, which: Which = "newest") -> tuple[Plan, Chec
         ConfigProblemsError: the run file is broken, or was edited after the checkpoint was written.
         EbmkitError: no good checkpoint, or a part that is not installed.
     """
-    plan = make_plan(read_document(folder.config), Registry.discover(), data=False)
+    document = read_document(folder.config)
+    refuse_parts_of_a_program({**document.data, "data": {}}, folder.name)
+    registry = Registry.discover()
+    stand_in_for_data(registry, document.data)
+    plan = make_plan(document, registry, data=False)
     checkpoint = open_checkpoint(folder.checkpoints, which)
     changed = differences(checkpoint.facts.config, plan.tables())
     edits = [_edit(plan.document, each) for each in changed if each.key[0] not in _UNUSED]

@@ -1,5 +1,30 @@
 """The paper's networks, as a plugin of ebmkit.
 
 ``ebmkit_convnets.descriptor`` is the bottom-up one, ``ebmkit_convnets.generator`` the
-top-down one. Nothing is imported here: finding plugins stays quick.
+top-down one. Their classes can be imported from here;
+nothing is until then, so that finding plugins stays quick.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ebmkit.plugin import lazily
+
+if TYPE_CHECKING:
+    from ebmkit_convnets.conditional import ClassDescriptor, ClassGenerator
+    from ebmkit_convnets.descriptor import ConvDescriptor
+    from ebmkit_convnets.generator import ConvGenerator, SpatialGenerator
+
+__all__ = ["ClassDescriptor", "ClassGenerator", "ConvDescriptor", "ConvGenerator", "SpatialGenerator"]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "ClassDescriptor": "ebmkit_convnets.conditional",
+        "ClassGenerator": "ebmkit_convnets.conditional",
+        "ConvDescriptor": "ebmkit_convnets.descriptor",
+        "ConvGenerator": "ebmkit_convnets.generator",
+        "SpatialGenerator": "ebmkit_convnets.generator",
+    },
+)

@@ -1,0 +1,119 @@
+"""A trained run, opened to be used from Python."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import attrs
+from torch import Tensor
+
+from ebmkit.applications.conditions import class_named, conditions, takes_conditions
+from ebmkit.applications.sampling import draw, load_schedule
+from ebmkit.config import read_document
+from ebmkit.core import CooperativeScheduler, Encoder, Energy, Examples, LatentGenerator
+from ebmkit.errors import CheckpointError
+from ebmkit.run.build import choose_device
+from ebmkit.storage.checkpoint import newest_checkpoint
+from ebmkit.storage.folder import RunFolder, find_run
+
+__all__ = ["TrainedRun", "load"]
+
+
+@final
+@attrs.frozen(repr=False)
+class TrainedRun:
+    """What a run trained.
+
+    Attributes:
+        folder: of the run.
+        iteration: of the checkpoint.
+        config: the resolved run file, as tables.
+        schedule: with all parts, in eval mode.
+        classes: the names of the classes of its data; empty where they had none.
+    """
+
+    folder: RunFolder
+    iteration: int
+    config: dict[str, Any]
+    schedule: CooperativeScheduler
+    classes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """In a line: a checkpoint has millions of numbers."""
+        names = ("energy", "generator", "encoder")
+        parts = ((name, getattr(self, name)) for name in names)
+        named = [f"{name}={type(part).__name__}" for name, part in parts if part is not None]
+        return f"TrainedRun({self.folder.name!r}, iteration {self.iteration}, {', '.join(named)})"
+
+    @property
+    def energy(self) -> Energy | None:
+        """The energy; None where the schedule has none."""
+        return self.schedule.energy
+
+    @property
+    def generator(self) -> LatentGenerator | None:
+        """The generator; None where the schedule has none."""
+        return self.schedule.generator
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The encoder; None where the schedule has none."""
+        return self.schedule.encoder
+
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        condition: str | int | Tensor | None = None,
+    ) -> Examples:
+        """New samples, on the CPU: the bits that ``ebmkit sample`` draws.
+
+        Args:
+            count: how many.
+            seed: of the latents and the noise.
+            steps: of the revision; None takes the run's own number.
+            condition: the name or number of a class; or the condition of each sample, ``(count, *K)``. None
+                takes all classes in turn.
+
+        Returns:
+            ``proposal``, ``revised``, ``latents``, each ``(count, *S)``, and ``condition``, where there are
+            such.
+
+        Raises:
+            ConfigError: no such class.
+        """
+        if isinstance(condition, Tensor):
+            given: Tensor | None = condition
+        else:
+            classes = self.classes if takes_conditions(self.schedule) else ()
+            name = self.folder.name
+            wanted = None if condition is None else class_named(str(condition), classes, of=name)
+            given = conditions(classes, wanted, first=0, count=count)
+        return Examples(**draw(self.schedule, count=count, seed=seed, steps=steps, condition=given))
+
+
+def load(name: str, *, schedule: CooperativeScheduler | None = None) -> TrainedRun:
+    """Open a trained run by its newest good checkpoint.
+
+    Args:
+        name: under ``runs/``, or the path of its folder.
+        schedule: with its parts, where a program built them; its weights are replaced.
+
+    Raises:
+        EbmkitError: no such run or checkpoint, or parts that do not fit or that only a program can build.
+    """
+    folder = find_run(name)
+    if schedule is None:
+        opened, checkpoint = load_schedule(folder)
+    else:
+        opened, (checkpoint, _) = schedule, newest_checkpoint(folder.checkpoints)
+        try:
+            opened.load_state_dict(checkpoint.model_state())
+        except RuntimeError as error:
+            raise CheckpointError(f"the checkpoint does not fit this schedule: {error}") from None
+        opened.to(choose_device("auto")).eval()
+    opened.requires_grad_(requires_grad=False)
+    config = read_document(folder.config).data
+    return TrainedRun(folder, checkpoint.iteration, config, opened, checkpoint.trained_on.classes)
