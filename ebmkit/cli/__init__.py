@@ -60,12 +60,17 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def globally(
+    context: typer.Context,
     switched_off: Annotated[
         list[str] | None,
         typer.Option(
             "-p", metavar="no:NAME", help="Switch a plugin off; may be repeated.", show_default=False
         ),
     ] = None,
+    trust_code: Annotated[
+        bool,
+        typer.Option("--trust-code", help="Load the code that a run names though you never ran it yourself."),
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -73,8 +78,10 @@ def globally(
     """Train and use energy-based models from interchangeable parts."""
     del version
     from ebmkit.registry.selection import switch_off
+    from ebmkit.registry.trust import trusting
 
     switch_off(switched_off or ())
+    context.with_resource(trusting(trust_code))
 
 
 def main() -> None:

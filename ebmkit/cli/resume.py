@@ -43,6 +43,7 @@ def _resume(name: str | None, overrides: list[str], allowed: Allowed, stop: Stop
     from ebmkit.config import read_document
     from ebmkit.config.plan import make_plan
     from ebmkit.registry.discovery import Registry
+    from ebmkit.registry.trust import changes_allowed, remember
     from ebmkit.run.opening import refuse_parts_of_a_program
     from ebmkit.run.start import resume_run
     from ebmkit.storage.folder import find_run
@@ -50,5 +51,9 @@ def _resume(name: str | None, overrides: list[str], allowed: Allowed, stop: Stop
     folder = find_run(name)
     document = read_document(folder.config, overrides)
     refuse_parts_of_a_program(document.data, folder.name)
-    plan = make_plan(document, Registry.discover())
+    with changes_allowed(any(key.rpartition(".")[2] == "use" for key in allowed.keys)):
+        plan = make_plan(document, Registry.discover())
+    for component in plan.components():
+        if component.code is not None:
+            remember(component.code.sha256, str(component.code.origin))
     return resume_run(plan, folder, Console(), stop=stop, allowed=allowed)

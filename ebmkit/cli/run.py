@@ -56,13 +56,18 @@ def _run(file: Path, asked: _Asked, stop: StopFlag, answer: dict[str, Any]) -> i
     from ebmkit.config import read_document
     from ebmkit.config.plan import make_plan
     from ebmkit.registry.discovery import Registry
+    from ebmkit.registry.trust import remember, trusting
     from ebmkit.storage.folder import RUNS, RunFolder, find_run
 
-    plan = make_plan(read_document(file, asked.overrides, asked.removed), Registry.discover())
+    with trusting():  # it is the user's own file
+        plan = make_plan(read_document(file, asked.overrides, asked.removed), Registry.discover())
     # What is wrong with the file is told before torch is imported.
     from ebmkit.run.processes import restarted
     from ebmkit.run.start import resume_run, start_run
 
+    for component in plan.components():
+        if component.code is not None:
+            remember(component.code.sha256, str(component.code.origin))
     folder = RunFolder(Path(plan.run.output) if plan.run.output else RUNS / file.stem)
     answer |= {"run": str(folder.path)}
     if (asked.resume or restarted()) and folder.config.is_file():

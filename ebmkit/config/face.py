@@ -9,6 +9,7 @@ from typing import Any
 from ebmkit.config import as_toml, read_document
 from ebmkit.config.plan import Plan, make_plan
 from ebmkit.registry.discovery import Registry
+from ebmkit.registry.trust import trusting
 
 __all__ = ["load_plan"]
 
@@ -24,4 +25,5 @@ def load_plan(path: str | Path, *, overrides: Mapping[str, Any] | None = None) -
         ConfigProblemsError: everything that is wrong with it, at once.
     """
     sets = [f"{key}={as_toml(value)}" for key, value in (overrides or {}).items()]
-    return make_plan(read_document(Path(path), sets), Registry.discover())
+    with trusting():  # a program names the file, so it is its own
+        return make_plan(read_document(Path(path), sets), Registry.discover())

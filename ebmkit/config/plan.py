@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ebmkit.config import (
@@ -36,6 +37,7 @@ def make_plan(document: Document, registry: Registry, *, data: bool = True) -> P
         ConfigProblemsError: everything that is wrong, at once; its exit code is a plugin error's when
             unknown components are all there is.
     """
+    registry.folder = Path(document.file).parent
     reader = Reader(document, paths=data)
     search = Search(reader, registry)
     search.spell_tables()

@@ -217,8 +217,9 @@ class Search:
         try:
             return registry.find(kind, use)
         except UnknownComponentError as error:
-            label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
-            reader.report("E107", error.message, place, value=True, label=label, suggestion=error.suggestion)
+            near = error.suggestion
+            label = f"did you mean {near!r}?" if near else ""
+            reader.report(error.code, error.message, place, value=True, label=label, suggestion=near)
             return _meant(registry, kind, use)
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -24,13 +25,24 @@ from ebmkit.messages.spelling import nearest
 from ebmkit.parameters.outline import Outline, outline
 from ebmkit.parameters.signature import Signature, signature_of
 from ebmkit.registry.kinds import KINDS
+from ebmkit.registry.own import OwnCode, OwnCodeError, own_code
 from ebmkit.registry.selection import Selection
 
-__all__ = ["BrokenPlugin", "Component", "Plugin", "Registry", "UnknownComponentError", "imported"]
+__all__ = [
+    "BrokenPlugin",
+    "Component",
+    "Plugin",
+    "RefusedCodeError",
+    "Registry",
+    "UnknownComponentError",
+    "imported",
+]
 
 
 class UnknownComponentError(PluginError):
     """No installed plugin offers the name, or several do; ``suggestion`` is the nearest name."""
+
+    code = "E107"
 
     def __init__(self, message: str, suggestion: str | None = None) -> None:
         first, *others = message.split("\n")
@@ -38,6 +50,12 @@ class UnknownComponentError(PluginError):
         super().__init__("\n".join([first + hint, *others]))
         self.message = message
         self.suggestion = suggestion
+
+
+class RefusedCodeError(UnknownComponentError):
+    """Code of the user's own is not there, not trusted, not what it was, or raised."""
+
+    code = "E114"
 
 
 @attrs.frozen
@@ -71,12 +89,14 @@ class Component:
         name: what ``use =`` says.
         reference: the class, or ``module:Class``.
         plugin: who provides it.
+        code: the user's own code it is in; None where a plugin offers it.
     """
 
     kind: str
     name: str
     reference: type | str
     plugin: Plugin
+    code: OwnCode | None = None
 
     @property
     def distribution(self) -> str:
@@ -166,7 +186,10 @@ class Registry:
     Attributes:
         broken: the plugins that failed, in the order they were met.
         switched_off: those that ``EBMKIT_PLUGINS`` or ``-p no:NAME`` keeps out.
+        folder: to which the paths of code of one's own are relative: that of the run file.
     """
+
+    folder = Path()
 
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager("ebmkit")
@@ -226,11 +249,13 @@ class Registry:
         return self._components[kind]
 
     def find(self, kind: str, use: str) -> Component:
-        """The component that ``use = "name"`` or ``use = "distribution:name"`` means.
+        """The component that ``use = "name"``, ``use = "distribution:name"`` or code of one's own means.
 
         Raises:
             UnknownComponentError: nobody offers it, or several do and no distribution is named.
         """
+        if (own := self._own(kind, use)) is not None:
+            return own
         distribution, _, name = use.rpartition(":")
         matches = [
             each
@@ -242,6 +267,23 @@ class Registry:
         if matches:
             raise UnknownComponentError(_ambiguous(kind, name, matches))
         raise self._unknown(kind, use)
+
+    def _own(self, kind: str, use: str) -> Component | None:
+        """The part that ``use = "FILE.py:Class"`` or ``"package.module:Class"`` means, loaded.
+
+        Raises:
+            UnknownComponentError: its code is not loaded, or raised.
+        """
+        try:
+            code = own_code(use, self.folder, {each.distribution for each in self.components(kind)})
+            if code is None:
+                return None
+            with _tame():
+                loaded = code.load()
+        except (OwnCodeError, _FaultError) as error:
+            raise RefusedCodeError(str(error).removeprefix("OwnCodeError: ")) from None
+        plugin = Plugin(code.origin.name, str(code.origin), f"sha256:{code.sha256}")
+        return Component(kind, code.name, loaded, plugin, code)
 
     def _load(self, point: EntryPoint, plugin: Plugin) -> None:
         try:

@@ -27,6 +27,8 @@ def describe(plan: Plan, experiment: Experiment) -> list[tuple[str, str]]:
             details = f"{count} {'x'.join(map(str, source.shape))}, {details}"
         name = "tracker" if name.startswith("trackers.") else name  # noqa: PLW2901
         facts.append((name, f"{part.component.name:<{width}}  {details}".rstrip()))
+    codes = {each.code.origin: each.code.sha256 for each in plan.components() if each.code is not None}
+    facts += [("code", f"{origin} SHA-256 {sha256}") for origin, sha256 in codes.items()]
     if classes := experiment.batches.source.classes:
         facts.append(("classes", ", ".join(classes)))
     facts += [("note", note) for note in experiment.batches.source.notes]

@@ -100,9 +100,11 @@ def show(
     Documentation, types, ranges and defaults.
     """
     from ebmkit.registry.discovery import Registry
+    from ebmkit.registry.trust import trusting
 
     kind, name = split_component(component)
-    found = Registry.discover().find(kind, name)
+    with trusting():  # the user names it
+        found = Registry.discover().find(kind, name)
     signature = found.signature
     print(_heading(found))
     print("\n" + _description(found) + "\n")

@@ -75,8 +75,13 @@ def check_plugin(
 
 def _find(component: str) -> Callable[..., Any]:
     from ebmkit.registry.discovery import Registry
+    from ebmkit.registry.kinds import KINDS
+    from ebmkit.registry.trust import trusting
     from ebmkit.testing.locate import load_class
 
+    if "/" in component and (component.partition("/")[0] in KINDS and ":" in component):
+        with trusting():  # the user names it
+            return Registry.discover().find(*split_component(component)).factory
     if component.endswith(".py") or ".py:" in component:
         return load_class(component)
     return Registry.discover().find(*split_component(component)).factory
