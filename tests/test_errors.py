@@ -320,6 +320,7 @@ def test_the_example_of_every_page_is_that_mistake_and_its_fix_is_none(
 ) -> None:
     wrong, right = EXPLAINED[code]
     (images.parent / "photographs").symlink_to(images)
+    (images.parent / "my_parts.py").write_text("from ebmkit_convnets import ConvDescriptor as MyEnergy\n")
     for text, expected in ((wrong, True), (right, False)):
         base = "generator-only" if "generator-only" in text else "coopnets"
         err = ebmkit("check", *with_fragment(run_file(base), text)).err
