@@ -52,7 +52,8 @@ class Part:
 
     def table(self) -> dict[str, Any]:
         """The part as a table of the resolved run file."""
-        table: dict[str, Any] = {"use": self.use, **self.shared, **self.values}
+        use = self.use if self.component.code is None else self.component.code.pinned
+        table: dict[str, Any] = {"use": use, **self.shared, **self.values}
         table |= {name: part.table() for name, part in self.learning.items()}
         for (slot, *name), part in self.nested.items():
             if name:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import attrs
 import torch
 from torch import nn
 
 from ebmkit.config import Document, GuardTable, RunTable, signature_of
-from ebmkit.config.optimizers import Adam, OptimizerSettings
 from ebmkit.config.plan import Part, Plan
-from ebmkit.core import Chain, CooperativeScheduler, Source
+from ebmkit.core import Chain, CooperativeScheduler, Optimizer, Source
 from ebmkit.errors import ConfigError, EbmkitError
 from ebmkit.messages.spelling import did_you_mean
 from ebmkit.parameters.signature import lineage_of
@@ -33,7 +33,7 @@ def plan_of(
     run: RunTable,
     guard: GuardTable,
     data: Mapping[str, Any],
-    optimizers: Mapping[str, OptimizerSettings],
+    optimizers: Mapping[str, Optimizer],
 ) -> Plan:
     """The plan of parts that are there.
 
@@ -58,7 +58,7 @@ def plan_of(
     parts = {"data": _told(registry, "source", source, shared=data)}
     for name, part in held.items():
         learns = isinstance(part, nn.Module) and any(each.requires_grad for each in part.parameters())
-        optimizer = optimizers.get(name, Adam()) if learns else None
+        optimizer = optimizers.get(name) or _adam(registry) if learns else None
         parts[name] = _told(registry, _kind_of(part), part, optimizer=optimizer)
     parts["schedule"] = _told(registry, "scheduler", schedule)
     plan = Plan(_DOCUMENT, run, guard, parts)
@@ -75,11 +75,17 @@ def _held(schedule: CooperativeScheduler) -> Iterator[tuple[str, object]]:
             yield slot.name, part
 
 
-def _refuse_unknown(optimizers: Mapping[str, OptimizerSettings], held: Mapping[str, object]) -> None:
+def _refuse_unknown(optimizers: Mapping[str, Optimizer], held: Mapping[str, object]) -> None:
     for name in optimizers.keys() - held.keys():
         hint = did_you_mean(name, held)
         message = f"an optimizer for {name!r}, but the schedule has {', '.join(held) or 'no parts'}"
         raise ConfigError(message + (f"; {hint}" if hint else ""))
+
+
+def _adam(registry: Registry) -> Optimizer:
+    """What learns where nothing else is said."""
+    made: Optimizer = registry.find("optimizer", "adam").factory()
+    return made
 
 
 def _kind_of(part: object) -> str:
@@ -94,7 +100,7 @@ def _told(
     part: Any,
     *,
     shared: Mapping[str, Any] | None = None,
-    optimizer: OptimizerSettings | None = None,
+    optimizer: Optimizer | None = None,
 ) -> Part:
     """A part as a run file names it, or as the program's own."""
     if isinstance(part, Chain):
@@ -102,10 +108,11 @@ def _told(
     made = type(part)
     place = f"{made.__module__}.{made.__qualname__}"
     component = next((each for each in registry.components(kind) if each.place == place), None)
-    if component is None or (component.signature.parts and not _is_of_a_shape(component, kind)):
-        return _own(kind, part, shared or {}, optimizer)
+    learning = {} if optimizer is None else {"optimizer": _told(registry, "optimizer", optimizer)}
+    if component is None or not _is_of_a_shape(component, kind):
+        return _own(kind, part, shared or {}, learning)
     values = {each.name: _value(part, each.name, each.default) for each in component.signature.parameters}
-    return Part(component.name, component, values, shared or {}, optimizer)
+    return Part(component.name, component, values, shared or {}, learning=learning)
 
 
 def _is_of_a_shape(component: Component, kind: str) -> bool:
@@ -121,15 +128,18 @@ def _value(part: Any, name: str, default: Any) -> Any:
     return getattr(part, name, default)
 
 
-def _own(kind: str, part: Any, shared: Mapping[str, Any], optimizer: OptimizerSettings | None) -> Part:
+def _own(kind: str, part: Any, shared: Mapping[str, Any], learning: Mapping[str, Part]) -> Part:
     """A part that only the program knows how to build, with what can be told of it."""
     made = type(part)
     place = f"{made.__module__}.{made.__qualname__}"
     component = Component(kind, made.__qualname__, made, Plugin("program", "this program", "-"))
-    known = getattr(part, "built_with", {})
-    told = {} if kind == "source" else known  # the fingerprint tells data apart
-    values = {name: value for name, value in told.items() if isinstance(value, bool | int | float | str)}
-    return Part(PROGRAM + place, component, values, shared, optimizer)
+    values: Mapping[str, Any] = {}
+    if kind == "optimizer":  # built from this again after a divergence
+        values = attrs.asdict(part, recurse=False)
+    elif kind != "source":  # whose fingerprint tells data apart
+        known = getattr(part, "built_with", {})
+        values = {name: value for name, value in known.items() if isinstance(value, bool | int | float | str)}
+    return Part(PROGRAM + place, component, values, shared, learning=learning)
 
 
 def _is_own(plan: Plan) -> bool:
@@ -156,7 +166,7 @@ def _without_unlike(plan: Plan, schedule: CooperativeScheduler, source: Source) 
             parts[name] = part
             continue
         module = schedule if name == "schedule" else schedule.get_submodule(name)
-        parts[name] = _own(part.component.kind, module, part.shared, part.optimizer)
+        parts[name] = _own(part.component.kind, module, part.shared, part.learning)
     return Plan(plan.document, plan.run, plan.guard, parts)
 
 

@@ -12,16 +12,16 @@ from torch import Tensor
 
 from ebmkit.config import Document, GuardTable, Reader, RunTable, read_document, signature_of
 from ebmkit.config.changes import Allowed
-from ebmkit.config.optimizers import OPTIMIZERS, Adam, OptimizerSettings
 from ebmkit.config.plan import Plan
 from ebmkit.config.tables import DataKeys
-from ebmkit.core import CooperativeScheduler, Source, TensorSource, World
+from ebmkit.core import CooperativeScheduler, Optimizer, Source, TensorSource, World
 from ebmkit.errors import ConfigError
 from ebmkit.registry.discovery import Registry
 from ebmkit.report import OutputLog
 from ebmkit.run.build import assemble, choose_device
 from ebmkit.run.handmade import plan_of
 from ebmkit.run.inspection import Inspector
+from ebmkit.run.opening import PROGRAM
 from ebmkit.run.processes import Crew
 from ebmkit.run.rollback import GuardedTraining
 from ebmkit.run.signals import StopFlag
@@ -63,7 +63,7 @@ class Run:
         data: Tensor | Source,
         batch: int = 64,
         rates: Mapping[str, float] | None = None,
-        optimizers: Mapping[str, OptimizerSettings] | None = None,
+        optimizers: Mapping[str, Optimizer] | None = None,
         seed: int = 0,
         guard: Mapping[str, Any] | None = None,
         **settings: Any,
@@ -87,7 +87,8 @@ class Run:
         """
         folder = RunFolder(RUNS / name if Path(name).parent == Path() else Path(name))
         folder.refuse_existing()
-        chosen = {**{part: Adam(lr=rate) for part, rate in (rates or {}).items()}, **(optimizers or {})}
+        adam = Registry.discover().find("optimizer", "adam").factory
+        chosen = {**{part: adam(lr=rate) for part, rate in (rates or {}).items()}, **(optimizers or {})}
         tables = {"run": {**settings, "seed": seed}, "guard": dict(guard or {}), "data": {"batch": batch}}
         plan = _planned(schedule, _source(data), tables, chosen)
         training = _training(plan, folder, schedule, _source(data))
@@ -107,6 +108,7 @@ class Run:
         schedule: CooperativeScheduler,
         *,
         data: Tensor | Source,
+        optimizers: Mapping[str, Optimizer] | None = None,
         allow_changes: Sequence[str] = (),
         accept_data_change: bool = False,
     ) -> Run:
@@ -118,6 +120,7 @@ class Run:
             name: of the run.
             schedule: with its parts, of whatever weights.
             data: the same.
+            optimizers: those of the program's own, by the name of the part.
             allow_changes: ``table.key`` of what may differ.
             accept_data_change: go on though the data changed.
 
@@ -126,13 +129,13 @@ class Run:
         """
         folder = find_run(name)
         tables = read_document(folder.config).data
-        plan = _planned(schedule, _source(data), tables, _optimizers_of(tables))
+        plan = _planned(schedule, _source(data), tables, {**_optimizers_of(tables), **(optimizers or {})})
         training = _training(plan, folder, schedule, _source(data))
         with folder.locked():
             allowed = Allowed(allow_changes, accept_data_change)
             facts = facts_of(plan, training.experiment)
-            done = restore_newest(plan, training, facts, allowed, _quiet())
-        return cls(folder, training, done)
+            checkpoint = restore_newest(plan, training, facts, allowed, _quiet())
+        return cls(folder, training, 0 if checkpoint is None else checkpoint.iteration)
 
     def train(self, iterations: int) -> Iterator[Report]:
         """Train until so many iterations are done in all; a report on each.
@@ -170,7 +173,7 @@ def _planned(
     schedule: CooperativeScheduler,
     source: Source,
     tables: Mapping[str, Any],
-    optimizers: Mapping[str, OptimizerSettings],
+    optimizers: Mapping[str, Optimizer],
 ) -> Plan:
     """The plan of the parts, with the keys of these tables checked as those of a run file."""
     keys = {name: dict(tables.get(name, {})) for name in ("run", "guard", "data")}
@@ -194,14 +197,14 @@ def _planned(
     )
 
 
-def _optimizers_of(tables: Mapping[str, Any]) -> dict[str, OptimizerSettings]:
+def _optimizers_of(tables: Mapping[str, Any]) -> dict[str, Optimizer]:
     """The optimizers that a resolved run file names, by part."""
-    found: dict[str, OptimizerSettings] = {}
+    registry, found = Registry.discover(), {}
     for name, table in _parts_in(tables):
-        if "optimizer" in table:
-            settings = dict(table["optimizer"])
-            use = OPTIMIZERS[settings.pop("use")]
-            found[name] = use(**{key: _as_given(value) for key, value in settings.items()})
+        settings = dict(table.get("optimizer", {}))
+        if settings and not settings["use"].startswith(PROGRAM):
+            factory = registry.find("optimizer", settings.pop("use")).factory
+            found[name] = factory(**{key: _as_given(value) for key, value in settings.items()})
     return found
 
 
