@@ -12,10 +12,8 @@ from pathlib import Path
 
 import torch
 
-from ebmkit.config import read_document
-from ebmkit.config.plan import make_plan
+import ebmkit
 from ebmkit.core import Rng
-from ebmkit.registry.discovery import Registry
 from ebmkit.report import save_grid
 from ebmkit.run.build import build_experiment
 from ebmkit.training.loop import train
@@ -23,8 +21,7 @@ from ebmkit.training.loop import train
 
 def main(file: str, iterations: int) -> None:
     """Train, print the figures of every iteration, and write 16 samples to ``samples.png``."""
-    plan = make_plan(read_document(Path(file), ["run.device=cpu"]), Registry.discover())
-    experiment = build_experiment(plan)
+    experiment = build_experiment(ebmkit.load_plan(file, overrides={"run.device": "cpu"}))
     for report in train(experiment, iterations=iterations):
         metrics = report.metrics()
         print(
