@@ -80,6 +80,7 @@ def test_no_number_of_any_part_may_be_infinite_but_those_that_say_so() -> None:
             assert value in (math.inf, 10**400), (part, parameter.name, value)
             infinite.add(f"{part}.{parameter.name}")
     assert infinite == {
+        "ClassDescriptor.reference_std",
         "ConvDescriptor.reference_std",
         "GuardTable.energy_limit",
         "GuardTable.roughness_limit",
