@@ -11,6 +11,7 @@ from torch import nn
 
 from ebmkit.config import Document, GuardTable, RunTable, signature_of
 from ebmkit.config.plan import Part, Plan
+from ebmkit.config.tables import EvaluationTable
 from ebmkit.core import Chain, CooperativeScheduler, Optimizer, Source
 from ebmkit.errors import ConfigError, EbmkitError
 from ebmkit.messages.spelling import did_you_mean
@@ -32,6 +33,7 @@ def plan_of(
     *,
     run: RunTable,
     guard: GuardTable,
+    evaluation: EvaluationTable,
     data: Mapping[str, Any],
     optimizers: Mapping[str, Optimizer],
 ) -> Plan:
@@ -47,6 +49,7 @@ def plan_of(
         registry: the parts that run files can name.
         run: the ``[run]`` table.
         guard: the ``[guard]`` table.
+        evaluation: the ``[evaluation]`` table.
         data: the keys of ``[data]`` that all sources share.
         optimizers: by the name of the part; a part with weights that is not among them gets Adam.
 
@@ -61,7 +64,7 @@ def plan_of(
         optimizer = optimizers.get(name) or _adam(registry) if learns else None
         parts[name] = _told(registry, _kind_of(part), part, optimizer=optimizer)
     parts["schedule"] = _told(registry, "scheduler", schedule)
-    plan = Plan(_DOCUMENT, run, guard, parts)
+    plan = Plan(_DOCUMENT, run, guard, evaluation, parts)
     return plan if _is_own(plan) else _without_unlike(plan, schedule, source)
 
 
@@ -167,7 +170,7 @@ def _without_unlike(plan: Plan, schedule: CooperativeScheduler, source: Source) 
             continue
         module = schedule if name == "schedule" else schedule.get_submodule(name)
         parts[name] = _own(part.component.kind, module, part.shared, part.learning)
-    return Plan(plan.document, plan.run, plan.guard, parts)
+    return attrs.evolve(plan, parts=parts)
 
 
 def _described(schedule: CooperativeScheduler) -> object:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ebmkit.config import Document, GuardTable, Reader, RunTable, read_document, signature_of
 from ebmkit.config.changes import Allowed
 from ebmkit.config.plan import Plan
-from ebmkit.config.tables import DataKeys
+from ebmkit.config.tables import DataKeys, EvaluationTable
 from ebmkit.core import CooperativeScheduler, Optimizer, Source, TensorSource, World
 from ebmkit.errors import ConfigError
 from ebmkit.registry.discovery import Registry
@@ -176,12 +176,15 @@ def _planned(
     optimizers: Mapping[str, Optimizer],
 ) -> Plan:
     """The plan of the parts, with the keys of these tables checked as those of a run file."""
-    keys = {name: dict(tables.get(name, {})) for name in ("run", "guard", "data")}
+    keys = {name: dict(tables.get(name, {})) for name in ("run", "guard", "evaluation", "data")}
     shared = signature_of(DataKeys).parameters
     keys["data"] = {each.name: keys["data"][each.name] for each in shared if each.name in keys["data"]}
     reader = Reader(Document("this program", "", keys, {}, {}))
     run = reader.values(("run",), signature_of(RunTable).parameters, owner="[run]")
     guard = reader.values(("guard",), signature_of(GuardTable).parameters, owner="[guard]")
+    evaluation = reader.values(
+        ("evaluation",), signature_of(EvaluationTable).parameters, owner="[evaluation]"
+    )
     data = reader.values(("data",), shared, owner="[data]")
     reader.finish()
     if guard["step_factor"] != 1:
@@ -192,6 +195,7 @@ def _planned(
         Registry.discover(),
         run=RunTable(**run),
         guard=GuardTable(**guard),
+        evaluation=EvaluationTable(**evaluation),
         data=data,
         optimizers=optimizers,
     )

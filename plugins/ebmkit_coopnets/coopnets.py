@@ -176,7 +176,8 @@ def _bank(slots: int, generator: LatentGenerator, shape: tuple[int, ...] | None)
     if not slots:
         return None
     if isinstance(generator, ConditionalGenerator):
-        raise ValueError(f"bank = {slots}: its pairs are kept without conditions, which this generator needs")
+        what = "its pairs are kept without conditions, which this generator needs"
+        raise ValueError(f"bank = {slots}: {what}")  # noqa: TRY004 - a setting that is refused
     if shape is None:
         raise ValueError(f"bank = {slots} needs the shape of the examples")
     return Bank(slots, generator.latent_shape, shape)
