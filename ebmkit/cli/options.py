@@ -96,7 +96,7 @@ def which(checkpoint: str) -> Which:
 
 
 def split_component(component: str) -> tuple[str, str]:
-    """Kind and name of ``sampler/langevin``; plural kinds are understood."""
+    """Kind and name of ``sampler/langevin``; plural kinds will do, and so will a name that one part has."""
     from ebmkit.errors import ConfigError
     from ebmkit.messages.quoting import quoted
     from ebmkit.messages.spelling import did_you_mean
@@ -110,16 +110,23 @@ def split_component(component: str) -> tuple[str, str]:
     if kind in KINDS:
         names = sorted({f"{kind}/{each.name}" for each in Registry.discover().components(kind)})
         raise ConfigError(f"{component} is a kind of parts; there are {', '.join(names)}")
-    hint = did_you_mean(kind, KINDS) if slash else _of_a_kind(component)
+    kinds = [] if slash else _kinds_with(component)
+    if len(kinds) == 1:
+        return kinds[0], component
+    hint = did_you_mean(kind, KINDS) if slash else _several(component, kinds)
     message = f"{quoted(component)} is not KIND/NAME; kinds are {', '.join(KINDS)}"
     raise ConfigError(message + (f"; {hint}" if hint else ""))
 
 
-def _of_a_kind(name: str) -> str:
-    """``did you mean sampler/mala?`` for a name without its kind, or nothing."""
+def _kinds_with(name: str) -> list[str]:
+    """The kinds of which a part has this name."""
     from ebmkit.registry.discovery import Registry
     from ebmkit.registry.kinds import KINDS
 
     registry = Registry.discover()
-    kinds = [kind for kind in KINDS if any(each.name == name for each in registry.components(kind))]
+    return [kind for kind in KINDS if any(each.name == name for each in registry.components(kind))]
+
+
+def _several(name: str, kinds: list[str]) -> str:
+    """``did you mean energy/x or generator/x?``, or nothing."""
     return f"did you mean {' or '.join(f'{kind}/{name}' for kind in kinds)}?" if kinds else ""

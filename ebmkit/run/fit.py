@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from ebmkit.config import ConfigProblemsError, Key
-from ebmkit.config.plan import Plan
-from ebmkit.core import ConditionalEnergy, ConditionalGenerator, Rng, given
+from ebmkit.config.plan import Plan, key_of
+from ebmkit.core import ConditionalEnergy, ConditionalGenerator, Gaussian, Rng, given
 from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.messages.blame import defined_at, nearest, place_in
 from ebmkit.messages.quoting import shortened
 
 __all__ = ["DEBUG", "check_shapes", "refused"]
 
-PartT = TypeVar("PartT")
+AnswerT = TypeVar("AnswerT")
 
 DEBUG = "EBMKIT_DEBUG=1 shows the traceback"
 
@@ -31,66 +32,116 @@ def refused(plan: Plan, key: Key, message: str) -> ConfigProblemsError:
     return ConfigProblemsError([document.problem("E109", message, key)], file=document.file)
 
 
-def check_shapes(plan: Plan, parts: dict[str, Any], shape: tuple[int, ...]) -> None:
-    """A generator gives examples of the data's shape, an energy takes them.
+def check_shapes(
+    plan: Plan,
+    parts: Mapping[str, Any],
+    shape: tuple[int, ...],
+    shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
+) -> None:
+    """A generator gives examples of the data's shape, energies and encoders take them, in every slot.
 
     Args:
         plan: whose document has the places.
-        parts: built, by the names of their tables.
+        parts: built, by the names of their tables; of a table that holds several, by name inside it.
         shape: of an example of the data.
+        shapes: of the examples of parts, by ``grids.16``, where they are not the data's.
 
     Raises:
         ConfigProblemsError: one does not, placed at its table; with a plugin error's exit code where it
             raised something else than a ValueError, by which parts refuse what they do not take.
-        PluginError: an energy gave something else than one number an example.
+        PluginError: an energy gave something else than one number an example, an encoder than a Gaussian.
     """
+    latents: dict[str, tuple[int, ...]] = {}
     with torch.no_grad():
-        if "generator" in parts and (generator := _of_some_class(parts["generator"])) is not None:
-            generator.eval()
-            examples = _asked(plan, "generator", shape, lambda: generator(generator.prior(2, rng=Rng(0))))
-            generator.train()
-            if (made := tuple(examples.shape[1:])) != shape:
-                message = f"it makes examples of shape {made}, the data have {shape}"
-                raise refused(plan, ("generator",), message)
-        if "energy" in parts and (energy := _of_some_class(parts["energy"])) is not None:
-            energies = _asked(plan, "energy", shape, lambda: energy(torch.zeros(2, *shape)))
-            if tuple(energies.shape) != (2,):
-                raise PluginError(
-                    f"{plan.parts['energy'].component.owner} returned shape {tuple(energies.shape)} for 2 "
-                    "examples: an energy gives one number an example, (B,)"
-                )
+        for name, part in plan.parts.items():
+            check = _CHECKS.get(part.component.kind)
+            built = _of_some_class(_built(parts, name)) if check is not None else None
+            if check is not None and built is not None:
+                latents[name] = check(plan, name, built, shapes.get(name, shape))
+    found, taken = latents.get("encoder"), latents.get("generator")
+    if found != taken and found is not None and taken is not None:
+        message = f"it gives latents of shape {found}, the generator takes {taken}"
+        raise refused(plan, ("encoder",), message)
 
 
-def _of_some_class(part: PartT) -> PartT | None:
+def _built(parts: Mapping[str, Any], name: str) -> Any:
+    table, *inside = key_of(name)
+    return parts[table][inside[0]] if inside else parts[table]
+
+
+def _of_some_class(part: Any) -> Any:
     """A part that can be asked without a condition; None where nobody knows one for it."""
     if not isinstance(part, ConditionalEnergy | ConditionalGenerator):
         return part
     return given(part, torch.zeros(1, dtype=torch.int64)) if part.classes else None
 
 
-def _asked(plan: Plan, table: str, shape: tuple[int, ...], question: Callable[[], Any]) -> Tensor:
-    """What a part gives for two examples of the data's shape."""
+def _check_energy(plan: Plan, name: str, energy: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    energies = _asked(plan, name, shape, lambda: energy(torch.zeros(2, *shape)), Tensor)
+    if tuple(energies.shape) != (2,):
+        raise PluginError(
+            f"{plan.parts[name].component.owner} returned shape {tuple(energies.shape)} for 2 "
+            "examples: an energy gives one number an example, (B,)"
+        )
+    return ()
+
+
+def _check_generator(plan: Plan, name: str, generator: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    generator.eval()
+    examples = _asked(plan, name, shape, lambda: generator(generator.prior(2, rng=Rng(0))), Tensor)
+    generator.train()
+    if (made := tuple(examples.shape[1:])) != shape:
+        raise refused(plan, key_of(name), f"it makes examples of shape {made}, the data have {shape}")
+    return tuple(generator.latent_shape)
+
+
+def _check_encoder(plan: Plan, name: str, encoder: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    encoder.eval()
+    law = _asked(plan, name, shape, lambda: encoder(torch.zeros(2, *shape)), Gaussian)
+    encoder.train()
+    if law.mean.shape != law.log_std.shape or len(law.mean) != 2:  # noqa: PLR2004 - two were given
+        raise PluginError(
+            f"{plan.parts[name].component.owner} returned mean {tuple(law.mean.shape)} and log_std "
+            f"{tuple(law.log_std.shape)} for 2 examples: an encoder gives both as (B, *L)"
+        )
+    return tuple(law.mean.shape[1:])
+
+
+_CHECKS: Mapping[str, Callable[[Plan, str, Any, tuple[int, ...]], tuple[int, ...]]] = {
+    "energy": _check_energy,
+    "generator": _check_generator,
+    "encoder": _check_encoder,
+}
+"""By the kind of part; each gives the shape of the latents that a part takes or gives."""
+
+
+def _asked(
+    plan: Plan, name: str, shape: tuple[int, ...], question: Callable[[], Any], wanted: type[AnswerT]
+) -> AnswerT:
+    """What a part gives for two examples of a shape."""
     try:
         answer = question()
     except EbmkitError:
         raise
     except Exception as error:
-        raise _failed(plan, table, shape, error) from error
-    if not isinstance(answer, Tensor):
-        owner = plan.parts[table].component.owner
-        raise PluginError(f"{owner} returned a {type(answer).__name__}, not a tensor")
+        raise _failed(plan, name, shape, error) from error
+    if not isinstance(answer, wanted):
+        noun = "a tensor" if wanted is Tensor else f"a {wanted.__name__}"
+        raise PluginError(
+            f"{plan.parts[name].component.owner} returned a {type(answer).__name__}, not {noun}"
+        )
     return answer
 
 
-def _failed(plan: Plan, table: str, shape: tuple[int, ...], error: Exception) -> ConfigProblemsError:
+def _failed(plan: Plan, name: str, shape: tuple[int, ...], error: Exception) -> ConfigProblemsError:
     """A part that raised, or the part inside it that did."""
-    inside = {each.component: each.component.factory for _, each in plan.parts[table].walk((table,))}
-    component = nearest(error, inside) or plan.parts[table].component
+    inside = {each.component: each.component.factory for _, each in plan.parts[name].walk(key_of(name))}
+    component = nearest(error, inside) or plan.parts[name].component
     place = place_in(error, component.factory)
     what = f"{type(error).__name__}: {shortened(str(error), _LONGEST)}"
     message = f"{component.owner} fails on examples of shape {shape}, as the data have them: {what}"
     where = f"raised at {place}" if place else f"its class is at {defined_at(component.factory)}"
-    problem = plan.document.problem("E109", message, (table,), helps=[where, DEBUG])
+    problem = plan.document.problem("E109", message, key_of(name), helps=[where, DEBUG])
     problems = ConfigProblemsError([problem], file=plan.document.file)
     if not isinstance(error, ValueError):
         problems.exit_code = PluginError.exit_code

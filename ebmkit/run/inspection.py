@@ -9,14 +9,15 @@ run changes by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, final
 
 import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.config.plan import Plan
+from ebmkit.config.plan import Plan, key_of
 from ebmkit.core import Chain, EnergyFn, LatentGenerator, Rng
 from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.messages.blame import defined_at, nearest, place_in
@@ -25,6 +26,7 @@ from ebmkit.run.promises import (
     FaultError,
     TargetFailedError,
     compare,
+    look_at_encoder,
     look_at_energy,
     look_at_generator,
     look_at_sampler,
@@ -39,6 +41,17 @@ _FIRST = 3
 _EVERY = 1000
 
 
+_NAMED = ("energy", "generator", "encoder")
+"""Slots that are attributes of every schedule; it may hold another part under them than the file names."""
+
+_LOOKS: Mapping[str, Callable[..., None]] = {
+    "energy": look_at_energy,
+    "encoder": look_at_encoder,
+    "generator": look_at_generator,
+}
+"""By the kind of part."""
+
+
 @final
 @attrs.frozen
 class Inspector:
@@ -47,10 +60,12 @@ class Inspector:
     Attributes:
         plan: says which plugin each part comes from.
         experiment: holds the parts.
+        shapes: of the examples of parts, by ``grids.16``, where they are not the data's.
     """
 
     plan: Plan
     experiment: Experiment
+    shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
 
     def is_due(self, iteration: int) -> bool:
         """Whether to look after this many iterations: the first ones, then every thousandth."""
@@ -73,6 +88,9 @@ class Inspector:
         rng = self.experiment.rng.fold("inspection", iteration)
         x: Tensor = self._ask("data", self._batch, iteration)
         energy, generator = schedule.energy, schedule.generator
+        self._examine_others(x, rng)
+        if schedule.encoder is not None:
+            self._ask("encoder", look_at_encoder, schedule.encoder, x)
         if energy is not None:
             self._ask("energy", look_at_energy, energy, x)
             self._ask_sampler("revision", schedule.revision, "energy", energy, x, steps=steps, rng=rng)
@@ -81,6 +99,21 @@ class Inspector:
             self._ask("generator", look_at_generator, generator, z, x)
             posterior, chain = generator.posterior(x), schedule.inference
             self._ask_sampler("inference", chain, "generator", posterior, z, steps=steps, rng=rng)
+
+    def _examine_others(self, x: Tensor, rng: Rng) -> None:
+        """The parts in slots of other names, where the schedule keeps them: ``coarse``, ``grids.16``."""
+        for name, part in self.plan.parts.items():
+            look = _LOOKS.get(part.component.kind)
+            if look is None or name in _NAMED:
+                continue
+            module = self.experiment.schedule.get_submodule(name)
+            shape = self.shapes.get(name)
+            examples = x if shape is None else rng.fold(name).uniform(x.new_empty(len(x), *shape)) * 2 - 1
+            if part.component.kind == "generator":
+                z = self._ask(name, _latents, module, len(x), rng)
+                self._ask(name, look_at_generator, module, z, examples)
+            else:
+                self._ask(name, look, module, examples)
 
     def where(self, error: Exception) -> str:
         """`` in sampler 'x' (plugin …), file:line``: in whose code an error was raised; or nothing."""
@@ -128,7 +161,7 @@ class Inspector:
         if table not in self.plan.parts:  # the schedule brought it itself
             return None
         part = self.plan.parts[table]
-        inside = [each.component for _, each in part.walk((table,))]
+        inside = [each.component for _, each in part.walk(key_of(table))]
         return _responsible(error, inside) or part.component
 
     def _accuse(self, table: str, what: str, error: Exception) -> str:

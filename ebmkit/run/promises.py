@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import (
+    Encoder,
     Energy,
     EnergyFn,
+    Gaussian,
     Gradient,
     LatentGenerator,
     Rng,
@@ -27,6 +29,7 @@ __all__ = [
     "FaultError",
     "TargetFailedError",
     "compare",
+    "look_at_encoder",
     "look_at_energy",
     "look_at_generator",
     "look_at_sampler",
@@ -63,6 +66,20 @@ def look_at_energy(energy: EnergyFn, x: Tensor) -> None:
     with evaluating(energy):
         compare(energy(x), shape=(len(x),), device=x.device)
         compare(value_and_gradient(energy, x).gradient, shape=tuple(x.shape), what="a gradient of")
+
+
+def look_at_encoder(encoder: Encoder, x: Tensor) -> None:
+    """Examples become a Gaussian whose two tensors are finite and of one shape, ``(B, *L)``.
+
+    Raises:
+        FaultError: they became something else.
+    """
+    with torch.no_grad(), evaluating(encoder):
+        law: object = encoder(x)
+    if not isinstance(law, Gaussian):
+        raise FaultError(f"returned a {type(law).__name__}, not a Gaussian")
+    for name, each in law._asdict().items():
+        compare(each, shape=(len(x), *law.mean.shape[1:]), device=x.device, what=f"as {name}")
 
 
 def look_at_generator(generator: LatentGenerator, z: Tensor, x: Tensor) -> None:

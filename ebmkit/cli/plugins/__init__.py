@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ebmkit.config import Parameter
     from ebmkit.registry.discovery import Component
+    from ebmkit.registry.kinds import Kind
 
 __all__ = ["plugins"]
 
@@ -46,11 +47,12 @@ def list_plugins(json: Json = False) -> None:
         parts = [each for kind in KINDS for each in registry.components(kind)]
         console = Console()
         names = max((len(each.name) for each in parts), default=0)
+        kinds = max(map(len, KINDS))
         for owner in dict.fromkeys(map(_owner, parts)):
             console.print(owner, style="bold", highlight=False)
             for each in parts:
                 if _owner(each) == owner:
-                    line = f"  {each.kind:<9}  {each.name:<{names}}  {_summary(each)}"
+                    line = f"  {each.kind:<{kinds}}  {each.name:<{names}}  {_summary(each)}"
                     console.print(_cut(line, console), highlight=False, markup=False, soft_wrap=True)
         for broken in registry.broken:
             console.print(str(broken), style="red", highlight=False, markup=False)
@@ -72,7 +74,7 @@ def _summary(component: Component) -> str:
 
 
 def _cut(line: str, console: Console) -> str:
-    """One line of a terminal; a pipe gets all of it."""
+    """One line of the screen, as wide as it is; a pipe gets all of it."""
     too_long = console.is_terminal and len(line) > console.width
     return line[: console.width - 1] + "…" if too_long else line
 
@@ -92,7 +94,12 @@ def _record(component: Component) -> dict[str, object]:
 @plugins.command("show")
 def show(
     component: Annotated[
-        str, typer.Argument(metavar="KIND/NAME", help="Such as sampler/langevin.", autocompletion=components)
+        str,
+        typer.Argument(
+            metavar="KIND/NAME",
+            help="Such as sampler/langevin; a unique name will do.",
+            autocompletion=components,
+        ),
     ],
 ) -> None:
     """Show one part and its parameters.
@@ -100,6 +107,7 @@ def show(
     Documentation, types, ranges and defaults.
     """
     from ebmkit.registry.discovery import Registry
+    from ebmkit.registry.kinds import KINDS
     from ebmkit.registry.trust import trusting
 
     kind, name = split_component(component)
@@ -116,6 +124,24 @@ def show(
     print("parameters:" if signature.parameters else "no parameters")
     for parameter in signature.parameters:
         print(_parameter_lines(parameter))
+    _show_shared(KINDS[kind])
+
+
+def _show_shared(kind: Kind) -> None:
+    """The keys that ebmkit reads in every table of a kind."""
+    from ebmkit.config import signature_of
+    from ebmkit.config.slots import LEARNING
+    from ebmkit.registry.discovery import imported
+
+    shared = signature_of(imported(kind.shared)).parameters if kind.shared is not None else ()
+    inner = LEARNING if kind.learns else {}
+    if shared or inner:
+        print(f"\nkeys of every {kind.name}:")
+    for parameter in shared:
+        print(_parameter_lines(parameter))
+    for name, table in inner.items():
+        text = f'a table; default {{ use = "{table.use}" }}; ebmkit plugins show {table.kind}/{table.use}'
+        print(f"  {name}: {text}")
 
 
 def _heading(component: Component) -> str:
