@@ -17,9 +17,9 @@ class Tracker(ABC):
     """Watches a run and can neither change nor stop it.
 
     One that raises is left out from then on, with one warning; only ``finish`` is called still. Calls come in
-    this order: ``start`` once, ``metrics`` and ``images`` as often as the run records them, ``finish`` once. A
-    resumed run makes a new tracker and starts it at the iteration it goes on from: iterations after that one
-    may come a second time. Of several processes only the first calls its trackers.
+    this order: ``start`` once, ``metrics`` and ``images`` as often as the run records them, ``finish`` once.
+    A resumed run makes a new tracker and starts it at the iteration it goes on from: iterations after that
+    one may come a second time. Of several processes only the first calls its trackers.
     """
 
     def start(self, *, name: str, folder: Path, config: Mapping[str, Any], iteration: int) -> None:  # noqa: B027

@@ -127,7 +127,7 @@ def build_schedule(
     if faults:
         raise _together(plan, list(faults.values()))
     schedule: CooperativeScheduler = parts["schedule"]
-    check_shapes(plan, parts, shape)
+    check_shapes(plan, parts, shape, shapes)
     return schedule.to(device)
 
 

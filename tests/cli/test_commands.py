@@ -223,7 +223,7 @@ def test_a_kind_alone_lists_its_parts(ebmkit: Ebmkit) -> None:
     for kind in ("generator", "generators"):
         outcome = ebmkit("plugins", "show", kind)
         assert outcome.code == 2
-        assert f"{kind} is a kind of parts; there are generator/generator, generator/spatial" in outcome.err
+        assert f"{kind} is a kind of parts; there are generator/class-generator, generator/g" in outcome.err
 
 
 def test_unknown_runs_and_files_are_named(ebmkit: Ebmkit, run_file: RunFile) -> None:

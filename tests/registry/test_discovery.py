@@ -41,7 +41,10 @@ def test_the_parts_of_this_distribution_come_through_entry_points() -> None:
     assert {each.name for each in registry.components("scheduler")} == {
         "coopnets",
         "descriptor-only",
+        "dual",
         "generator-only",
+        "multigrid",
+        "replay",
         "sampling",
     }
     for kind in KINDS:
