@@ -6,11 +6,23 @@ import pytest
 import torch
 
 from ebmkit.core import Material, Rng
-from ebmkit_evaluation.distances import EnergyDistance, Mmd, gaussian_kernel, median_distance
+from ebmkit_evaluation.distances import (
+    EnergyDistance,
+    Mmd,
+    gaussian_kernel,
+    median_distance,
+    negative_distance,
+)
 from ebmkit_evaluation.two_samples import discrepancy
 from tests.plugins.evaluation.test_two_samples import drawn
 
 _DEVIATIONS = 5
+
+
+def test_the_kernels_are_their_formulas() -> None:
+    x, y = torch.zeros(1, 2).double(), torch.tensor([[3.0, 4.0], [0.0, 0.0]]).double()
+    assert gaussian_kernel(2.5)(x, y).tolist() == [[pytest.approx(math.exp(-25 / 12.5)), 1]]
+    assert negative_distance(x, y).tolist() == [[-5, 0]]
 
 
 def test_mmd_of_two_gaussians_is_the_closed_form() -> None:

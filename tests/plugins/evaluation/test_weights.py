@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import sys
 from pathlib import Path
 
@@ -55,6 +56,12 @@ def test_a_changed_file_is_refused_before_it_is_read(package: Path) -> None:
     package.write_bytes(b"\x80\x02cposix\nsystem\n")
     with pytest.raises(DataError, match=f"is not the file of weights it should be: .* not {expected}"):
         read_weights(package, sha256=expected)
+
+
+def test_nothing_in_a_file_is_run_though_it_be_the_right_one(package: Path) -> None:
+    torch.save({"a": Path("an object, not a tensor")}, package)
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        read_weights(package, sha256=digest(package))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
