@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ebmkit.core import Features, Metric
 
 
-@hookimpl(optionalhook=True)
+@hookimpl
 def ebmkit_features() -> Mapping[str, type[Features] | str]:
     """``lite0`` and ``pixels``."""
     return {
@@ -20,7 +20,7 @@ def ebmkit_features() -> Mapping[str, type[Features] | str]:
     }
 
 
-@hookimpl(optionalhook=True)
+@hookimpl
 def ebmkit_metrics() -> Mapping[str, type[Metric] | str]:
     """Those for images, and ``energy-distance`` and ``mmd`` for examples of any shape."""
     return {
