@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ebmkit.core import Chain, CooperativeScheduler, Energy, Optimizer, Rng, Sou
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
 from ebmkit.messages.blame import place_in
 from ebmkit.messages.quoting import quoted, shortened
-from ebmkit.run.fit import DEBUG, check_shapes, refused
+from ebmkit.run.fit import DEBUG, check_shapes, part_shapes, refused
 from ebmkit.run.trained import open_trained
 from ebmkit.storage.folder import find_run
 from ebmkit.training.batches import Batches
@@ -104,7 +104,7 @@ def build_schedule(
         ConfigProblemsError: parts refused their values or the shape, each placed at its table.
     """
     parts: dict[str, Any] = {"examples": examples, "classes": classes}
-    shapes = _shapes(plan, shape)
+    shapes = part_shapes(plan, shape)
     faults: dict[str, ConfigProblemsError] = {}
     for name, part in plan.parts.items():
         table, *inside = key = key_of(name)
@@ -129,18 +129,6 @@ def build_schedule(
     schedule: CooperativeScheduler = parts["schedule"]
     check_shapes(plan, parts, shape, shapes)
     return schedule.to(device)
-
-
-def _shapes(plan: Plan, shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
-    """The shapes that the schedule's parts are built for, where they are not the data's."""
-    schedule: Any = plan.parts["schedule"].component
-    names = [name for name in plan.parts if name not in ("data", "schedule")]
-    try:
-        shapes: Mapping[str, tuple[int, ...]] = schedule.factory.shapes(shape, names)
-    except ValueError as error:
-        told = f"{schedule.owner} refuses these parts: {shortened(str(error), _LONGEST)}"
-        raise refused(plan, ("schedule",), told) from error
-    return shapes
 
 
 def _together(plan: Plan, errors: Sequence[ConfigProblemsError]) -> ConfigProblemsError:

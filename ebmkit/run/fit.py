@@ -16,7 +16,7 @@ from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.messages.blame import defined_at, nearest, place_in
 from ebmkit.messages.quoting import shortened
 
-__all__ = ["DEBUG", "check_shapes", "refused"]
+__all__ = ["DEBUG", "check_shapes", "part_shapes", "refused"]
 
 AnswerT = TypeVar("AnswerT")
 
@@ -146,3 +146,23 @@ def _failed(plan: Plan, name: str, shape: tuple[int, ...], error: Exception) -> 
     if not isinstance(error, ValueError):
         problems.exit_code = PluginError.exit_code
     return problems
+
+
+def part_shapes(plan: Plan, shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
+    """The shapes of examples that the schedule's parts are built for, where they are not the data's.
+
+    Args:
+        plan: of the run.
+        shape: of the data.
+
+    Raises:
+        ConfigProblemsError: the schedule refuses the parts, placed at its table.
+    """
+    schedule: Any = plan.parts["schedule"].component
+    names = [name for name in plan.parts if name not in ("data", "schedule")]
+    try:
+        shapes: Mapping[str, tuple[int, ...]] = schedule.factory.shapes(shape, names)
+    except ValueError as error:
+        told = f"{schedule.owner} refuses these parts: {shortened(str(error), _LONGEST)}"
+        raise refused(plan, ("schedule",), told) from error
+    return shapes

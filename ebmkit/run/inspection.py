@@ -10,7 +10,6 @@ run changes by it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, final
 
 import attrs
@@ -22,6 +21,7 @@ from ebmkit.core import Chain, EnergyFn, LatentGenerator, Rng
 from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.messages.blame import defined_at, nearest, place_in
 from ebmkit.registry.discovery import Component
+from ebmkit.run.fit import part_shapes
 from ebmkit.run.promises import (
     FaultError,
     TargetFailedError,
@@ -65,7 +65,12 @@ class Inspector:
 
     plan: Plan
     experiment: Experiment
-    shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    shapes: Mapping[str, tuple[int, ...]] = attrs.field(
+        default=attrs.Factory(
+            lambda self: part_shapes(self.plan, tuple(self.experiment.batches.source.shape)), takes_self=True
+        ),
+        init=False,
+    )
 
     def is_due(self, iteration: int) -> bool:
         """Whether to look after this many iterations: the first ones, then every thousandth."""
