@@ -9,6 +9,7 @@ __all__ = [
     "DivergedError",
     "EbmkitError",
     "EndedBySignal",
+    "InconclusiveError",
     "LostProcessError",
     "PluginError",
     "RunDirectoryError",
@@ -57,6 +58,12 @@ class TrainingError(EbmkitError):
 
 class LostProcessError(TrainingError):
     """Another process of the training is gone, or did not come in time."""
+
+
+class InconclusiveError(EbmkitError):
+    """What was measured leaves a figure too uncertain to be told."""
+
+    exit_code = 3
 
 
 class StreamError(EbmkitError):

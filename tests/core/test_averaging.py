@@ -173,7 +173,7 @@ def test_batch_statistics_are_those_of_the_latents() -> None:
 
 
 def test_a_generator_in_use_gives_what_its_draws_have_on_average() -> None:
-    """The outputs of the last batch norm have its bias as mean, to 5 standard errors of 256 and 4,096 draws."""
+    """Outputs of the last batch norm have its bias as mean, to 5 standard errors of 256 and 4,096 draws."""
     net = normed()
     with torch.no_grad():
         net.layers[5].bias.copy_(torch.tensor([1.0, -2.0, 0.5, 0.0]))
