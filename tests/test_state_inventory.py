@@ -77,6 +77,11 @@ def test_what_training_changes_is_saved(name: str, run_file: RunFile) -> None:
     assert not_saved(make_plan(read_document(run_file(name)), Registry.discover())) == []
 
 
+def test_averaged_weights_are_saved(run_file: RunFile) -> None:
+    settings = ["energy.averaging.decay=0.9", "generator.averaging.start=1"]
+    assert not_saved(make_plan(read_document(run_file("coopnets"), settings), Registry.discover())) == []
+
+
 SAMPLERS = {
     "mala": ["adapt_steps=4"],
     "hmc": ["adapt_steps=2", "leapfrogs=2"],

@@ -16,6 +16,7 @@ from ebmkit.evaluation.judge import Evaluation, Judge
 from ebmkit.registry.discovery import Registry
 from ebmkit.run.build import open_source
 from ebmkit.run.judging import held_out_source, judge_of
+from ebmkit.run.weights import Weights, averages_of, weights_said
 from ebmkit.storage.best import Which
 from ebmkit.storage.folder import RunFolder
 
@@ -49,7 +50,13 @@ def judge_for(
 
 
 def evaluate(
-    folder: RunFolder, judge: Judge, checkpoints: Sequence[Which], *, count: int, seed: int = 0
+    folder: RunFolder,
+    judge: Judge,
+    checkpoints: Sequence[Which],
+    *,
+    count: int,
+    seed: int = 0,
+    weights: Weights | None = None,
 ) -> Iterator[Evaluation]:
     """Judge checkpoints of a run, one after the other, beside the same floor and ceiling.
 
@@ -59,9 +66,11 @@ def evaluate(
         checkpoints: which.
         count: samples of each.
         seed: of the samples, the same for each.
+        weights: of each; None takes averaged ones where it has them.
     """
     floor, ceiling = judge.bounds(count, seed=seed)
     for which in checkpoints:
-        schedule, checkpoint = load_schedule(folder, which=which)
+        schedule, checkpoint = load_schedule(folder, which=which, weights=weights)
         found = judge.judge(schedule, iteration=checkpoint.iteration, count=count, seed=seed)
-        yield attrs.evolve(found, floor=floor, ceiling=ceiling)
+        said = weights_said(averages_of(checkpoint, weights, run=folder.name))
+        yield attrs.evolve(found, floor=floor, ceiling=ceiling, weights=said)

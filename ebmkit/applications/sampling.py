@@ -10,10 +10,12 @@ from torch import Tensor
 
 from ebmkit.applications.conditions import class_named, conditions, takes_conditions
 from ebmkit.core import CooperativeScheduler, Rng, gather, world
+from ebmkit.core.averaging import take_averages
 from ebmkit.errors import CheckpointError, ConfigError
 from ebmkit.report import are_images, save_grid
 from ebmkit.run.build import build_schedule, choose_device
 from ebmkit.run.trained import open_trained
+from ebmkit.run.weights import Weights, averages_of
 from ebmkit.storage.best import Which
 from ebmkit.storage.checkpoint import Checkpoint
 from ebmkit.storage.folder import RunFolder
@@ -25,7 +27,7 @@ _CHUNK = 64
 
 
 def load_schedule(
-    folder: RunFolder, *, size: int | None = None, which: Which = "newest"
+    folder: RunFolder, *, size: int | None = None, which: Which = "newest", weights: Weights | None = None
 ) -> tuple[CooperativeScheduler, Checkpoint]:
     """The trained parts of a run in eval mode, without its data, and the checkpoint they came from.
 
@@ -34,12 +36,15 @@ def load_schedule(
         size: side of the images in pixels, for parts whose weights know no size; None takes the
             run's own.
         which: an iteration, the best by a figure, or the newest good checkpoint.
+        weights: of that checkpoint; None takes averaged ones where it has them. Of a generator with averaged
+            weights batch statistics are taken anew.
 
     Raises:
         EbmkitError: a run file that is broken or was edited, no good checkpoint, or the run needs a part
             that is not installed.
     """
     plan, checkpoint = open_trained(folder, which)
+    averages = averages_of(checkpoint, weights, run=folder.name)
     plan = plan.eased(*easing(checkpoint.facts.rollbacks))
     data = checkpoint.trained_on
     device = choose_device(plan.run.device)
@@ -56,6 +61,7 @@ def load_schedule(
             message = f"the parts of {folder.name} have weights for one size of image alone"
             raise ConfigError(message) from None
         raise CheckpointError(f"the checkpoint does not fit {folder.config}: {error}") from None
+    take_averages(schedule, averages, rng=Rng(plan.run.seed))
     return schedule.eval(), checkpoint
 
 
@@ -67,8 +73,9 @@ def draw_samples(
     steps: int | None = None,
     size: int | None = None,
     which: Which = "newest",
+    weights: Weights | None = None,
     condition: str | None = None,
-) -> tuple[int, dict[str, Tensor]]:
+) -> tuple[Checkpoint, dict[str, Tensor]]:
     """Propose and revise ``count`` samples.
 
     Several processes draw a part each, and every one gets all: the same bits with any number of them.
@@ -80,20 +87,21 @@ def draw_samples(
         steps: of the revision; None takes the run's own number.
         size: side of the images; None takes the run's own.
         which: checkpoint, as in ``load_schedule``.
+        weights: likewise.
         condition: a class, by its name or number; None takes all of them in turn.
 
     Returns:
-        the iteration of the checkpoint, and ``proposal``, ``latents``, ``revised``, each
+        the checkpoint, and ``proposal``, ``latents``, ``revised``, each
         ``(count, *S)`` on the CPU, and ``condition``, ``(count,)``, where the run has them.
 
     Raises:
         ConfigError: no such class.
     """
-    schedule, checkpoint = load_schedule(folder, size=size, which=which)
+    schedule, checkpoint = load_schedule(folder, size=size, which=which, weights=weights)
     classes = checkpoint.trained_on.classes if takes_conditions(schedule) else ()
     wanted = None if condition is None else class_named(condition, classes, of=folder.name)
     rows = conditions(classes, wanted, first=0, count=count)
-    return checkpoint.iteration, draw(schedule, count=count, seed=seed, steps=steps, condition=rows)
+    return checkpoint, draw(schedule, count=count, seed=seed, steps=steps, condition=rows)
 
 
 def draw(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Output, RunName, Saved, which
+from ebmkit.cli.options import Output, RunName, Saved, Weights, which
 from ebmkit.cli.output import writing
 
 __all__ = ["complete"]
@@ -17,6 +17,7 @@ def complete(
     name: RunName = None,
     *,
     checkpoint: Saved = "newest",
+    weights: Weights = None,
     image: Annotated[Path, typer.Option(help="The picture to complete.", show_default=False)],
     mask: Annotated[
         Path | None,
@@ -38,10 +39,11 @@ def complete(
     from ebmkit.core import Chain, Rng
     from ebmkit.errors import ConfigError
     from ebmkit.report import save_grid
+    from ebmkit.run.weights import described
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    schedule, trained = load_schedule(folder, which=which(checkpoint))
+    schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
     energy, revision = schedule.energy, schedule.revision
     if energy is None or revision is None:
         raise ConfigError(f"run {folder.name} has no energy, which is what completes pictures")
@@ -60,3 +62,4 @@ def complete(
         completed = complete(energy, start.expand(count, *shape), known, chain=chain, rng=rng)
         save_grid(target, torch.cat([picture[None], start[None], completed]), limit=count + 2)
     print(f"{target}: the picture, what was shown of it, {count} completions")
+    print(f"by {folder.name} after {described(trained, weights)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit.cli.options import RunName, Saved, which
+from ebmkit.cli.options import RunName, Saved, Weights, which
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +25,7 @@ def diagnose(
     name: RunName = None,
     *,
     checkpoint: Saved = "newest",
+    weights: Weights = None,
     chains: Annotated[int, typer.Option(min=2, help="How many chains.")] = 16,
     steps: Annotated[int, typer.Option(min=8, help="Steps of each, after the warm-up.")] = 400,
     warmup: Annotated[int, typer.Option(min=0, help="Steps of each that are thrown away.")] = 200,
@@ -46,10 +47,11 @@ def diagnose(
     from ebmkit.applications.sampling import load_schedule
     from ebmkit.core import Rng
     from ebmkit.errors import ConfigError
+    from ebmkit.run.weights import described
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    schedule, trained = load_schedule(folder, which=which(checkpoint))
+    schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
     if (energy := schedule.energy) is None:
         raise ConfigError(f"run {folder.name} has no energy to move chains under")
     kernel = _sampler(schedule, sampler, step_size)
@@ -61,7 +63,7 @@ def diagnose(
     if as_json:
         _print_json(found)
     else:
-        _show(found, f"{folder.name} after iteration {trained.iteration}, {kernel}")
+        _show(found, f"{folder.name} after {described(trained, weights)}, {kernel}")
 
 
 def _sampler(schedule: CooperativeScheduler, name: str | None, step_size: float | None) -> Sampler:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ebmkit.cli.options import Sets, which
+from ebmkit.cli.options import Sets, Weights, which
 from ebmkit.cli.output import Json, answering
 from ebmkit.cli.tab import runs
 
@@ -47,7 +47,10 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    checkpoint: Annotated[str, typer.Option(metavar="N|best|newest|all", help="Which weights.")] = "newest",
+    checkpoint: Annotated[
+        str, typer.Option(metavar="N|best|newest|all", help="Which checkpoints.")
+    ] = "newest",
+    weights: Weights = None,
     seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
     set_: Sets = None,
     json: Json = False,
@@ -70,8 +73,9 @@ def evaluate(
         for folder in [find_run(name) for name in names] if names else [find_run(None)]:
             judge, usual = judge_for(folder, against=against, overrides=set_ or ())
             found = []
+            asked = _asked(folder, checkpoint)
             for each in judge_checkpoints(
-                folder, judge, _asked(folder, checkpoint), count=count or usual, seed=seed
+                folder, judge, asked, count=count or usual, seed=seed, weights=weights
             ):
                 found.append(each)
                 store(folder, each)
@@ -89,7 +93,8 @@ def _show(console: Console, folder: RunFolder, found: Sequence[Evaluation]) -> N
 
     last = found[-1]
     console.print(
-        f"{folder.name}, iteration {last.iteration}: {last.count} samples against {last.against}",
+        f"{folder.name}, iteration {last.iteration}, {last.weights}: {last.count} samples against "
+        f"{last.against}",
         highlight=False,
         markup=False,
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Output, RunName, Saved, which
+from ebmkit.cli.options import Output, RunName, Saved, Weights, which
 from ebmkit.cli.output import writing
 
 __all__ = ["interpolate"]
@@ -16,6 +16,7 @@ def interpolate(
     name: RunName = None,
     *,
     checkpoint: Saved = "newest",
+    weights: Weights = None,
     rows: Annotated[int, typer.Option(min=1, help="Straight lines.")] = 8,
     points: Annotated[int, typer.Option(min=2, help="Images a line, and a side of the sphere's grid.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the end points and anchors.")] = 0,
@@ -33,10 +34,11 @@ def interpolate(
     from ebmkit.core import Rng
     from ebmkit.errors import ConfigError
     from ebmkit.report import save_grid
+    from ebmkit.run.weights import described
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    schedule, trained = load_schedule(folder, which=which(checkpoint))
+    schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
     if (generator := schedule.generator) is None:
         raise ConfigError(f"run {folder.name} has no generator, so there are no latents to go between")
     refuse_other_than_images(folder, trained.trained_on.shape)
@@ -54,3 +56,4 @@ def interpolate(
             images = generator(latents)
             save_grid(target / f"{path}.png", images, limit=len(images), columns=points)
             print(str(target / f"{path}.png"))
+    print(f"by {folder.name} after {described(trained, weights)}")

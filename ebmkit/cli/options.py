@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,6 +21,7 @@ __all__ = [
     "Saved",
     "Sets",
     "Unsets",
+    "Weights",
     "split_component",
     "which",
 ]
@@ -73,6 +74,13 @@ Saved = Annotated[
         "--checkpoint",
         metavar="N|best",
         help="Of iteration N, or the best by the run's evaluation; by default the newest.",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    Literal["averaged", "last"] | None,
+    typer.Option(
+        help="Averaged over the updates, or the last ones; by default averaged where there are some.",
         show_default=False,
     ),
 ]

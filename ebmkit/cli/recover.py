@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit.cli.options import Data, Output, RunName, Saved, Sets, which
+from ebmkit.cli.options import Data, Output, RunName, Saved, Sets, Weights, which
 from ebmkit.cli.output import writing
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def recover(
     name: RunName = None,
     *,
     checkpoint: Saved = "newest",
+    weights: Weights = None,
     data: Data = None,
     mask_size: Annotated[str, typer.Option(help="Sides of the hidden squares, pixels.")] = "20,30,40",
     count: Annotated[int, typer.Option(min=1, help="How many images.")] = 100,
@@ -46,10 +47,11 @@ def recover(
     from ebmkit.applications.sampling import load_schedule
     from ebmkit.core import Rng, square_masks
     from ebmkit.report import save_grid
+    from ebmkit.run.weights import described
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    schedule, trained = load_schedule(folder, which=which(checkpoint))
+    schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
     shape = trained.trained_on.shape
     refuse_other_than_images(folder, shape)
     sizes = _sizes(mask_size, side=min(shape[1:]))
@@ -74,6 +76,7 @@ def recover(
     _show(scores, sizes)
     print(f"columns of the pictures: original, hidden, {', '.join(methods)}")
     print(f"scores and pictures are in {target}")
+    print(f"by {folder.name} after {described(trained, weights)}")
 
 
 def _sizes(text: str, *, side: int) -> list[int]:

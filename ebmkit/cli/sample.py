@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Output, RunName, Saved, which
+from ebmkit.cli.options import Output, RunName, Saved, Weights, which
 from ebmkit.cli.output import writing
 
 __all__ = ["sample"]
@@ -16,6 +16,7 @@ def sample(
     name: RunName = None,
     *,
     checkpoint: Saved = "newest",
+    weights: Weights = None,
     count: Annotated[int, typer.Option(min=1, help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(help="Another seed gives other samples.")] = 0,
     steps: Annotated[
@@ -38,6 +39,7 @@ def sample(
     """Draw samples from a trained run: PNG grids and tensors."""
     from ebmkit.applications.sampling import draw_samples, write_samples
     from ebmkit.run.processes import joined
+    from ebmkit.run.weights import described
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
@@ -45,17 +47,18 @@ def sample(
     target = output or folder.path / "generated" / name_of
     with writing(target):
         with joined() as crew, crew.explaining(folder.name):
-            iteration, samples = draw_samples(
+            trained, samples = draw_samples(
                 folder,
                 count=count,
                 seed=seed,
                 steps=steps,
                 size=size,
                 which=which(checkpoint),
+                weights=weights,
                 condition=condition,
             )
         if not crew.leads:
             return
         for path in write_samples(target, samples):
             print(str(path))
-    print(f"{count} samples of {folder.name} after iteration {iteration}")
+    print(f"{count} samples of {folder.name} after {described(trained, weights)}")

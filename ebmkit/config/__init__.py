@@ -4,12 +4,21 @@ from ebmkit.config.convert import UNSUPPORTED, as_toml, describe, is_supported
 from ebmkit.config.document import ConfigProblemsError, Document, Key, header, override_value, read_document
 from ebmkit.config.paths import beside
 from ebmkit.config.reader import Reader
-from ebmkit.config.tables import ChainKeys, DataKeys, EvaluationTable, GuardTable, RunTable, WeightKeys
+from ebmkit.config.tables import (
+    AveragingTable,
+    ChainKeys,
+    DataKeys,
+    EvaluationTable,
+    GuardTable,
+    RunTable,
+    WeightKeys,
+)
 from ebmkit.parameters.signature import REQUIRED, Parameter, PartSlot, Signature, signature_of
 
 __all__ = [
     "REQUIRED",
     "UNSUPPORTED",
+    "AveragingTable",
     "ChainKeys",
     "ConfigProblemsError",
     "DataKeys",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, get_args, get_origin
 
-from ebmkit.config import Document, Parameter, Reader, signature_of
+from ebmkit.config import AveragingTable, Document, Parameter, Reader, signature_of
 from ebmkit.config.search import OWN_TABLES, Found, Search
-from ebmkit.config.slots import LEARNING
+from ebmkit.config.slots import AVERAGING, LEARNING
 from ebmkit.registry.discovery import Registry
 
 __all__ = ["homes_of", "keys_of"]
@@ -45,7 +45,7 @@ def homes_of(found: Iterable[Found]) -> dict[str, tuple[str, ...]]:
     """For each key, the tables in which it would be right."""
     tables = list(found)
     homes: dict[str, list[str]] = {}
-    for name, inner in sorted((each.name, inner) for each in tables for inner in each.learning):
+    for name, inner in sorted((each.name, inner) for each in tables for inner in each.inside):
         homes.setdefault(inner, []).append(name)
     for name, parameters in sorted(_tables_of(tables).items()):
         for each in parameters:
@@ -58,4 +58,6 @@ def _tables_of(found: Iterable[Found]) -> dict[str, tuple[Parameter, ...]]:
     tables = {name: signature_of(table).parameters for name, table in OWN_TABLES.items()}
     for top in found:
         tables |= {each.name: each.parameters() for each in top.walk()}
+        if AVERAGING in top.inside:
+            tables[f"{top.name}.{AVERAGING}"] = signature_of(AveragingTable).parameters
     return tables

@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from ebmkit.config import Document, EvaluationTable, GuardTable, Key, RunTable
+from ebmkit.config import AveragingTable, Document, EvaluationTable, GuardTable, Key, RunTable
+from ebmkit.config.slots import AVERAGING
 from ebmkit.messages.brief import brief
 from ebmkit.registry.discovery import Component
 
@@ -26,6 +27,7 @@ class Part:
         nested: the parts that this one is made of, by their place under its table: ``("part",)`` or
             ``("parts", NAME)``.
         learning: of a part with weights, what the tables of ``LEARNING`` name: ``optimizer``.
+        averaging: how its weights are averaged; None where they are not.
     """
 
     use: str
@@ -34,6 +36,7 @@ class Part:
     shared: Mapping[str, Any] = attrs.field(factory=dict)
     nested: Mapping[Key, Part] = attrs.field(factory=dict)
     learning: Mapping[str, Part] = attrs.field(factory=dict)
+    averaging: AveragingTable | None = None
 
     def __repr__(self) -> str:
         return brief(self)
@@ -55,6 +58,8 @@ class Part:
         use = self.use if self.component.code is None else self.component.code.pinned
         table: dict[str, Any] = {"use": use, **self.shared, **self.values}
         table |= {name: part.table() for name, part in self.learning.items()}
+        if self.averaging is not None:
+            table[AVERAGING] = attrs.asdict(self.averaging)
         for (slot, *name), part in self.nested.items():
             if name:
                 table.setdefault(slot, {})[name[0]] = part.table()

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from ebmkit.config import UNSUPPORTED, Parameter, Reader, describe, header, is_supported
+from ebmkit.config import (
+    UNSUPPORTED,
+    AveragingTable,
+    Key,
+    Parameter,
+    Reader,
+    describe,
+    header,
+    is_supported,
+    signature_of,
+)
 from ebmkit.config.parts import Part
 from ebmkit.config.search import Found, owner_of
+from ebmkit.config.slots import AVERAGING
 from ebmkit.errors import PluginError
 from ebmkit.registry.discovery import Component
 
@@ -33,6 +44,7 @@ def _read_part(reader: Reader, found: Found) -> Part | None:
     """
     component = found.component
     learning, nested = read_parts(reader, found.learning), read_parts(reader, found.nested)
+    averaging = _read_averaging(reader, (*found.key, AVERAGING)) if AVERAGING in found.inside else None
     if component is None:
         reader.values(found.key, found.shared, owner=header(found.key), ignore=reader.table(found.key) or ())
         return None
@@ -44,6 +56,7 @@ def _read_part(reader: Reader, found: Found) -> Part | None:
         _those(values, found.shared),
         nested,
         learning,
+        averaging,
     )
 
 
@@ -53,9 +66,18 @@ def _read_values(reader: Reader, found: Found, component: Component) -> dict[str
         found.key,
         found.parameters(),
         owner=owner_of(component),
-        ignore=["use", *found.slots, *found.learning],
+        ignore=["use", *found.slots, *found.inside],
         more=f"ebmkit plugins show {component.kind}/{component.name}",
     )
+
+
+def _read_averaging(reader: Reader, key: Key) -> AveragingTable | None:
+    """How the weights of a part are averaged; None where its table does not say so."""
+    before = len(reader.problems)
+    if reader.table(key) is None:
+        return None
+    values = reader.values(key, signature_of(AveragingTable).parameters, owner=header(key))
+    return AveragingTable(**values) if len(reader.problems) == before else AveragingTable()
 
 
 def _those(values: Mapping[str, Any], parameters: Iterable[Parameter]) -> dict[str, Any]:

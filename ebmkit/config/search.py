@@ -19,7 +19,7 @@ from ebmkit.config import (
     header,
     signature_of,
 )
-from ebmkit.config.slots import LEARNING, NESTED, Slots, slots_for
+from ebmkit.config.slots import AVERAGING, LEARNING, NESTED, Slots, slots_for
 from ebmkit.messages.quoting import quoted
 from ebmkit.messages.spelling import edits, nearest
 from ebmkit.parameters.outline import outline
@@ -80,8 +80,13 @@ class Found:
         """Of the table: ``energy``, ``grids.16``."""
         return ".".join(self.key)
 
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """The tables that stand in that of a part with weights, or may: ``optimizer``, ``averaging``."""
+        return (*self.learning, AVERAGING) if self.learning else ()
+
     def walk(self) -> Iterator[Found]:
-        """This table and every one inside it."""
+        """This table and every one that names a part inside it."""
         yield self
         for each in (*self.nested.values(), *self.learning.values()):
             yield from each.walk()
@@ -197,6 +202,7 @@ class Search:
             part = self._find(inner.kind, place, use)
             shared = _common(inner.kind) if part is None else ()
             found[name] = Found(place, str(use), part, shared, (), {}, {})
+        _spell_slot(self._reader, key, AVERAGING, component)
         return found
 
     def _find(self, kind: str, key: Key, use: Any) -> Component | None:

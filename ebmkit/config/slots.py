@@ -13,7 +13,7 @@ from ebmkit.parameters.signature import PartSlot
 from ebmkit.registry.discovery import Component
 from ebmkit.registry.kinds import KINDS, kind_of_slot
 
-__all__ = ["BESIDE", "INJECTED", "LEARNING", "NESTED", "Inner", "Slot", "Slots", "slots_for"]
+__all__ = ["AVERAGING", "BESIDE", "INJECTED", "LEARNING", "NESTED", "Inner", "Slot", "Slots", "slots_for"]
 
 INJECTED = ("shape", "examples", "classes", "trained")
 """What comes from the data, and the way to energies that other runs trained; no table names these."""
@@ -39,7 +39,10 @@ class Inner:
 
 
 LEARNING: Mapping[str, Inner] = {"optimizer": Inner("optimizer", "adam")}
-"""What the table of every part with weights holds beside the part's own keys."""
+"""The parts in the table of every part with weights."""
+
+AVERAGING = "averaging"
+"""A table that may stand beside those, whose keys are ebmkit's."""
 
 _USUAL = {"energy": "energy", "generator": "generator", "revision": "sampler", "inference": "sampler"}
 """Tables that are known whatever the schedule is, so that one which is misspelt hides nothing."""

@@ -6,9 +6,17 @@ from typing import Annotated, Literal
 
 import attrs
 
-from ebmkit.parameters.ranges import Ge, Gt, Le, OrInfinite
+from ebmkit.parameters.ranges import Ge, Gt, Le, Lt, OrInfinite
 
-__all__ = ["ChainKeys", "DataKeys", "EvaluationTable", "GuardTable", "RunTable", "WeightKeys"]
+__all__ = [
+    "AveragingTable",
+    "ChainKeys",
+    "DataKeys",
+    "EvaluationTable",
+    "GuardTable",
+    "RunTable",
+    "WeightKeys",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -82,6 +90,23 @@ class WeightKeys:
     """
 
     weight: float = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class AveragingTable:
+    """``averaging = { … }`` of a part that learns: an average of its weights over its updates is kept.
+
+    Training goes on with the weights themselves; what is done with the trained part takes the average.
+    Without this table there is none.
+
+    Args:
+        decay: d, of $d^{n-k}$, the weight of update k of n in the average: it reaches back about 1 / (1 - d)
+            updates, of which a twentieth to a tenth of the run is usual.
+        start: iterations that are left out of the average at the beginning.
+    """
+
+    decay: Annotated[float, Ge(0), Lt(1)] = 0.99
+    start: Annotated[int, Ge(0)] = 0
 
 
 @attrs.frozen(kw_only=True)

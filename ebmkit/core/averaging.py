@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ebmkit.core.generator import LatentGenerator
 from ebmkit.core.rng import Rng
 
-__all__ = ["AveragedWeights", "re_estimate"]
+__all__ = ["AveragedWeights", "re_estimate", "take_averages"]
 
 _DRAWS, _BATCH = 256, 64
 """Latents whose statistics are taken, and how many of them at a time."""
@@ -127,6 +127,23 @@ def _copy(sources: Iterable[Tensor], targets: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
+def take_averages(module: nn.Module, averages: Mapping[str, Mapping[str, Tensor]], *, rng: Rng) -> None:
+    """Give parts of a module their averaged weights, and generators the batch statistics that belong to them.
+
+    Args:
+        module: with its last weights; changed in place.
+        averages: of each part, by its name in the module: averaged weights by theirs in the part.
+        rng: of the latents whose statistics are taken.
+    """
+    for name, values in averages.items():
+        part = module.get_submodule(name)
+        own = dict(part.named_parameters())
+        _copy(values.values(), [own[each] for each in values])
+        if isinstance(part, LatentGenerator):
+            re_estimate(part, rng=rng.fold("batch statistics", name))
+
+
+@torch.no_grad()
 def re_estimate(generator: LatentGenerator, *, rng: Rng) -> None:
     """Take a generator's batch statistics anew, from 256 latents of its prior in four batches.
 
@@ -151,7 +168,7 @@ def re_estimate(generator: LatentGenerator, *, rng: Rng) -> None:
     ]
     try:
         _by_their_batches(generator, layers)
-        for latents in generator.prior(_DRAWS, rng=rng).split(_BATCH):
+        for latents in torch.split(generator.prior(_DRAWS, rng=rng), _BATCH):
             generator(latents)
     finally:
         for hook in hooks:

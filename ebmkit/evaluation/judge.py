@@ -50,6 +50,7 @@ class Evaluation:
         floor: the same of real examples against other real ones: no model does better.
         ceiling: the same of a Gaussian with the data's mean and covariance: any model should do better.
         left_out: metrics that could not be taken, each with the reason.
+        weights: which of that iteration: ``last weights``.
     """
 
     iteration: int
@@ -60,6 +61,7 @@ class Evaluation:
     floor: Sequence[Figure] = ()
     ceiling: Sequence[Figure] = ()
     left_out: Mapping[str, str] = attrs.field(factory=dict)
+    weights: str = "last weights"
 
     def figure(self, name: str) -> Figure | None:
         """The figure of that name, or None."""

@@ -184,7 +184,7 @@ def assemble(
         source, size=keys["batch"], rng=rng.fold("batches"), device=device, workers=keys["workers"]
     )
     learners = {
-        name: Learner(schedule.get_submodule(name), _optimizer(plan, name, part))
+        name: Learner(schedule.get_submodule(name), _optimizer(plan, name, part), part.averaging)
         for name, part in plan.parts.items()
         if part.learning and _learns(schedule.get_submodule(name))
     }

@@ -12,7 +12,8 @@ import torch
 
 from ebmkit.config import EvaluationTable, read_document
 from ebmkit.config.plan import Plan, make_plan
-from ebmkit.core import Chain, Features, Metric, Source
+from ebmkit.core import Chain, Features, Metric, Rng, Source
+from ebmkit.core.averaging import take_averages
 from ebmkit.errors import DataError
 from ebmkit.evaluation.judge import Evaluation, Judge
 from ebmkit.evaluation.store import store
@@ -21,6 +22,7 @@ from ebmkit.report import are_images
 from ebmkit.run.build import choose_device, open_source
 from ebmkit.run.recorders import Figures, Recorder, writing
 from ebmkit.run.saving import Checkpoints
+from ebmkit.run.weights import weights_said
 from ebmkit.storage.best import Best
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.loop import Report
@@ -104,7 +106,8 @@ def _features(table: EvaluationTable, registry: Registry) -> Features:
 class Evaluations(Recorder):
     """Judges the training as often as ``[evaluation]`` says, and has the best checkpoint kept.
 
-    What is judged is a copy: nothing of the training can change.
+    What is judged is a copy: nothing of the training can change. Where weights are averaged it has those,
+    which the trained run is used with.
 
     Attributes:
         plan: of the run.
@@ -144,8 +147,10 @@ class Evaluations(Recorder):
         experiment = self.checkpoints.training.experiment
         if self._judge is None:
             self._judge = judge_of(self.plan, self.folder, experiment.batches.source)
-        schedule = copy.deepcopy(experiment.schedule).eval()
-        return self._judge.judge(schedule, iteration=iteration, count=self.plan.evaluation.count)
+        schedule, averages = copy.deepcopy(experiment.schedule).eval(), experiment.averages()
+        take_averages(schedule, averages, rng=Rng(self.plan.run.seed))
+        found = self._judge.judge(schedule, iteration=iteration, count=self.plan.evaluation.count)
+        return attrs.evolve(found, weights=weights_said(averages))
 
     def _keep(self, found: Evaluation) -> str:
         """Keep the checkpoint if it is the best; what to say of that."""

@@ -172,3 +172,6 @@ def _state(experiment: Experiment) -> Iterator[tuple[str, Tensor]]:
             for name, value in slots.items():
                 if isinstance(value, Tensor):
                     yield f"{name} {index} of the optimizer of the {part}", value
+        if learner.average is not None:
+            for name, value in learner.average.values.items():
+                yield f"the averaged {name} of the {part}", value

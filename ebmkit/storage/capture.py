@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import CheckpointError
-from ebmkit.storage.checkpoint import Checkpoint, Tensors
+from ebmkit.storage.checkpoint import BESIDE, Checkpoint, Tensors
 from ebmkit.storage.facts import Facts
 from ebmkit.training.loop import Experiment, Learner
 
@@ -21,11 +21,11 @@ def capture(experiment: Experiment, *, iteration: int, facts: Facts | None = Non
         child, _, rest = key.partition(".")
         file, name = (child, rest) if child in children else ("schedule", key)
         files.setdefault(file, {})[name] = value.detach().cpu().clone()
-    optimizer: Tensors = {}
+    beside: dict[str, Tensors] = {name: {} for name in BESIDE}
     for part, learner in experiment.learners.items():
-        optimizer |= _optimizer_tensors(part, learner)
-    if optimizer:
-        files["optimizer"] = optimizer
+        beside["optimizer"] |= _optimizer_tensors(part, learner)
+        beside["averaged"] |= _averaged_tensors(part, learner)
+    files |= {name: tensors for name, tensors in beside.items() if tensors}
     return Checkpoint(iteration, files, facts or Facts())
 
 
@@ -39,6 +39,7 @@ def restore(checkpoint: Checkpoint, experiment: Experiment) -> None:
         experiment.schedule.load_state_dict(checkpoint.model_state())
         for part, learner in experiment.learners.items():
             _load_optimizer(part, learner, checkpoint.files.get("optimizer", {}))
+            _load_averaged(part, learner, checkpoint.files.get("averaged", {}))
     except (RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(f"the checkpoint does not fit this run file: {error}") from None
 
@@ -48,7 +49,8 @@ def expected_bytes(experiment: Experiment) -> int:
     state: int = sum(value.nbytes for value in experiment.schedule.state_dict().values())
     learned = [each for learner in experiment.learners.values() for each in learner.module.parameters()]
     moments: int = 2 * sum(each.nbytes for each in learned)
-    return state + moments
+    averages = [learner.average.values for learner in experiment.learners.values() if learner.average]
+    return state + moments + sum(each.nbytes for values in averages for each in values.values())
 
 
 def initialise(experiment: Experiment, checkpoint: Checkpoint) -> list[str]:
@@ -93,3 +95,18 @@ def _load_optimizer(part: str, learner: Learner, tensors: Tensors) -> None:
             state.setdefault(int(index), {})[name] = value
     groups = learner.optimizer.state_dict()["param_groups"]
     learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _averaged_tensors(part: str, learner: Learner) -> Tensors:
+    """The averaged weights of a part: ``energy/updates``, ``energy/of.head.weight``."""
+    state = {} if learner.average is None else learner.average.state_dict()
+    return {f"{part}/{name}": value.cpu().clone() for name, value in state.items()}
+
+
+def _load_averaged(part: str, learner: Learner, tensors: Tensors) -> None:
+    """Go on with the average that was saved; where none was, one begins anew."""
+    own = {
+        key.removeprefix(f"{part}/"): value for key, value in tensors.items() if key.startswith(f"{part}/")
+    }
+    if learner.average is not None and own:
+        learner.average.load_state_dict(own)

@@ -26,7 +26,10 @@ from ebmkit.storage.facts import DataFacts, Facts
 from ebmkit.storage.manifest import MANIFEST, read_manifest, seal
 from ebmkit.storage.rotation import checkpoint_folder, clean, iteration_of, listed, publish, rotate
 
-__all__ = ["Checkpoint", "Tensors", "newest_checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = ["BESIDE", "Checkpoint", "Tensors", "newest_checkpoint", "read_checkpoint", "write_checkpoint"]
+
+BESIDE = ("optimizer", "averaged")
+"""Files that are no part of the schedule's state."""
 
 _SUFFIX = ".safetensors"
 
@@ -41,7 +44,7 @@ class Checkpoint:
         iteration: how many iterations are done.
         files: tensors by file name without suffix: one for each child of the schedule
             (``energy``, ``generator``), ``schedule`` for its own buffers (persistent chains,
-            latents) and ``optimizer``.
+            latents), ``optimizer``, and ``averaged`` where weights are averaged.
         facts: what else belongs to it.
     """
 
@@ -57,9 +60,19 @@ class Checkpoint:
         return {
             name if file == "schedule" else f"{file}.{name}": value
             for file, tensors in self.files.items()
-            if file != "optimizer"
+            if file not in BESIDE
             for name, value in tensors.items()
         }
+
+    def averages(self) -> dict[str, Tensors]:
+        """Averaged weights by part, of those whose average had begun."""
+        found: dict[str, Tensors] = {}
+        tensors = self.files.get("averaged", {})
+        for key, value in sorted(tensors.items()):
+            part, of, name = key.partition("/of.")
+            if of and int(tensors[f"{part}/updates"]):
+                found.setdefault(part, {})[name] = value
+        return found
 
     @property
     def trained_on(self) -> DataFacts:

@@ -10,6 +10,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from ebmkit.config.tables import AveragingTable
 from ebmkit.core import (
     CooperativeScheduler,
     Examples,
@@ -26,6 +27,7 @@ from ebmkit.core import (
     verifying,
     world,
 )
+from ebmkit.core.averaging import AveragedWeights
 from ebmkit.core.stages import timed_stages
 from ebmkit.core.stopping import Stopped, check_stop, may_stop, unstoppable
 from ebmkit.core.world import average, average_in_place, largest
@@ -43,11 +45,21 @@ _RUNAWAY = 100.0
 @final
 @attrs.frozen
 class Learner:
-    """A part that learns: its module, its optimizer, and the settings that one was built from."""
+    """A part that learns.
+
+    Attributes:
+        module: the part.
+        settings: of its optimizer.
+        averaging: how its weights are averaged; None where they are not.
+        optimizer: built from the settings.
+        average: of the weights, likewise; nothing in a training depends on it.
+    """
 
     module: nn.Module
     settings: Optimizer
+    averaging: AveragingTable | None = None
     optimizer: torch.optim.Optimizer = attrs.field()
+    average: AveragedWeights | None = attrs.field()
 
     def __repr__(self) -> str:
         return brief(self)
@@ -55,6 +67,15 @@ class Learner:
     @optimizer.default
     def _build(self) -> torch.optim.Optimizer:
         return self.settings.build(self.module.parameters())
+
+    @average.default
+    def _average(self) -> AveragedWeights | None:
+        return None if self.averaging is None else AveragedWeights(self.module, decay=self.averaging.decay)
+
+    def remember(self, iteration: int) -> None:
+        """Take the weights after an update of this iteration into the average, if it has begun."""
+        if self.averaging is not None and self.average is not None and iteration >= self.averaging.start:
+            self.average.update()
 
 
 @final
@@ -80,6 +101,11 @@ class Experiment:
 
     def __repr__(self) -> str:
         return brief(self)
+
+    def averages(self) -> dict[str, Mapping[str, Tensor]]:
+        """Averaged weights by part, of those whose average has begun; they go on changing."""
+        kept = {part: learner.average for part, learner in sorted(self.learners.items())}
+        return {part: each.values for part, each in kept.items() if each is not None and each.updates}
 
 
 @final
@@ -228,6 +254,7 @@ def _learn(experiment: Experiment, update: Update, iteration: int) -> Mapping[st
         for group in learner.optimizer.param_groups:
             group["lr"] = learner.settings.rate(iteration)
         learner.optimizer.step()
+        learner.remember(iteration)
     return {f"loss_{update.part}": loss, f"gradient_{update.part}": norm, **_averaged(update.stats)}
 
 

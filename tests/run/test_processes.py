@@ -33,10 +33,10 @@ SCHEDULES = (
 
 # Plain gradient descent: Adam takes a step of full length along a gradient that is 0 but for rounding.
 DESCENT = {
-    "energy": 'energy.optimizer={use="sgd",lr=1e-5}',
-    "generator": 'generator.optimizer={use="sgd",lr=1e-4}',
-    "grids.4": 'grids.4.optimizer={use="sgd",lr=1e-5}',
-    "grids.16": 'grids.16.optimizer={use="sgd",lr=1e-5}',
+    "energy": ('energy.optimizer={use="sgd",lr=1e-5}', "energy.averaging={decay=0.5,start=1}"),
+    "generator": ('generator.optimizer={use="sgd",lr=1e-4}', "generator.averaging={decay=0.5}"),
+    "grids.4": ('grids.4.optimizer={use="sgd",lr=1e-5}',),
+    "grids.16": ('grids.16.optimizer={use="sgd",lr=1e-5}',),
 }
 
 
@@ -49,9 +49,9 @@ def assert_close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], toleran
 
 
 def descent(file: Path) -> list[str]:
-    """The options of plain gradient descent for the parts that a run file has."""
+    """The options of plain gradient descent, averaged, for the parts that a run file has."""
     text = file.read_text()
-    return [word for part, value in DESCENT.items() if f"[{part}]" in text for word in ("--set", value)]
+    return sets(*(value for part, values in DESCENT.items() if f"[{part}]" in text for value in values))
 
 
 FAULTY = """

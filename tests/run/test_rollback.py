@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from ebmkit.config import read_document
+from ebmkit.config.plan import make_plan
 from ebmkit.core import Batch, Rng, Updates
+from ebmkit.registry.discovery import Registry
+from ebmkit.run.build import build_experiment
+from ebmkit.storage.capture import restore
 from ebmkit.storage.checkpoint import newest_checkpoint
+from ebmkit.training.guard import Rollback
+from ebmkit.training.loop import train
 from ebmkit_coopnets.coopnets import CoopNets
 from tests.conftest import Ebmkit
-from tests.run.test_resume import final_state, metrics, same_bits
+from tests.run.test_resume import final_state, metrics, same_bits, state
 
 RunFile = Callable[[str], Path]
 
@@ -182,3 +189,22 @@ def test_a_run_without_a_healthy_checkpoint_starts_again(
     outcome = ebmkit("run", run_file("coopnets"))
     assert outcome.code == 0
     assert "Back to the start" in outcome.out
+
+
+def test_averaged_weights_go_back_with_the_others(
+    run_file: RunFile, ebmkit: Ebmkit, plant: Callable[..., None]
+) -> None:
+    """A run that rolled back from 6 to 4 ends as one that begins at the checkpoint of 4, with that noise."""
+    settings = ["energy.averaging.decay=0.5", "generator.averaging.start=3"]
+    file, options = run_file("coopnets"), sets("guard.healthy_after=1", *settings)
+    assert ebmkit("run", file, *options, *sets("run.iterations=4", "run.output=clean")).code == 0
+    plant((6, 0))
+    assert ebmkit("run", file, *options, *sets("run.iterations=8", "run.output=faulty")).code == 0
+    plan = make_plan(read_document(file, settings), Registry.discover())
+    training = build_experiment(plan, rollbacks=[Rollback(6, 4, "", 1.0, 1.0)])
+    restore(newest_checkpoint(Path("clean/checkpoints"))[0], training)
+    for _ in train(training, iterations=8, start=4):
+        pass
+    final = final_state(Path("faulty"))
+    assert same_bits(final, state(training))
+    assert [final[f"averaged/{part}/updates"] for part in ("energy", "generator")] == [8, 5]
