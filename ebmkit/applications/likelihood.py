@@ -229,7 +229,7 @@ class _Course:
     def energies(self, x: Tensor) -> Tensor:
         """E of each example, ``(n,)`` float64."""
         with in_use(self.energy):
-            return torch.cat([self.energy(part).double() for part in x.split(_CHUNK)])
+            return torch.cat([self.energy(part).double() for part in torch.split(x, _CHUNK)])
 
 
 def _concluded(
