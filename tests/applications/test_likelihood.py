@@ -154,6 +154,7 @@ def test_an_energy_that_is_nowhere_a_number_is_told() -> None:
         measure_likelihood(Lost(), torch.rand(4, 2), sampler=MALA(), rng=Rng(1))
 
 
+@pytest.mark.filterwarnings("ignore:the gradient that Bridge.prepare knows:RuntimeWarning")
 def test_chains_that_meet_no_number_are_told() -> None:
     class Holed(LinearDescriptor):
         def forward(self, x: Tensor) -> Tensor:
