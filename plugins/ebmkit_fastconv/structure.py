@@ -107,10 +107,12 @@ class Stack:
         """The same, with linear layers at the end made part of the weight of the features.
 
         Raises:
-            UnknownOperationError: there is no network.
+            UnknownOperationError: there is no network, or nothing in it but linear layers.
         """
         if self.features is None or self.weight is None:
             raise UnknownOperationError("the result is no sum over one network's features")
+        if not self.features.layers:
+            raise UnknownOperationError("a linear function of x itself")
         *layers, last = self.features.layers
         if not isinstance(last, Dense):
             return self

@@ -117,6 +117,10 @@ LEFT: dict[str, Forward] = {
     "without a graph": lambda net, x: net.head(net.first(x.data).tanh())[:, 0] + 0 * x.sum(1),
     "a gradient by hand": lambda net, x: net.head(Straight.apply(net.first(x)).tanh())[:, 0],
     "another softplus": lambda net, x: functional.softplus(net.first(x), 2.0).sum(1),
+    "squares and one linear layer": lambda net, x: (
+        x.square().sum(1) / 2 + functional.linear(x, net.a[None], net.table[0, :1])[:, 0]
+    ),
+    "linear layers alone": lambda net, x: net.head(net.first(x))[:, 0],
     "a leaky ReLU that folds": lambda net, x: functional.leaky_relu(net.first(x), -0.1).sum(1),
     "a free energy": lambda net, x: -(x @ net.a) - functional.softplus(net.first(x)).sum(1),
     "a linear energy": lambda net, x: x @ net.a,
@@ -176,7 +180,7 @@ def test_what_cannot_be_read_is_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LEFT)
-@pytest.mark.filterwarnings("ignore:the gradient that plugin:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:the gradient that backend:RuntimeWarning")
 def test_what_cannot_be_read_is_autograds_to_the_bit(name: str) -> None:
     net, x = Net(LEFT[name]).eval(), _x()
     ends = run_chain(Langevin(step_size=0.1, noise=False), net, x, steps=2, rng=Rng(0)).x
