@@ -21,15 +21,15 @@ __all__ = ["status"]
 _FIGURES = 53
 """Columns of the names and numbers, which leave the others to the curves."""
 
-_STAGES = 3
-"""Of the stages, the longest, which fit one line."""
+_WIDTH = 80
+"""Columns that the lines before the table keep to."""
 
 
 def status(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
+            metavar="NAME",
             help="Runs under runs/, or paths of some; by default the last one.",
             autocompletion=runs,
             show_default=False,
@@ -77,10 +77,19 @@ def _lines(run: RunStatus) -> list[str]:
     if run.rate is not None:
         left = f", {duration(run.remaining)} left" if run.remaining is not None else ""
         lines.append(f"  {facts['it/s']} iterations a second{left}")
-        longest = list(run.stages.items())[:_STAGES]
-        stages = ", ".join(f"{name} {seconds:.2g}" for name, seconds in longest)
-        lines.append(f"  seconds by stage: {stages}")
+        lines.append(_stages(run))
     return lines
+
+
+def _stages(run: RunStatus) -> str:
+    """The longest stages, as many as fit a line."""
+    line = "  seconds by stage:"
+    for name, seconds in run.stages.items():
+        longer = f"{line.removesuffix(':')}{':' if line.endswith(':') else ','} {name} {seconds:.2g}"
+        if len(longer) > _WIDTH:
+            break
+        line = longer
+    return line
 
 
 def _facts(run: RunStatus) -> dict[str, str]:
