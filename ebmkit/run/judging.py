@@ -23,7 +23,6 @@ from ebmkit.run.build import choose_device, open_source
 from ebmkit.run.recorders import Figures, Recorder, writing
 from ebmkit.run.saving import Checkpoints
 from ebmkit.run.weights import weights_said
-from ebmkit.run.weights import weights_said
 from ebmkit.storage.best import Best
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.loop import Report
