@@ -1,38 +1,25 @@
 """Statistics: do the chains have the law that the sampler claims?
 
-Adjusted samplers are compared with the target, unadjusted ones with their exact biased law. One
-run of the kit has one false-alarm rate, ``battery.FALSE_ALARM``, shared equally by the laws.
+One run of the kit has one false-alarm rate, ``battery.FALSE_ALARM``, shared equally by the laws.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from itertools import islice
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from ebmkit.core import Rng, Sampler, as_rows, run_chain, value_and_gradient, walk
-from ebmkit.testing.battery import FALSE_ALARM, Statistic, chi_squared, standard_normal, verdict, zero_mean
-from ebmkit.testing.claims import Exact, Linear, LinearLaw, SamplerClaims
+from ebmkit.core import run_chain
+from ebmkit.testing.battery import Statistic, chi_squared, standard_normal
+from ebmkit.testing.comparison import count_of, gaussian_law, judge, other_law, rng_of, share_of_one
 from ebmkit.testing.report import CheckSkippedError
 from ebmkit.testing.samplers import SamplerSubject, build, states
-from ebmkit.testing.targets import Banana, Funnel, Gaussian, LogExponential, Mixture, Target
-from ebmkit.testing.tensors import demand, fields
+from ebmkit.testing.targets import Banana, Funnel, Gaussian, LogExponential, Mixture
+from ebmkit.testing.tensors import demand
 
 __all__ = ["CHECKS"]
 
 
-_CHAINS, _QUICK_CHAINS = 40_000, 6_000
-_FIRST_STEP_CHAINS = 40_000
 _SEEDS, _CHAINS_A_SEED, _ENOUGH = 50, 200, 10
-_INVARIANCE_STEPS = 30
-_TIMES, _LATE = (1, 2, 5), 20
-_TEMPERATURE = 2.0
-_ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-3}
 
 
 def _independent() -> Gaussian:
@@ -55,219 +42,39 @@ def _single() -> Gaussian:
     return Gaussian(torch.zeros(1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64), ())
 
 
-def _chains(subject: SamplerSubject) -> int:
-    return _QUICK_CHAINS if subject.quick else _CHAINS
-
-
-def _rng(subject: SamplerSubject, *labels: int | str) -> Rng:
-    return Rng(subject.seed).fold("conformance", *labels)
-
-
-def _variants(subject: SamplerSubject) -> list[Mapping[str, Any]]:
-    """The settings under which the law is tested: the claimed ones, and a second temperature."""
-    variants: list[Mapping[str, Any]] = [{}, *subject.claims.variants]
-    if subject.takes("temperature"):
-        variants.append({"temperature": _TEMPERATURE})
-    return variants
-
-
-def _temperature(sampler: Sampler) -> float:
-    return float(getattr(sampler, "temperature", 1.0))
-
-
-def _judge(statistics: Iterable[Statistic], alpha: float, what: str) -> None:
-    """Fail with the worst statistic unless all hold."""
-    holds, worst = verdict(list(statistics), alpha)
-    demand(holds, f"{what}: {worst}, in units of the exact law")
-
-
-def _whiten(x: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """N(mean, covariance) to N(0, I), ``(n, *S) -> (n, d)`` float64."""
-    offset = as_rows(x).double() - mean
-    root = torch.linalg.cholesky(covariance)
-    whitened: Tensor = torch.linalg.solve_triangular(root, offset.T, upper=False)
-    return whitened.T
-
-
-def _gaussian_law(target: Callable[[], Gaussian], subject: SamplerSubject) -> str:
-    law = subject.claims.law
-    if law is None:
-        raise CheckSkippedError("no law is claimed: say law=Exact() or law=Linear(...)")
-    gaussian, variants = target(), _variants(subject)
-    for number, variant in enumerate(variants):
-        sampler = build(subject, **variant)
-        compare = _reaches if isinstance(law, Exact) else partial(_follows, law)
-        rng = _rng(subject, str(gaussian.shape), number)
-        compare(subject, sampler, gaussian, rng, alpha=_share() / len(variants), under=_say(variant))
-    return f"{_chains(subject):,} chains" + (f", {len(variants)} settings" if len(variants) > 1 else "")
-
-
-def _say(variant: Mapping[str, Any]) -> str:
-    return "".join(f" with {name} = {value}" for name, value in variant.items())
-
-
-def _share() -> float:
-    """The false-alarm rate of one check of a law."""
-    return FALSE_ALARM / len(CHECKS)
-
-
-def _reaches(
-    subject: SamplerSubject, sampler: Sampler, target: Gaussian, rng: Rng, *, alpha: float, under: str
-) -> None:
-    """From far away, the chains come to have the target's law."""
-    steps = subject.claims.warmup + subject.claims.steps
-    x = run_chain(sampler, target.energy, target.start(_chains(subject)), steps=steps, rng=rng).x
-    numbers = _whiten(x, target.mean, _temperature(sampler) * target.covariance)
-    _judge(standard_normal(numbers), alpha, f"after {steps} steps{under}")
-
-
-def _follows(
-    law: Linear,
-    subject: SamplerSubject,
-    sampler: Sampler,
-    target: Gaussian,
-    rng: Rng,
-    *,
-    alpha: float,
-    under: str,
-) -> None:
-    """After every number of steps, the chains have the exact law of the discretisation."""
-    start = target.start(_chains(subject))
-    times = [*_TIMES, _LATE if subject.quick else subject.claims.steps]
-    moves = islice(walk(sampler, target.energy, start, rng=rng), times[-1])
-    exact = _recursion(law.step(sampler, target.precision), start[0].flatten().double() - target.mean)
-    with torch.no_grad():
-        for step, ((state, _), (mean, covariance)) in enumerate(zip(moves, exact, strict=False), start=1):
-            if step not in times:
-                continue
-            when = f"after {step} step{'s' if step > 1 else ''}{under}"
-            if float(covariance.diagonal().max()) == 0:
-                _deterministic(state.x, mean + target.mean, when)
-            else:
-                numbers = _whiten(state.x, mean + target.mean, covariance)
-                _judge(standard_normal(numbers), alpha / len(times), when)
-
-
-def _recursion(law: LinearLaw, offset: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Mean and covariance of the position after 1, 2, 3, ... steps from ``offset``."""
-    d, k = len(offset), len(law.transition)
-    mean = torch.cat([offset, offset.new_zeros(k - d)])
-    covariance = offset.new_zeros(k, k)
-    if law.hidden is not None:
-        covariance[d:, d:] = law.hidden
-    while True:
-        mean = law.transition @ mean
-        covariance = law.transition @ covariance @ law.transition.T + law.noise
-        yield mean[:d], covariance[:d, :d]
-
-
-def _deterministic(x: Tensor, expected: Tensor, when: str) -> None:
-    error = float((as_rows(x).double() - expected).abs().max())
-    demand(error < _ROUNDING[x.dtype], f"{when}: a position is {error:.3g} from where the law puts it")
-
-
-def _other_law(target: Target, subject: SamplerSubject) -> str:
-    law = subject.claims.law
-    if law is None:
-        raise CheckSkippedError("no law is claimed: say law=Exact() or law=Linear(...)")
-    rng = _rng(subject, type(target).__name__)
-    sampler = build(subject)
-    if isinstance(law, Linear):
-        return _first_step(law, sampler, target, rng)
-    if _temperature(sampler) != 1:
-        raise CheckSkippedError("only Gaussians have a closed form at a temperature other than 1")
-    x = target.draw(_chains(subject), rng.fold("start"))
-    if subject.claims.adapted:
-        steps = _INVARIANCE_STEPS
-        x = _from_adapted(subject.claims, sampler, target, x, rng)
-    else:
-        steps = subject.claims.warmup + _INVARIANCE_STEPS
-        x = run_chain(sampler, target.energy, x, steps=steps, rng=rng).x
-    _judge(standard_normal(target.to_normal(x)), _share(), f"{steps} steps after exact draws")
-    return f"{len(x):,} chains, {steps} steps"
-
-
-def _from_adapted(claims: SamplerClaims, sampler: Sampler, target: Target, x: Tensor, rng: Rng) -> Tensor:
-    """Where chains end that begin at ``x`` with what other chains have adapted."""
-    demand(claims.warmup > 0, "adapted is claimed without warmup, the steps that the adaptation takes")
-    elsewhere, of_warmup = target.draw(len(x), rng.fold("elsewhere")), rng.fold("warmup")
-    *_, warm = states(sampler, target.energy, elsewhere, claims.warmup, of_warmup)
-    held = fields(warm)
-    unknown = [name for name in claims.adapted if name not in held]
-    demand(not unknown, f"adapted names {', '.join(map(repr, unknown))}; the state has {', '.join(held)}")
-    found = {name: held[name] for name in claims.adapted}
-    with torch.no_grad():
-        here: Any = sampler.init(target.energy, x)
-    *_, last = states(sampler, target.energy, here._replace(**found), _INVARIANCE_STEPS, rng)
-    return last.x  # type: ignore[no-any-return]
-
-
-def _first_step(law: Linear, sampler: Sampler, target: Target, rng: Rng) -> str:
-    """x1 given x0 is N(x0 - c ∇E(x0), v I) if the linear law is of one gradient; compare it row by row."""
-    pull, variance = _first_step_law(law, sampler)
-    x = target.draw(_FIRST_STEP_CHAINS, rng.fold("start"))
-    gradient = value_and_gradient(target.energy, x).gradient
-    mean = x - pull * gradient
-    moved = run_chain(sampler, target.energy, x, steps=1, rng=rng).x
-    if variance == 0:
-        _deterministic(moved, mean, "one step from exact draws")
-    else:
-        error = (moved - mean) / math.sqrt(variance)
-        # Errors that grow with the gradient cancel in the mean: here they add up.
-        along = (error * gradient).sum(1) / gradient.square().sum(1).mean().sqrt()
-        pulled = zero_mean(along, "error of the step along the gradient")
-        _judge([*standard_normal(error), pulled], _share(), "one step from exact draws")
-    return f"{len(x):,} chains, the first step"
-
-
-def _first_step_law(law: Linear, sampler: Sampler) -> tuple[float, float]:
-    """The pull c and the variance v, read from what the law says on flat and on curved energies."""
-    means, variances = [], []
-    for curvature in (0.0, 1.0, 2.0):
-        start = torch.ones(1, dtype=torch.float64)
-        mean, covariance = next(_recursion(law.step(sampler, torch.full((1, 1), curvature).double()), start))
-        means.append(float(mean))
-        variances.append(float(covariance))
-    pull = means[0] - means[1]
-    one_gradient = math.isclose(means[0], 1) and math.isclose(means[1] - means[2], pull, rel_tol=1e-9)
-    if not one_gradient or max(variances) - min(variances) > 1e-9 * max(variances):
-        raise CheckSkippedError("the first step is not x - c ∇E + noise, so that Gaussians alone have a law")
-    return pull, variances[0]
-
-
 def law_gaussian(subject: SamplerSubject) -> str:
     """On independent Gaussians in float64 the chains have the claimed law, from a start far away."""
-    return _gaussian_law(_independent, subject)
+    return gaussian_law(_independent, subject)
 
 
 def law_correlated_gaussian(subject: SamplerSubject) -> str:
     """On images of correlated Gaussian pixels in float32 the chains have the claimed law."""
-    return _gaussian_law(_correlated, subject)
+    return gaussian_law(_correlated, subject)
 
 
 def law_scalar(subject: SamplerSubject) -> str:
     """Of one number a chain, states ``(B,)``, under N(0, 1) the chains have the claimed law."""
-    return _gaussian_law(_single, subject)
+    return gaussian_law(_single, subject)
 
 
 def law_log_exponential(subject: SamplerSubject) -> str:
     """The asymmetric log-exponential law: invariant, or the exact first step of an unadjusted sampler."""
-    return _other_law(LogExponential(), subject)
+    return other_law(LogExponential(), subject)
 
 
 def law_mixture(subject: SamplerSubject) -> str:
     """A mixture of unequal weights: invariant, or the exact first step."""
-    return _other_law(Mixture(), subject)
+    return other_law(Mixture(), subject)
 
 
 def law_banana(subject: SamplerSubject) -> str:
     """A bent Gaussian: invariant, or the exact first step."""
-    return _other_law(Banana(), subject)
+    return other_law(Banana(), subject)
 
 
 def law_funnel(subject: SamplerSubject) -> str:
     """A funnel: invariant, or the exact first step."""
-    return _other_law(Funnel(), subject)
+    return other_law(Funnel(), subject)
 
 
 def law_far_modes(subject: SamplerSubject) -> str:
@@ -276,10 +83,10 @@ def law_far_modes(subject: SamplerSubject) -> str:
     if not claims.crosses_modes:
         raise CheckSkippedError("crosses_modes is not claimed")
     target, sampler = Mixture(distance=3.0, std=1.0), build(subject)
-    start = torch.tensor([[-3.0, 0.0]], dtype=torch.float64).repeat(_chains(subject), 1)
+    start = torch.tensor([[-3.0, 0.0]], dtype=torch.float64).repeat(count_of(subject), 1)
     steps = claims.warmup + claims.steps
-    x = run_chain(sampler, target.energy, start, steps=steps, rng=_rng(subject, "far modes")).x
-    _judge(standard_normal(target.to_normal(x)), _share(), f"{steps} steps after a start in one mode")
+    x = run_chain(sampler, target.energy, start, steps=steps, rng=rng_of(subject, "far modes")).x
+    judge(standard_normal(target.to_normal(x)), share_of_one(), f"{steps} steps after a start in one mode")
     return f"{len(x):,} chains, {steps} steps"
 
 
@@ -289,7 +96,7 @@ def law_independence(subject: SamplerSubject) -> str:
         raise CheckSkippedError("random=False is claimed")
     sampler, start = build(subject), torch.full((_CHAINS_A_SEED, 2), 0.5, dtype=torch.float64)
     energy = LogExponential().energy
-    keys = [_rng(subject, "independence", number) for number in range(_SEEDS)]
+    keys = [rng_of(subject, "independence", number) for number in range(_SEEDS)]
     ends = torch.stack([[*states(sampler, energy, start, 2, rng)][-1].x for rng in keys])
     features = {
         "their positions": ends[..., 0],
@@ -300,7 +107,7 @@ def law_independence(subject: SamplerSubject) -> str:
     enough = {name: values for name, values in features.items() if _CHAINS_A_SEED * values.var() >= _ENOUGH}
     demand(bool(enough), "no chain has moved after two steps")
     statistics = [_between(values, name) for name, values in enough.items()]
-    _judge(statistics, _share(), "two steps from one start")
+    judge(statistics, share_of_one(), "two steps from one start")
     return f"{_SEEDS} seeds of {_CHAINS_A_SEED} chains"
 
 
