@@ -213,7 +213,7 @@ def test_a_tracker_that_fails_is_left_out_and_changes_no_bit(file: File, ebmkit:
         "run", "amortised.toml", "--set", "trackers.mine.fail_at=2", "--set", "run.output=runs/failing"
     )
     assert outcome.code == 0, outcome.err
-    assert "[trackers.mine]: ConnectionError: no network" in outcome.out
+    assert "tracker 'mine': ConnectionError: no network" in outcome.out
     notes = Path("runs/failing/notes.txt").read_text().splitlines()
     assert not any(line.startswith(("metrics 2", "metrics 4", "images")) for line in notes)
     last = "checkpoints/iteration-0000004/energy.safetensors"
