@@ -49,9 +49,6 @@ def recorded(
     return recorder.result(outputs)
 
 
-_DETACH = torch.ops.aten.detach.default
-
-
 @final
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Below autograd: sees the calls of both passes."""
@@ -89,9 +86,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = tree_map(self._argument, (args, kwargs))  # before the call, which may write into one
         fixed = self._is_fixed(func, (args, kwargs))
         result = func(*args, **kwargs)
-        # Autograd keeps what it needs under another name.
-        node = given[0][0] if func is _DETACH else self._graph.call_function(func, *given)
-        self._note(result, node, fixed=fixed)
+        self._note(result, self._graph.call_function(func, *given), fixed=fixed)
         return result
 
     def _refuse(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

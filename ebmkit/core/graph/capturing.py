@@ -106,8 +106,7 @@ def aside(device: torch.device) -> Iterator[None]:
         _streams[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     stream, current = _streams[device], torch.cuda.current_stream(device)
     stream.wait_stream(current)
-    # Left by an outer block too: a capture that fails at its end leaves its stream in place.
-    with torch.cuda.stream(current), torch.cuda.stream(stream):
+    with torch.cuda.stream(stream):
         yield
     current.wait_stream(stream)
 
@@ -120,6 +119,7 @@ def _capture(device: torch.device, run: Run) -> Recorded:
     # Other threads may go on meanwhile: some that read ahead pin memory.
     capture = torch.cuda.graph(graph, stream=_streams[device], capture_error_mode="thread_local")
     try:
+        # A capture that fails at its end leaves its stream in place, where ``aside`` does not.
         with _uncollected(), aside(device), capture:
             outputs = run()
     except Exception as error:

@@ -165,6 +165,7 @@ def test_a_capture_that_fails_is_told_with_its_memory_and_leaves_no_stream_behin
     with pytest.raises(CaptureError, match=f"^{re.escape(message)}$"):
         capture(device)
     assert device.current == "default"
+    assert capturing._failed == {GPU}
 
 
 def strides(energy: nn.Module) -> tuple[Strides, tuple[Tensor, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -52,7 +51,8 @@ class Rich(Base):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(4, 3), nn.Softplus(), nn.Linear(3, 4)).double()
+        self.net = nn.Sequential(nn.Linear(4, 4), nn.Softplus(), nn.Linear(4, 4)).double()
+        self.again = self.net[0]
         self.register_buffer("mask", torch.ones(4, dtype=torch.float64))
         self.number, self.numbers, self.tags = 1.0, [1.0, {"a": (2.0,)}], {"a"}
         self.array, self.shift = np.ones(4), torch.zeros(4, dtype=torch.float64)
@@ -112,6 +112,7 @@ CHANGES: dict[str, Change] = {
     "a weight's kind": lambda e, m: e.net[0].float(),
     "a weight's shape": lambda e, m: setattr(e, "mask", torch.ones(1)),
     "a shared weight": lambda e, m: setattr(e.net[2], "bias", e.net[0].bias),
+    "which layer comes again": lambda e, m: setattr(e, "again", e.net[2]),
     "a shared layer": lambda e, m: e.net.__setitem__(2, e.net[0]),
     "a parametrization": lambda e, m: parametrize.register_parametrization(e.net[0], "weight", Doubled()),
 }
@@ -142,9 +143,38 @@ def test_an_energy_made_anew_is_described_alike_whatever_its_weights() -> None:
     with torch.no_grad():
         energy.net[0].weight.mul_(2)
         energy.mask.zero_()
-    energy.number = other.number = math.nan
+    energy.number, other.number = float("nan"), float("nan")
     assert described(energy, Langevin(step_size=0.1)) == described(other, Langevin(step_size=0.1))
     assert described(energy, Langevin(step_size=0.1)) != described(other, Langevin(step_size=0.2))
+
+
+def test_zero_has_a_sign(energy: Rich) -> None:
+    energy.number = 0.0
+    before = described(energy)
+    energy.number = -0.0
+    assert described(energy) != before
+
+
+class Small(Energy):
+    """What its class defines is found to hold without being read again, were it not for the table."""
+
+    table: ClassVar[dict[str, float]] = {"a": 1.0}
+    factor = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum(1) * self.table["a"] * self.factor
+
+
+def test_definitions_that_held_before_are_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    energy = Small()
+    before = described(energy)
+    monkeypatch.setitem(Small.table, "a", 2.0)
+    assert described(energy) != before
+    monkeypatch.setattr(Small, "table", ())
+    before = described(energy)
+    assert described(energy) == before
+    monkeypatch.setattr(Small, "factor", 2.0)
+    assert described(energy) != before
 
 
 def test_a_difference_has_a_name(energy: Rich) -> None:
