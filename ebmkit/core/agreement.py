@@ -17,6 +17,7 @@ import inspect
 import math
 import operator
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,10 +29,12 @@ from ebmkit.core.precision import Precision
 from ebmkit.core.rows import as_rows, per_row
 from ebmkit.messages.blame import defined_at
 
-__all__ = ["described", "difference", "difference_from_autograd", "energies_agree", "plainly"]
+__all__ = ["described", "difference", "difference_from_autograd", "energies_agree", "plainly", "straying"]
 
 TOLERANCE: Mapping[Precision, float] = {"fp32": 1e-3, "mixed": 5e-2, "bf16": 0.1}
 _ROUNDING = 1e-6
+_STRAYED: Mapping[Precision, float] = {"fp32": 0.1, "mixed": 0.5, "bf16": 0.5}
+"""Of its size, by which a row's gradient may be off along a chain: one unit of a ReLU is not a fault."""
 _OF_ALL = 100
 _SEED = 5489
 
@@ -67,24 +70,72 @@ def difference(
     precision: Precision = "fp32",
 ) -> str:
     """What sets two results at ``x`` apart beyond rounding; empty if nothing does."""
+    if fault := _misfit(found, exact, x, quadratic, precision):
+        return fault
+    errors = _errors(found, exact, 2 * quadratic * x)
+    error, allowed, rounding = errors.error, TOLERANCE[precision] * errors.network, errors.rounding
+    if not len(error):
+        return ""
+    most = (error <= allowed + rounding).double().mean() >= 0.5  # noqa: PLR2004 - half of the rows
+    right = most and bool((error <= _OF_ALL * allowed + rounding).all())
+    return "" if right else errors.told()
+
+
+def straying(
+    found: ValueAndGradient,
+    exact: ValueAndGradient,
+    x: Tensor,
+    quadratic: float = 0.0,
+    precision: Precision = "fp32",
+) -> str:
+    """What sets two results apart that were found equal before the chain: an energy, or far more of a gradient.
+
+    It is asked once a chain, so it must not take a ReLU that falls on the other side for a fault.
+    """
+    if fault := _misfit(found, exact, x, quadratic, precision):
+        return fault
+    errors = _errors(found, exact, 2 * quadratic * x)
+    right = bool((errors.error <= _STRAYED[precision] * errors.network + errors.rounding).all())
+    return "" if right else errors.told()
+
+
+def _misfit(
+    found: ValueAndGradient, exact: ValueAndGradient, x: Tensor, quadratic: float, precision: Precision
+) -> str:
+    """What sets two results apart beside their gradients."""
     if found.value.shape != exact.value.shape or found.gradient.shape != exact.gradient.shape:
         return f"it has the shapes {tuple(found.value.shape)} and {tuple(found.gradient.shape)}"
     if not energies_agree(found, exact.value, x, quadratic, precision):
         return f"its energies differ by {float((found.value - exact.value).abs().max()):.3g}"
-    of_reference = 2 * quadratic * x
+    return ""
+
+
+class _Errors(NamedTuple):
+    """Norms of rows that are finite in one of two results at least, ``(rows,)``."""
+
+    error: Tensor
+    network: Tensor
+    reference: Tensor
+
+    @property
+    def rounding(self) -> Tensor:
+        """That no gradient can be held to."""
+        return _ROUNDING * (self.reference + self.network.max()) if len(self.network) else self.network
+
+    def told(self) -> str:
+        """In words."""
+        share = float(self.error.norm() / (self.network + self.reference).norm())
+        return f"its gradient is off by {share:.2g} of its size"
+
+
+def _errors(found: ValueAndGradient, exact: ValueAndGradient, of_reference: Tensor) -> _Errors:
+    """By how much two gradients differ, and the sizes by which that is judged."""
     error, network, reference = (
         torch.linalg.vector_norm(as_rows(each), dim=1).double()
         for each in (found.gradient - exact.gradient, exact.gradient - of_reference, of_reference)
     )
     finite = network.isfinite() | torch.linalg.vector_norm(as_rows(found.gradient), dim=1).isfinite()
-    error, network, reference = error[finite], network[finite], reference[finite]
-    if not len(error):
-        return ""
-    allowed, rounding = TOLERANCE[precision] * network, _ROUNDING * (reference + network.max())
-    most = (error <= allowed + rounding).double().mean() >= 0.5  # noqa: PLR2004 - half of the rows
-    if most and bool((error <= _OF_ALL * allowed + rounding).all()):
-        return ""
-    return f"its gradient is off by {float(error.norm() / (network + reference).norm()):.2g} of its size"
+    return _Errors(error[finite], network[finite], reference[finite])
 
 
 def energies_agree(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, final
 
 import attrs
@@ -13,7 +14,7 @@ from ebmkit.core.backends import fast_layers
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.evaluating import evaluating
 from ebmkit.core.gradient import Prepared, prepare
-from ebmkit.core.graph import Stride, strides
+from ebmkit.core.graph import StrayedError, Stride, strides
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Sampler, State
 from ebmkit.core.stopping import check_stop
@@ -47,7 +48,9 @@ def walk(
     """The chain as an iterator of (state, info), one item a step.
 
     Step t draws from ``rng.fold("step", t)``, so a trajectory is the same however it is cut. The caller may
-    change the energy between two steps: each step follows the energy as it is then.
+    change the energy between two steps: each step follows the energy as it is then. Items that were given
+    cannot be taken back: where a fast gradient is found to have left autograd's (after steps 1, 2, 4, 8, ...
+    and the last), a warning says so and the steps that follow are autograd's.
 
     Args:
         sampler: the kernel.
@@ -61,8 +64,10 @@ def walk(
     """
     x = x.detach() if x.requires_grad else x
     prepared = energy if isinstance(energy, Prepared) else Prepared(energy, x, watched=True)
-    for moved in _steps(sampler, prepared, x, rng=rng, steps=steps):
-        yield moved
+    for number, (state, info) in enumerate(_steps(sampler, prepared, x, rng=rng, steps=steps), 1):
+        if number & (number - 1) == 0 or number == steps:
+            prepared.strays(state.x)
+        yield state, info
         prepared.renew()
 
 
@@ -85,7 +90,9 @@ def run_chain(
     """Move every row of ``x`` for ``steps`` steps of ``sampler`` under ``energy``.
 
     No graph is kept, the energy's parameters and their ``.grad`` are left alone, modules run in
-    eval mode, ``x`` itself is not modified. With ``steps = 0`` the result is ``x``.
+    eval mode, ``x`` itself is not modified. With ``steps = 0`` the result is ``x``. Where fast gradients were
+    used, the last one is compared with autograd's; if it has become another one, a warning says so and the
+    chain is run again by autograd: the same noise, and what the energy does beside its answer a second time.
 
     Args:
         sampler: the kernel.
@@ -108,16 +115,24 @@ def run_chain(
     if not x.numel() or not x.ndim:
         raise ValueError(f"chains start at (B, *S), one number each at least, not at {tuple(x.shape)}")
     x = x.detach()
-    average = Average()
     # Not autocast: what the precision of the block changes is the gradient, never the state.
     with torch.no_grad(), evaluating(energy), torch.autocast(x.device.type, enabled=False):
         if graph and steps and (leaps := strides(sampler, energy, x, steps=steps, rng=rng)) is not None:
-            return _striding(x, leaps)
-        prepared = prepare(energy, x)
-        with fast_layers(energy):
-            for state, info in _steps(sampler, prepared, x, rng=rng, steps=steps):
-                x = state.x
-                average.add(info)
+            with suppress(StrayedError):
+                return _striding(x, leaps)
+        return _stepping(sampler, energy, x, steps=steps, rng=rng)
+
+
+def _stepping(sampler: Sampler, energy: EnergyFn, start: Tensor, *, steps: int, rng: Rng) -> Samples:
+    """Step by step; once more, with the same noise, if fast gradients were found wrong on the way."""
+    average, x = Average(), start
+    prepared = prepare(energy, start)
+    with fast_layers(energy):
+        for state, info in _steps(sampler, prepared, start, rng=rng, steps=steps):
+            x = state.x
+            average.add(info)
+    if prepared.strays(x):
+        return _stepping(sampler, energy, start, steps=steps, rng=rng)
     return Samples(x.detach(), average.result(), prepared.start_energy)
 
 

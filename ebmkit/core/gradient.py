@@ -9,23 +9,37 @@ Nothing faster is used before it was found equal to autograd, and whatever it ra
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from itertools import chain
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.agreement import described, difference, energies_agree, plainly
+from ebmkit.core.agreement import described, difference, energies_agree, plainly, straying
 from ebmkit.core.autograd import ValueAndGradient, by_autograd
 from ebmkit.core.backends import plain_layers
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.offers import Fast, find_fast, first_line, leave_out
 from ebmkit.core.precision import current_precision
+from ebmkit.core.rows import as_rows
 from ebmkit.core.snapshot import Snapshot
 from ebmkit.core.verification import current_verification
 from ebmkit.errors import WrongGradientError
 
 __all__ = ["Prepared", "prepare", "value_and_gradient"]
+
+
+_STEPS_A_CHECK = 200
+"""Of a chain, which cost a hundred times as much as autograd's gradient of all rows at its end does."""
+
+
+class _Last(NamedTuple):
+    """The last fast gradient, and where it was taken."""
+
+    fast: Fast
+    x: Tensor
+    result: ValueAndGradient
 
 
 @final
@@ -54,7 +68,11 @@ class Prepared:
         self._snapshot: Snapshot | None = None
         self.precision = current_precision()
         self._watched, self._verified = watched, current_verification()
+        self._last: _Last | None = None
+        self._used = 0
         self._prepare(x)
+        if (parts := _within.get(None)) is not None:
+            parts.append(self)
 
     def __call__(self, x: Tensor) -> Tensor:
         """The energy itself, differentiable: ``(B, *S) -> (B,)``."""
@@ -73,6 +91,41 @@ class Prepared:
             self._stale = self._snapshot is None or not self._snapshot.holds()
             self._doubted = True
 
+    def strays(self, x: Tensor) -> bool:
+        """Whether a chain that ends at ``x`` went by other gradients than autograd's; see ``_fault``.
+
+        Whoever computed them is never asked about this energy again then, and one warning says so.
+
+        Raises:
+            WrongGradientError: it did, in a run that asks for verification.
+        """
+        if self._last is None or not (fault := self._fault(self._last, x)):
+            return False
+        if current_verification() != "off":
+            raise self._wrong(self._last.fast, self._last.x, fault)
+        blamed = [part for part in self._parts if part.strays(x)]
+        fast, self._fast, self._last = self._last.fast, None, None
+        if not blamed:
+            why = f"left autograd's gradient along a chain ({fault}), which was noticed at its end"
+            leave_out(fast.owner, fast.about, self.energy, why)
+        return True
+
+    def _fault(self, last: _Last, x: Tensor) -> str:
+        """What sets the last fast gradient apart from autograd's, on some rows.
+
+        What is made of x in another thread, or by another library, no operation shows; an energy that turns
+        by it along the way becomes another one than was read. A difference has to be there again at ``x``, in
+        all rows, because a ReLU may be on the other side of zero at one of the places.
+        """
+        rows = _outermost(last.x, len(last.x) * self._used // _STEPS_A_CHECK)
+        found = ValueAndGradient(*(each[rows] for each in last.result))
+        at, quadratic = last.x[rows], last.fast.offer.quadratic
+        if not straying(found, plainly(self.energy, at), at, quadratic, self.precision):
+            return ""
+        with torch.no_grad():
+            found = last.fast.offer.gradient(x)
+        return straying(found, plainly(self.energy, x), x, quadratic, self.precision)
+
     def _evaluate(self, x: Tensor) -> ValueAndGradient:
         if self._fast is None or _kind(x) != self._for:
             return by_autograd(self.energy, x, self.precision)
@@ -86,7 +139,10 @@ class Prepared:
             raise
         except Exception as error:  # noqa: BLE001 - a fast path costs nobody an answer
             return self._without(self._fast, x, f"raised {first_line(error)}")
-        return result if holds else self._again(x)
+        if not holds:
+            return self._again(x)
+        self._last, self._used = _Last(self._fast, x, result), self._used + 1
+        return result
 
     def _by(self, fast: Fast, x: Tensor) -> ValueAndGradient:
         if torch.is_grad_enabled():  # not in a chain
@@ -101,7 +157,12 @@ class Prepared:
     @torch.no_grad()
     def _prepare(self, x: Tensor, *, anew: bool = False) -> None:
         self._for, self._at = _kind(x), x
-        self._fast = find_fast(self.energy, x, self.precision, anew=anew)
+        token = _within.set([])
+        try:
+            self._fast = find_fast(self.energy, x, self.precision, anew=anew)
+            self._parts = _within.get()
+        finally:
+            _within.reset(token)
         offer = None if self._fast is None else self._fast.offer
         self._stale, self._doubted = False, offer is not None and offer.energies is not None
         tensors = [*_tensors_of(self.energy), *(() if offer is None else offer.depends_on)]
@@ -140,10 +201,13 @@ class Prepared:
         if self._verified == "first":
             self._verified = "off"
         if fault := difference(result, plainly(self.energy, x), x, fast.offer.quadratic, self.precision):
-            raise WrongGradientError(
-                f"the gradient that {fast.owner} computes for {described(self.energy)} at states of shape "
-                f"{tuple(x.shape)} is not autograd's: {fault}"
-            )
+            raise self._wrong(fast, x, fault)
+
+    def _wrong(self, fast: Fast, x: Tensor, fault: str) -> WrongGradientError:
+        return WrongGradientError(
+            f"the gradient that {fast.owner} computes for {described(self.energy)} at states of shape "
+            f"{tuple(x.shape)} is not autograd's: {fault}"
+        )
 
 
 def prepare(energy: EnergyFn, x: Tensor) -> Prepared:
@@ -177,6 +241,19 @@ def value_and_gradient(energy: EnergyFn, x: Tensor) -> ValueAndGradient:
     if isinstance(energy, Prepared):
         return energy.value_and_gradient(x)
     return by_autograd(energy, x)
+
+
+_within: ContextVar[list[Prepared]] = ContextVar("ebmkit_prepared_within")
+"""Energies that are prepared while another one is: the parts that it is made of."""
+
+
+def _outermost(x: Tensor, rows: int) -> Tensor:
+    """Of some rows, two at least, those of the least and of the largest norm."""
+    rows = max(rows, 2)
+    if rows >= len(x):
+        return torch.arange(len(x), device=x.device)
+    order = torch.linalg.vector_norm(as_rows(x), dim=1).argsort()
+    return torch.cat([order[: rows // 2], order[rows // 2 - rows :]])
 
 
 def _tensors_of(energy: EnergyFn) -> list[Tensor]:

@@ -47,11 +47,14 @@ def test_every_gradient_is_compared(word: str, monkeypatch: pytest.MonkeyPatch) 
     assert energy.asked == 5
 
 
-def test_the_first_gradient_of_each_chain_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_and_the_last_gradient_of_each_chain_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EBMKIT_VERIFY", "first")
-    run_chain(SAMPLER, Turning(4), torch.ones(3, 2), steps=10, rng=Rng(0))
-    with pytest.raises(WrongGradientError):
-        run_chain(SAMPLER, Turning(0), torch.ones(3, 2), steps=10, rng=Rng(0))
+    run_chain(SAMPLER, Turning(100), torch.ones(3, 2), steps=10, rng=Rng(0))
+    for right, asked in ((0, 1), (4, 11)):  # at the end once more, where the chain came to
+        energy = Turning(right)
+        with pytest.raises(WrongGradientError):
+            run_chain(SAMPLER, energy, torch.ones(3, 2), steps=10, rng=Rng(0))
+        assert energy.asked == asked
 
 
 def test_a_run_file_asks_for_more_than_the_environment_not_for_less(monkeypatch: pytest.MonkeyPatch) -> None:

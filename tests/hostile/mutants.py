@@ -6,6 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
+LAST_LOOK = "ends of chains are not compared"
+"""The mutant without the look at a chain's end, which mends what all that comes before it lets through."""
+
 FILE = Path(__file__).with_suffix(".toml")
 
 

@@ -1,8 +1,8 @@
 """Whether the cases see what they are for: ``python -m tests.hostile.mutations [WORD ...]`` prints a table.
 
 Each mutant is a copy of the tree in which a mend is taken out. The subject runs the cases there; the
-reference is what it always is. A mutant of which no case differs survives, and a case is missing. Words pick
-mutants.
+reference is what it always is. A mutant of which no case differs survives, and a case is missing. The look at
+the end of a chain, which would mend most of what the others do, is out in all copies. Words pick mutants.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.hostile.driver import ROOT, Case, compared
 from tests.hostile.generate import case
-from tests.hostile.mutants import Mutant, mutants
+from tests.hostile.mutants import LAST_LOOK, Mutant, mutants
 from tests.hostile.named import named
 
 _SEEDS = range(200)
@@ -29,16 +29,25 @@ def main(*words: str) -> int:
     chosen = [each for each in mutants() if not words or any(word in each.name for word in words)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
         answers = Path(folder)
-        always = {each.case.name for each in compared(named(), answers, keep=True) if each.differences}
-        cases = [each for each in named() if each.name not in always]
+        broken = {each.case.name for each in compared(named(), answers, keep=True) if each.differences}
+        whole = [each for each in named() if each.name not in broken]
+        with _copy(_last_look()) as root:
+            for_the_end = set(_differing(whole, root, answers))
+        cases = [each for each in whole if each.name not in for_the_end]
         _say("| taken out | seen by |", "| --- | --- |")
         survivors = 0
         for mutant, names in zip(
-            chosen, pool.map(lambda each: caught(each, cases, answers), chosen), strict=True
+            chosen,
+            pool.map(lambda each: caught(each, whole if each.name == LAST_LOOK else cases, answers), chosen),
+            strict=True,
         ):
             _say(f"| {mutant.name} | {', '.join(names) or '**nothing**'} |")
             survivors += not names
     return survivors
+
+
+def _last_look() -> Mutant:
+    return next(each for each in mutants() if each.name == LAST_LOOK)
 
 
 def _say(*lines: str) -> None:
@@ -63,13 +72,15 @@ def _differing(cases: list[Case], root: Path, answers: Path) -> list[str]:
 
 @contextmanager
 def _copy(mutant: Mutant) -> Iterator[Path]:
-    """The tree with the patches of a mutant."""
+    """The tree with the patches of a mutant, and without the look at the end of a chain."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for name in ("ebmkit", "plugins", "tests/hostile"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         (root / "tests/__init__.py").touch()
         mutant.apply(root)
+        if mutant.name != LAST_LOOK:
+            _last_look().apply(root)
         yield root
 
 

@@ -8,11 +8,11 @@ because the hash of their keys, compiled by torch 2.13, ends the process.
 
 What else an answer may depend on is described and compared at the start of every chain (``description``);
 another sampler, shape, precision or attribute makes another graph. Before its first use a graph is tried on
-two inputs (``making``). In every chain one evaluation of its first stride is held against the energy itself,
-and at least once in a thousand steps the gradient against plain autograd (``agreement``).
+two inputs (``making``). In every chain an evaluation of its first stride is held against the energy itself,
+and one of its last stride against plain autograd, gradient included (``agreement``).
 
 Where no graph can be made, or one gives another answer, chains walk step by step as always, and one warning
-says why.
+says why; one that is found wrong at the end of a chain has it walked from its start.
 """
 
 from __future__ import annotations
@@ -41,12 +41,16 @@ from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Sampler, State
 from ebmkit.core.stopping import check_stop
 
-__all__ = ["Stride", "forget", "kept", "stride_length", "strides"]
+__all__ = ["StrayedError", "Stride", "forget", "kept", "stride_length", "strides"]
 
 _OURS = (CaptureError, DisagreementError, IndescribableError, UnfitError, UnrecordableError)
 """Whose messages say it all."""
 
 _shelf = Shelf()
+
+
+class StrayedError(Exception):
+    """A graph whose last stride was found wrong; the chain is to be walked from its start."""
 
 
 def kept() -> list[bool]:
@@ -71,6 +75,9 @@ def strides(
         x: where the chains start, ``(B, *S)``, detached.
         steps: > 0.
         rng: the noise, as for ``walk``.
+
+    Raises:
+        StrayedError: from the iterator, at its end.
     """
     start, length = Prepared(plain(energy), x), stride_length(steps)
     state = sampler.init(start, x)
@@ -86,13 +93,31 @@ def strides(
             generation, graph, energy, state, steps=steps, rng=rng, start_energy=start.start_energy
         )
         first = next(leaps)
-        check_evaluation(first.evaluation, energy, gradient=graph.gradient_is_due(steps))
+        check_evaluation(first.evaluation, energy, gradient=False)
     except Exception as error:  # noqa: BLE001 - whatever it is, the chain can be walked
-        if name is not None:
-            _shelf.refuse(name)
-        _shelf.warn(f"chains of {type(sampler).__name__} walk step by step: {_reason(error)}")
+        _refuse(name, sampler, error)
         return None
-    return chain([first], leaps)
+    return _checked(chain([first], leaps), name, sampler, energy)
+
+
+def _refuse(name: Hashable, sampler: Sampler, error: Exception) -> None:
+    if name is not None:
+        _shelf.refuse(name)
+    _shelf.warn(f"chains of {type(sampler).__name__} walk step by step: {_reason(error)}")
+
+
+def _checked(
+    leaps: Iterator[Stride], name: Hashable, sampler: Sampler, energy: nn.Module
+) -> Iterator[Stride]:
+    """The same, and a look at the last one: a graph goes by what another thread made of x at its making."""
+    leap = None
+    for leap in leaps:
+        yield leap
+    try:
+        check_evaluation(None if leap is None else leap.evaluation, energy)
+    except Exception as error:
+        _refuse(name, sampler, error)
+        raise StrayedError from error
 
 
 def _name(sampler: Sampler, energy: nn.Module, state: State, length: int) -> Hashable:

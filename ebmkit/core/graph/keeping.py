@@ -21,12 +21,9 @@ __all__ = ["Generation", "Graph", "Shelf", "settle"]
 
 _MOST = 8
 
-_CHECKED = 1000
-"""Steps in which the gradient is held against autograd once: a plain one takes as long as ten in a graph."""
-
 
 @final
-@attrs.define(eq=False)
+@attrs.frozen(eq=False)
 class Graph:
     """K steps, ready to run.
 
@@ -39,15 +36,6 @@ class Graph:
     form: Form
     run: Function
     device: torch.device
-    _unchecked: int = attrs.field(default=_CHECKED, init=False)
-
-    def gradient_is_due(self, steps: int) -> bool:
-        """Whether a chain of so many steps is to check the gradient, too: the first one is."""
-        self._unchecked += steps
-        if self._unchecked < _CHECKED:
-            return False
-        self._unchecked = 0
-        return True
 
 
 Generation = dict[Hashable, Graph]

@@ -119,12 +119,6 @@ def test_others_walk_in_their_graphs_while_one_is_made(events: list[str]) -> Non
     thread.join()
 
 
-def test_the_first_chain_and_every_thousandth_step_check_the_gradient() -> None:
-    one = graph(0, [])
-    assert [one.gradient_is_due(400) for _ in range(7)] == [True, False, False, True, False, False, True]
-    assert [one.gradient_is_due(1000) for _ in range(3)] == [True] * 3
-
-
 def test_what_is_told_is_told_once() -> None:
     shelf = Shelf()
     with pytest.warns(RuntimeWarning, match="it walks"):

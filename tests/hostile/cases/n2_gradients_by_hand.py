@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -54,6 +55,9 @@ class ByHand(nn.Module):
             with torch.no_grad():
                 cut = 0.5 * h
             h = h + cut
+        if way == "hook of another thread" and watched:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(h.register_hook, lambda g: g.clamp(-1.0, 1.0)).result()
         y = h.tanh()
         if way == "hook after use" and watched:
             h.register_hook(lambda g: g.clamp(-1.0, 1.0))
@@ -97,6 +101,7 @@ def run(kit: Any) -> None:
         "hook of x",
         "hook after use",
         "hook of x after use",
+        "hook of another thread",
     ]
     for way in [*ways, "hook of the node", "hook before the node", "hook of the value", "squared"]:
         net, x = ByHand(kit, way), kit.numbers(4, 6, scale=0.5)
