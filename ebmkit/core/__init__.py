@@ -4,7 +4,7 @@ This is the public surface for component authors. It imports torch and names no 
 """
 
 from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
-from ebmkit.core.alignment import align_channels
+from ebmkit.core.graph.alignment import align_channels
 from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.backends import GradientBackend, Offer, fast_layers, layers_are_plain
 from ebmkit.core.chain import Chain, Samples, run_chain, walk

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Gradient, GradientBackend, Offer, Precision, ValueAndGradient
-from ebmkit_fastconv.gradient import closed_form
-from ebmkit_fastconv.layers import WideConvolutions, has_wide_convolutions
-from ebmkit_fastconv.native import status
-from ebmkit_fastconv.reading import read
-from ebmkit_fastconv.structure import UnknownOperationError
+from ebmkit_fastconv.chains.closed_form import closed_form
+from ebmkit_fastconv.updates.layers import WideConvolutions, has_wide_convolutions
+from ebmkit_fastconv.maps.transforms import status
+from ebmkit_fastconv.reading.reader import read
+from ebmkit_fastconv.reading.stack import UnknownOperationError
 
 __all__ = ["ClosedForms"]
 

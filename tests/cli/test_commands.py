@@ -20,7 +20,7 @@ from PIL import Image
 from ebmkit.cli import app
 from ebmkit.plugin import hookimpl
 from ebmkit.registry.discovery import Registry
-from ebmkit_fastconv.native import _compile_once
+from ebmkit_fastconv.maps.transforms import _compile_once
 from ebmkit_langevin.langevin import Langevin
 from tests.conftest import RUN_FILES, Ebmkit, Install
 

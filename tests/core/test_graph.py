@@ -33,11 +33,11 @@ from ebmkit.core import (
 )
 from ebmkit.core import graph as graphs
 from ebmkit.core.algebra import Sum, Tempered, Weighted
-from ebmkit.core.compiling import Function
+from ebmkit.core.graph.compiling import Function
 from ebmkit.core.graph import making
 from ebmkit.core.graph.capturing import Held
 from ebmkit.core.graph.stride import Form, Strides
-from ebmkit.core.recording import recorded
+from ebmkit.core.graph.recording import recorded
 from ebmkit.core.rng import KeyedRng, NotedRng, draw_words
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_langevin.langevin import Langevin

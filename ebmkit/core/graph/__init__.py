@@ -36,7 +36,7 @@ from ebmkit.core.graph.making import UnfitError, kinds, make, values
 from ebmkit.core.graph.stride import Stride, plain, stride_length
 from ebmkit.core.offers import first_line
 from ebmkit.core.precision import current_precision
-from ebmkit.core.recording import UnrecordableError
+from ebmkit.core.graph.recording import UnrecordableError
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Sampler, State
 from ebmkit.core.stopping import check_stop

@@ -16,7 +16,7 @@ from typing import TypeAlias, final
 import torch
 from torch import Tensor
 
-from ebmkit.core.compiling import Function, followed
+from ebmkit.core.graph.compiling import Function, followed
 from ebmkit.core.graph.stride import Strides
 from ebmkit.core.precision import current_precision
 

@@ -14,7 +14,7 @@ from typing import final
 import attrs
 import torch
 
-from ebmkit.core.compiling import Function
+from ebmkit.core.graph.compiling import Function
 from ebmkit.core.graph.stride import Form
 
 __all__ = ["Generation", "Graph", "Shelf", "settle"]

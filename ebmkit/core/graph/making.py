@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core.autograd import by_autograd
-from ebmkit.core.compiling import Function, compiled
+from ebmkit.core.graph.compiling import Function, compiled
 from ebmkit.core.gradient import Prepared
 from ebmkit.core.graph.agreement import check_evaluation, check_stride
 from ebmkit.core.graph.capturing import aside, captured
@@ -17,7 +17,7 @@ from ebmkit.core.graph.description import Description, described, difference, te
 from ebmkit.core.graph.keeping import Graph
 from ebmkit.core.graph.stride import Form, Strides
 from ebmkit.core.precision import current_precision
-from ebmkit.core.recording import recorded
+from ebmkit.core.graph.recording import recorded
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Sampler
 

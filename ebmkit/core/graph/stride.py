@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.alignment import aligned
+from ebmkit.core.graph.alignment import aligned
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.gradient import Prepared
 from ebmkit.core.graph.description import tensors

@@ -36,10 +36,10 @@ from ebmkit.core import (
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets
-from ebmkit_fastconv import choice
+from ebmkit_fastconv.maps import choice
 from ebmkit_fastconv.prepare import ClosedForms
-from ebmkit_fastconv.reading import read
-from ebmkit_fastconv.structure import Stack
+from ebmkit_fastconv.reading.reader import read
+from ebmkit_fastconv.reading.stack import Stack
 from ebmkit_langevin.langevin import Langevin
 from ebmkit_mcmc.hmc import HMC
 from ebmkit_mcmc.underdamped import Underdamped

@@ -15,9 +15,11 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from ebmkit.core import Rng, fast_layers, run_chain
-from ebmkit_fastconv import layers, learning, native
+from ebmkit_fastconv.maps import transforms as native
+from ebmkit_fastconv.updates import autograd as learning
+from ebmkit_fastconv.updates import layers
 from ebmkit_langevin.langevin import Langevin
-from tests.plugins.fastconv.test_maps import WINOGRAD
+from tests.plugins.fastconv.maps.test_direct import WINOGRAD
 
 pytestmark = pytest.mark.skipif(native.transforms() is None, reason="no C compiler")
 

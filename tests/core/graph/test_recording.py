@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.recording import UnrecordableError, recorded
+from ebmkit.core.graph.recording import UnrecordableError, recorded
 from tests.models import double
 
 CONSTANT = double(4, seed=5)

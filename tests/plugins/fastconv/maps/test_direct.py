@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input
 
-from ebmkit_fastconv.activations import Activation
-from ebmkit_fastconv.maps import DirectConvolution, LinearMap, ShuffledTranspose, StridedTranspose
-from ebmkit_fastconv.native import transforms
-from ebmkit_fastconv.native_map import FoldedTranspose, NativeWinograd
-from ebmkit_fastconv.winograd import OUT, TorchWinograd, cook_toom, plan_kernel
+from ebmkit_fastconv.reading.activations import Activation
+from ebmkit_fastconv.maps.direct import DirectConvolution, LinearMap, ShuffledTranspose, StridedTranspose
+from ebmkit_fastconv.maps.transforms import transforms
+from ebmkit_fastconv.maps.winograd_native import FoldedTranspose, NativeWinograd
+from ebmkit_fastconv.maps.winograd import OUT, TorchWinograd, cook_toom, plan_kernel
 
 LEAKY = Activation("leaky", 0.2)
 WINOGRAD = [

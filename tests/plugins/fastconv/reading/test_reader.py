@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from torch.utils.checkpoint import checkpoint
 
 from ebmkit.core import Rng, run_chain, value_and_gradient, walk
-from ebmkit_fastconv.gradient import closed_form
-from ebmkit_fastconv.reading import read
+from ebmkit_fastconv.chains.closed_form import closed_form
+from ebmkit_fastconv.reading.reader import read
 from ebmkit_langevin.langevin import Langevin
 
 Forward = Callable[["Net", Tensor], Tensor]
@@ -226,7 +226,7 @@ def test_reading_touches_neither_process_nor_module_nor_state() -> None:
 def test_reading_does_not_load_the_compiler() -> None:
     code = (
         "import sys, torch; from torch import nn\n"
-        "from ebmkit_fastconv.reading import read\n"
+        "from ebmkit_fastconv.reading.reader import read\n"
         "net = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1), nn.Flatten(0))\n"
         "assert read(net, torch.ones(2, 2)) is not None\n"
         "assert 'torch._dynamo' not in sys.modules"

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ebmkit_fastconv.maps import LinearMap
+from ebmkit_fastconv.maps.direct import LinearMap
 
 __all__ = [
     "OUT",

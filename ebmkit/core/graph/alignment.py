@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from ebmkit.core.recording import recorded
+from ebmkit.core.graph.recording import recorded
 
 __all__ = ["align_channels", "aligned"]
 

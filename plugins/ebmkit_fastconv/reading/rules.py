@@ -10,8 +10,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit_fastconv.activations import Activation, activation_named
-from ebmkit_fastconv.structure import (
+from ebmkit_fastconv.reading.activations import Activation, activation_named
+from ebmkit_fastconv.reading.stack import (
     Convolution,
     Dense,
     Features,

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from ebmkit.core import Precision
-from ebmkit_fastconv.alignment import aligned
-from ebmkit_fastconv.gradient import closed_form
-from ebmkit_fastconv.reading import read
-from ebmkit_fastconv.structure import Convolution, Stack
-from tests.core.test_alignment import images, stack
+from ebmkit_fastconv.chains.alignment import aligned
+from ebmkit_fastconv.chains.closed_form import closed_form
+from ebmkit_fastconv.reading.reader import read
+from ebmkit_fastconv.reading.stack import Convolution, Stack
+from tests.core.graph.test_alignment import images, stack
 
 
 def stack_of(activation: nn.Module) -> Stack:

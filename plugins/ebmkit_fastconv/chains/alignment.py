@@ -7,8 +7,8 @@ from itertools import pairwise
 import attrs
 
 from ebmkit.core import align_channels
-from ebmkit_fastconv.activations import Activation
-from ebmkit_fastconv.structure import Convolution, Stack
+from ebmkit_fastconv.reading.activations import Activation
+from ebmkit_fastconv.reading.stack import Convolution, Stack
 
 __all__ = ["aligned"]
 

@@ -11,9 +11,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit_fastconv.activations import IDENTITY, Activation
-from ebmkit_fastconv.fourier import fourier_map
-from ebmkit_fastconv.maps import (
+from ebmkit_fastconv.reading.activations import IDENTITY, Activation
+from ebmkit_fastconv.maps.fourier import fourier_map
+from ebmkit_fastconv.maps.direct import (
     DenseMap,
     DirectConvolution,
     LinearMap,
@@ -23,10 +23,10 @@ from ebmkit_fastconv.maps import (
     has_bfloat16,
     has_mkldnn,
 )
-from ebmkit_fastconv.native import transforms
-from ebmkit_fastconv.native_map import FoldedTranspose, NativeWinograd
-from ebmkit_fastconv.structure import Convolution, Dense, Stack
-from ebmkit_fastconv.winograd import OUT, TorchWinograd, form_of, plan_kernel
+from ebmkit_fastconv.maps.transforms import transforms
+from ebmkit_fastconv.maps.winograd_native import FoldedTranspose, NativeWinograd
+from ebmkit_fastconv.reading.stack import Convolution, Dense, Stack
+from ebmkit_fastconv.maps.winograd import OUT, TorchWinograd, form_of, plan_kernel
 
 __all__ = ["Block", "Shape", "blocks_of", "chunk_rows", "fills_tiles", "is_wide", "is_winograd"]
 

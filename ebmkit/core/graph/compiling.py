@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from ebmkit.core.recording import Parts, recorded
+from ebmkit.core.graph.recording import Parts, recorded
 
 __all__ = ["Function", "compiled", "followed"]
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ebmkit_fastconv.maps import LinearMap
+from ebmkit_fastconv.maps.direct import LinearMap
 
 __all__ = ["FourierMap", "Taps", "fourier_map"]
 

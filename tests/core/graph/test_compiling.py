@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
-from ebmkit.core.compiling import compiled, followed
+from ebmkit.core.graph.compiling import compiled, followed
 
 ACTIVATIONS = {
     nn.SiLU(): {"sigmoid"},

@@ -11,7 +11,7 @@ from typing import TypeAlias, final
 import attrs
 from torch import Tensor
 
-from ebmkit_fastconv.activations import Activation
+from ebmkit_fastconv.reading.activations import Activation
 
 __all__ = ["Convolution", "Dense", "Features", "Layer", "Squares", "Stack", "Symbol", "UnknownOperationError"]
 

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ebmkit_fastconv.leaks import Leaks
-from ebmkit_fastconv.rules import RULES
-from ebmkit_fastconv.structure import Features, Stack, Symbol, UnknownOperationError
+from ebmkit_fastconv.reading.leaks import Leaks
+from ebmkit_fastconv.reading.rules import RULES
+from ebmkit_fastconv.reading.stack import Features, Stack, Symbol, UnknownOperationError
 
 __all__ = ["Reading", "read"]
 

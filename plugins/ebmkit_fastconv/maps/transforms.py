@@ -15,8 +15,8 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from ebmkit_fastconv.library import Library
-from ebmkit_fastconv.winograd import OUT, cook_toom
+from ebmkit_fastconv.maps.library import Library
+from ebmkit_fastconv.maps.winograd import OUT, cook_toom
 
 __all__ = ["Fold", "Layout", "Transforms", "status", "transforms"]
 
@@ -186,7 +186,7 @@ def _is_right(made: Transforms) -> bool:
 
 
 def _library(compiler: str) -> Library:
-    text = resources.files("ebmkit_fastconv").joinpath("transforms.c").read_text(encoding="utf-8")
+    text = resources.files("ebmkit_fastconv.maps").joinpath("transforms.c").read_text(encoding="utf-8")
     return Library("transforms", _constants() + text, compiler, _FLAGS)
 
 

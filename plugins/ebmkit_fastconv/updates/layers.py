@@ -15,9 +15,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from ebmkit.core import layers_are_plain
-from ebmkit_fastconv.choice import is_wide
-from ebmkit_fastconv.learning import Place, convolve, convolve_transposed, is_readable, pays
-from ebmkit_fastconv.maps import has_mkldnn
+from ebmkit_fastconv.maps.choice import is_wide
+from ebmkit_fastconv.updates.autograd import Place, convolve, convolve_transposed, is_readable, pays
+from ebmkit_fastconv.maps.direct import has_mkldnn
 
 __all__ = ["WideConvolutions", "has_wide_convolutions"]
 

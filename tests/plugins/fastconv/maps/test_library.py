@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ebmkit_fastconv.library import Library
+from ebmkit_fastconv.maps.library import Library
 from tests.processes import ONE_THREAD
 
 COMPILER = shutil.which("cc") or ""
@@ -23,7 +23,7 @@ NOBODY = ["unshare", "--user", "--map-user=12345", "--map-group=12345"]
 
 ANSWER = """
 import sys
-from ebmkit_fastconv.library import Library
+from ebmkit_fastconv.maps.library import Library
 library, kept = Library(sys.argv[1], "int answer(void) { return 42; }", sys.argv[2], ("-fPIC",)).opened()
 print(library.answer(), kept)
 """

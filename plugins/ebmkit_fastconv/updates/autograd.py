@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 from torch._prims_common import suggest_memory_format
 
-from ebmkit_fastconv.choice import fills_tiles, is_wide
-from ebmkit_fastconv.native import Layout, transforms
-from ebmkit_fastconv.native_map import NativeWinograd
-from ebmkit_fastconv.winograd import OUT, cook_toom, form_of, plan_kernel, without_phases
+from ebmkit_fastconv.maps.choice import fills_tiles, is_wide
+from ebmkit_fastconv.maps.transforms import Layout, transforms
+from ebmkit_fastconv.maps.winograd_native import NativeWinograd
+from ebmkit_fastconv.maps.winograd import OUT, cook_toom, form_of, plan_kernel, without_phases
 
 __all__ = ["Place", "convolve", "convolve_transposed", "is_readable", "kernel_gradient", "pays", "transpose"]
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input
 
-from ebmkit_fastconv.activations import Activation
+from ebmkit_fastconv.reading.activations import Activation
 
 __all__ = [
     "DenseMap",

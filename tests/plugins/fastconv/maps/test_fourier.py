@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from ebmkit.core import prepare, value_and_gradient
 from ebmkit_convnets.descriptor import ConvDescriptor
-from ebmkit_fastconv import choice, fourier
-from ebmkit_fastconv.fourier import fourier_map
+from ebmkit_fastconv.maps import choice, fourier
+from ebmkit_fastconv.maps.fourier import fourier_map
 
 # outputs, inputs, kernel, stride, padding, side: the layers of texture networks, and odd ones.
 LAYERS = [

@@ -1,0 +1,1 @@
+"""Linear maps: convolutions and their transposes, each computed the fastest way known."""

@@ -1,0 +1,1 @@
+"""Understanding an energy: one true evaluation, read as a stack of layers."""

@@ -1,0 +1,1 @@
+"""Single layers of whatever network, with gradients of their own, for updates."""
