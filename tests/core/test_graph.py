@@ -33,12 +33,12 @@ from ebmkit.core import (
 )
 from ebmkit.core import graph as graphs
 from ebmkit.core.algebra import Sum, Tempered, Weighted
-from ebmkit.core.graph.compiling import Function
 from ebmkit.core.graph import making
 from ebmkit.core.graph.capturing import Held
-from ebmkit.core.graph.stride import Form, Strides
+from ebmkit.core.graph.compiling import Function
+from ebmkit.core.graph.noise import KeyedRng, NotedRng, draw_words
 from ebmkit.core.graph.recording import recorded
-from ebmkit.core.rng import KeyedRng, NotedRng, draw_words
+from ebmkit.core.graph.stride import Form, Strides
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_langevin.langevin import Langevin
 from ebmkit_mcmc.hmc import HMC

@@ -9,11 +9,12 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.graph.alignment import aligned
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.gradient import Prepared
+from ebmkit.core.graph.alignment import aligned
 from ebmkit.core.graph.description import tensors
-from ebmkit.core.rng import Draw, DrawnRng, KeyedRng, NotedRng, Rng, draw_numbers, draw_words
+from ebmkit.core.graph.noise import DrawnRng, KeyedRng, NotedRng, draw_numbers, draw_words
+from ebmkit.core.rng import Draw, Rng
 from ebmkit.core.sampler import Info, Sampler, State
 
 __all__ = ["Evaluation", "Form", "Stride", "Strides", "plain", "stride_length"]
