@@ -4,7 +4,6 @@ This is the public surface for component authors. It imports torch and names no 
 """
 
 from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
-from ebmkit.core.graph.alignment import align_channels
 from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.backends import GradientBackend, Offer, fast_layers, layers_are_plain
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
@@ -25,6 +24,7 @@ from ebmkit.core.figures import (
 )
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
+from ebmkit.core.graph.alignment import align_channels
 from ebmkit.core.losses import contrastive, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.metric import Figure, Material, Metric, Need, standard_error

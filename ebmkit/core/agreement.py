@@ -88,7 +88,7 @@ def straying(
     quadratic: float = 0.0,
     precision: Precision = "fp32",
 ) -> str:
-    """What sets two results apart that were found equal before the chain: an energy, or far more of a gradient.
+    """What sets two results apart beyond doubt: an energy, or a tenth of a row's gradient and more.
 
     It is asked once a chain, so it must not take a ReLU that falls on the other side for a fault.
     """

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.precision import Precision
+from ebmkit.core.torch_private import engine
 from ebmkit.messages.brief import brief
 
 __all__ = ["Gradient", "ValueAndGradient", "by_autograd"]
@@ -56,7 +57,7 @@ def by_autograd(energy: EnergyFn, x: Tensor, precision: Precision = "fp32") -> V
     return ValueAndGradient(value.detach(), gradient)
 
 
-_backward = getattr(getattr(torch.autograd.Variable, "_execution_engine", None), "run_backward", None)
+_backward = engine()
 """The engine that ``torch.autograd.grad`` calls, for energies of a few operations: what ``grad`` does around
 the call takes a fifth of their step."""
 

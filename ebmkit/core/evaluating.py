@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dis
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
+from itertools import chain
 from threading import Lock
 from types import CodeType, FunctionType, MethodType
 
 from torch import nn
 
-__all__ = ["evaluating", "modules_behind", "names_in"]
+__all__ = ["evaluating", "globals_of", "modules_behind"]
 
 _MOST = 1000
 """Objects looked at; a search that goes further has left the energy."""
@@ -70,15 +72,21 @@ def _used_by(function: FunctionType) -> Iterator[object]:
             continue
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
-    for name in names_in(function.__code__):
+    for name in globals_of(function.__code__)[0]:
         if name in function.__globals__:
             yield function.__globals__[name]
 
 
-def names_in(code: CodeType) -> set[str]:
-    """Global names (and names of attributes) in a function and the functions inside it."""
-    inner = (each for each in code.co_consts if isinstance(each, CodeType))
-    return set(code.co_names).union(*map(names_in, inner))
+_LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+
+
+@lru_cache(maxsize=4096)
+def globals_of(code: CodeType) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The globals that code reads, and the attributes of whatever; functions within it included."""
+    inner = [globals_of(each) for each in code.co_consts if isinstance(each, CodeType)]
+    reads = (each for each in dis.get_instructions(code) if each.opname in _LOADS)
+    names = dict.fromkeys(chain((each.argval for each in reads), *(names for names, _ in inner)))
+    return tuple(names), frozenset(code.co_names).union(*(attributes for _, attributes in inner))
 
 
 def _attributes(value: object) -> Iterable[object]:

@@ -11,35 +11,24 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from itertools import chain
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.agreement import described, difference, energies_agree, plainly, straying
+from ebmkit.core.agreement import described, difference, energies_agree, plainly
 from ebmkit.core.autograd import ValueAndGradient, by_autograd
 from ebmkit.core.backends import plain_layers
+from ebmkit.core.ending import Last, strayed
 from ebmkit.core.energy import EnergyFn
 from ebmkit.core.offers import Fast, find_fast, first_line, leave_out
 from ebmkit.core.precision import current_precision
-from ebmkit.core.rows import as_rows
 from ebmkit.core.snapshot import Snapshot
+from ebmkit.core.torch_private import change_counts
 from ebmkit.core.verification import current_verification
 from ebmkit.errors import WrongGradientError
 
 __all__ = ["Prepared", "prepare", "value_and_gradient"]
-
-
-_STEPS_A_CHECK = 200
-"""Of a chain, which cost a hundred times as much as autograd's gradient of all rows at its end does."""
-
-
-class _Last(NamedTuple):
-    """The last fast gradient, and where it was taken."""
-
-    fast: Fast
-    x: Tensor
-    result: ValueAndGradient
 
 
 @final
@@ -68,7 +57,9 @@ class Prepared:
         self._snapshot: Snapshot | None = None
         self.precision = current_precision()
         self._watched, self._verified = watched, current_verification()
-        self._last: _Last | None = None
+        self._fast: Fast | None = None
+        self._parts: list[Prepared] = []
+        self._last: Last | None = None
         self._used = 0
         self._prepare(x)
         if (parts := _within.get(None)) is not None:
@@ -92,14 +83,16 @@ class Prepared:
             self._doubted = True
 
     def strays(self, x: Tensor) -> bool:
-        """Whether a chain that ends at ``x`` went by other gradients than autograd's; see ``_fault``.
+        """Whether a chain that ends at ``x`` went by other gradients than autograd's; see ``ending``.
 
         Whoever computed them is never asked about this energy again then, and one warning says so.
 
         Raises:
             WrongGradientError: it did, in a run that asks for verification.
         """
-        if self._last is None or not (fault := self._fault(self._last, x)):
+        if self._last is None or not (
+            fault := strayed(self._last, self.energy, x, self._used, self.precision)
+        ):
             return False
         if current_verification() != "off":
             raise self._wrong(self._last.fast, self._last.x, fault)
@@ -110,26 +103,10 @@ class Prepared:
             leave_out(fast.owner, fast.about, self.energy, why)
         return True
 
-    def _fault(self, last: _Last, x: Tensor) -> str:
-        """What sets the last fast gradient apart from autograd's, on some rows.
-
-        What is made of x in another thread, or by another library, no operation shows; an energy that turns
-        by it along the way becomes another one than was read. A difference has to be there again at ``x``, in
-        all rows, because a ReLU may be on the other side of zero at one of the places.
-        """
-        rows = _outermost(last.x, len(last.x) * self._used // _STEPS_A_CHECK)
-        found = ValueAndGradient(*(each[rows] for each in last.result))
-        at, quadratic = last.x[rows], last.fast.offer.quadratic
-        if not straying(found, plainly(self.energy, at), at, quadratic, self.precision):
-            return ""
-        with torch.no_grad():
-            found = last.fast.offer.gradient(x)
-        return straying(found, plainly(self.energy, x), x, quadratic, self.precision)
-
     def _evaluate(self, x: Tensor) -> ValueAndGradient:
         if self._fast is None or _kind(x) != self._for:
             return by_autograd(self.energy, x, self.precision)
-        if self._stale or self._versions != _versions(self._tensors):
+        if self._stale or self._versions != change_counts(self._tensors):
             self._prepare(x)
             return self._evaluate(x)
         try:
@@ -141,7 +118,7 @@ class Prepared:
             return self._without(self._fast, x, f"raised {first_line(error)}")
         if not holds:
             return self._again(x)
-        self._last, self._used = _Last(self._fast, x, result), self._used + 1
+        self._last, self._used = Last(self._fast, x, result), self._used + 1
         return result
 
     def _by(self, fast: Fast, x: Tensor) -> ValueAndGradient:
@@ -167,7 +144,7 @@ class Prepared:
         self._stale, self._doubted = False, offer is not None and offer.energies is not None
         tensors = [*_tensors_of(self.energy), *(() if offer is None else offer.depends_on)]
         self._tensors = list({id(each): each for each in tensors}.values())
-        self._versions = _versions(self._tensors)
+        self._versions = change_counts(self._tensors)
         self._snapshot = Snapshot(self.energy) if self._watched and offer is not None else None
 
     def _holds(self, fast: Fast, x: Tensor, result: ValueAndGradient) -> bool:
@@ -247,22 +224,8 @@ _within: ContextVar[list[Prepared]] = ContextVar("ebmkit_prepared_within")
 """Energies that are prepared while another one is: the parts that it is made of."""
 
 
-def _outermost(x: Tensor, rows: int) -> Tensor:
-    """Of some rows, two at least, those of the least and of the largest norm."""
-    rows = max(rows, 2)
-    if rows >= len(x):
-        return torch.arange(len(x), device=x.device)
-    order = torch.linalg.vector_norm(as_rows(x), dim=1).argsort()
-    return torch.cat([order[: rows // 2], order[rows // 2 - rows :]])
-
-
 def _tensors_of(energy: EnergyFn) -> list[Tensor]:
     return list(chain(energy.parameters(), energy.buffers())) if isinstance(energy, nn.Module) else []
-
-
-def _versions(tensors: list[Tensor]) -> list[int]:
-    """How often each was changed in place: torch's own count."""
-    return [each._version for each in tensors]  # noqa: SLF001
 
 
 def _kind(x: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.evaluating import names_in
+from ebmkit.core.evaluating import globals_of
+from ebmkit.core.torch_private import change_count, change_counts, hook_tables_of_all
 
 __all__ = ["Snapshot"]
 
@@ -29,10 +30,6 @@ _PLAIN += (type, BuiltinFunctionType, ModuleType)
 
 _FOREIGN = sys.stdlib_module_names - {"builtins", "collections", "types"}
 """Whose objects, loggers for one, change by themselves; forward reads no number of theirs."""
-
-_GLOBAL_HOOKS = tuple(
-    name for name in vars(torch.nn.modules.module) if name.startswith("_global_") and "hooks" in name
-)
 
 
 @final
@@ -54,7 +51,8 @@ class Snapshot:
         self._seen: dict[int, object] = {}  # keeps them alive: an id may not be used again
         self._compared: list[Compare] | None = []
         self._empty: list[Mapping[Any, Any]] = []  # most are: tables of hooks
-        self._tensors: list[tuple[Tensor, int]] = []
+        self._tensors: list[Tensor] = []
+        self._counts: list[int] = []
         try:
             self._take(energy)
         except _UnknownError:
@@ -65,13 +63,13 @@ class Snapshot:
         return (
             self._compared is not None
             and not any(self._empty)
-            and all(tensor._version == version for tensor, version in self._tensors)  # noqa: SLF001
+            and change_counts(self._tensors) == self._counts
             and all(unchanged() for unchanged in self._compared)
         )
 
     def _take(self, energy: object) -> None:
-        for name in _GLOBAL_HOOKS:
-            self._items(vars(torch.nn.modules.module)[name])
+        for table in hook_tables_of_all().values():
+            self._items(table)
         waiting = [energy]
         while waiting:
             each = waiting.pop()
@@ -85,7 +83,8 @@ class Snapshot:
     def _describe(self, each: Any) -> list[object]:
         """Note what there is to compare, and return what it leads to."""
         if isinstance(each, Tensor):
-            self._tensors.append((each, each._version))  # noqa: SLF001
+            self._tensors.append(each)
+            self._counts.append(change_count(each))
             return []
         if isinstance(each, np.ndarray):
             return self._array(each)
@@ -138,7 +137,7 @@ class Snapshot:
         if (function.__module__ or "").partition(".")[0] in ("torch", "numpy"):
             return []
         found, cells = function.__globals__, function.__closure__ or ()
-        names = [name for name in names_in(function.__code__) if name in found]
+        names = [name for name in globals_of(function.__code__)[0] if name in found]
         kept = self._keep(lambda: [*map(found.get, names), *map(_content, cells)]) if names or cells else []
         defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         return [*filter(_is_own, kept), *defaults]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ebmkit.core import Precision, computing_in
+from ebmkit.core.torch_private import has_bfloat16_arithmetic
 
 __all__ = ["arithmetic", "in_software", "tensor_cores"]
 
@@ -28,7 +29,7 @@ def in_software(precision: Precision, device: torch.device) -> bool:
     """Whether the device has no arithmetic of its own for the precision, so that it gains no time there."""
     if precision == "fp32" or device.type != "cpu":
         return False
-    return not torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
+    return not has_bfloat16_arithmetic()
 
 
 @contextmanager

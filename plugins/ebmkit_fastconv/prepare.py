@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import final
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Gradient, GradientBackend, Offer, Precision, ValueAndGradient
+from ebmkit.core.notes import Notes
+from ebmkit.core.torch_private import MODULE_HOOKS, hook_tables_of_all, is_compiled
 from ebmkit_fastconv.chains.closed_form import closed_form
-from ebmkit_fastconv.updates.layers import WideConvolutions, has_wide_convolutions
 from ebmkit_fastconv.maps.transforms import status
 from ebmkit_fastconv.reading.reader import read
 from ebmkit_fastconv.reading.stack import UnknownOperationError
+from ebmkit_fastconv.updates.layers import WideConvolutions, has_wide_convolutions
 
 __all__ = ["ClosedForms"]
 
@@ -35,17 +36,17 @@ class ClosedForms(GradientBackend):
     """
 
     def __init__(self) -> None:
-        self._unread: WeakKeyDictionary[nn.Module, tuple[object, ...]] = WeakKeyDictionary()
+        self._unread = Notes()
 
     def __call__(self, energy: nn.Module, x: Tensor, precision: Precision) -> Offer | None:
         """None where the energy cannot be read, or autograd does better."""
         if x.dtype != torch.float32 or not len(x) or not _is_candidate(energy):
             return None
-        if self._unread.get(energy) == (description := _describe(energy)):
+        if self._unread.has(energy, description := _describe(energy)):
             return None
         offer = _offer(energy, x, precision)
         if offer is None:
-            self._unread[energy] = description
+            self._unread.add(energy, description)
         return offer
 
     def layers(self, module: nn.Module) -> AbstractContextManager[object]:
@@ -90,21 +91,13 @@ def _is_candidate(energy: nn.Module) -> bool:
     return (
         any(isinstance(module, (nn.Conv2d, nn.Linear)) for module in modules)
         and not any(map(_is_followed, modules))
-        and not any(vars(nn.modules.module)[name] for name in _GLOBAL_HOOKS)
+        and not any(hook_tables_of_all().values())
     )
-
-
-_HOOKS = tuple(name for name in vars(nn.Module()) if "hooks" in name and "state_dict" not in name)
-_GLOBAL_HOOKS = tuple(
-    name for name in vars(nn.modules.module) if name.startswith("_global_") and name.endswith("hooks")
-)
 
 
 def _is_followed(module: nn.Module) -> bool:
     """Whether somebody's code runs with each call of the module, or its own does not."""
-    return module._compiled_call_impl is not None or any(  # noqa: SLF001
-        vars(module).get(name) for name in _HOOKS
-    )
+    return is_compiled(module) or any(vars(module).get(name) for name in MODULE_HOOKS)
 
 
 def _describe(energy: nn.Module) -> tuple[object, ...]:

@@ -353,7 +353,7 @@ def test_an_offer_is_compared_once_for_each_shape_and_energy(offer: Offering) ->
     for rows, more in ((3, 8), (3, 4), (4, 8)):
         evaluated.clear()
         run_chain(DESCENT, energy, torch.ones(rows, 2), steps=3, rng=Rng(0))
-        assert len(evaluated) == more  # one a step and one at the end; the first time two states as well, by both
+        assert len(evaluated) == more  # one a step, one at the end; at first two states by both
 
 
 def test_between_the_steps_of_a_walk_the_energy_may_change() -> None:

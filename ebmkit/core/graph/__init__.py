@@ -33,13 +33,14 @@ from ebmkit.core.graph.capturing import CaptureError, forget_failures
 from ebmkit.core.graph.description import IndescribableError, described
 from ebmkit.core.graph.keeping import Generation, Graph, Shelf, settle
 from ebmkit.core.graph.making import UnfitError, kinds, make, values
+from ebmkit.core.graph.recording import UnrecordableError
 from ebmkit.core.graph.stride import Stride, plain, stride_length
 from ebmkit.core.offers import first_line
 from ebmkit.core.precision import current_precision
-from ebmkit.core.graph.recording import UnrecordableError
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Sampler, State
 from ebmkit.core.stopping import check_stop
+from ebmkit.core.torch_private import is_observed
 
 __all__ = ["StrayedError", "Stride", "forget", "kept", "stride_length", "strides"]
 
@@ -122,7 +123,7 @@ def _checked(
 
 def _name(sampler: Sampler, energy: nn.Module, state: State, length: int) -> Hashable:
     """All that a graph may depend on, but its inputs."""
-    if torch._C._len_torch_dispatch_stack() or torch.is_anomaly_enabled():  # noqa: SLF001
+    if is_observed() or torch.is_anomaly_enabled():
         raise UnfitError("somebody watches every operation (a dispatch mode, or anomaly detection)")
     device = state.x.device
     settings = (

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.core.graph.recording import Parts, recorded
+from ebmkit.core.torch_private import compiled_graph, decompositions, without_repetitions
 
 __all__ = ["Function", "compiled", "followed"]
 
@@ -21,8 +22,6 @@ _FEW = 4
 
 def compiled(function: Function, inputs: tuple[Tensor, ...]) -> Function:
     """The function in native code for inputs of these shapes, dtypes and devices; nothing checks them."""
-    import torch._inductor  # takes a second to import
-
     layouts = [torch.empty(each.shape, device="meta").stride() for each in inputs]
 
     def laid_out(tensors: tuple[Tensor, ...]) -> list[Any]:
@@ -34,11 +33,8 @@ def compiled(function: Function, inputs: tuple[Tensor, ...]) -> Function:
         ]
 
     # Not ``torch.compile``: its checks at every call take a tenth of the time of twenty small steps.
-    native = torch._inductor.compile(  # noqa: SLF001
-        followed(function, tuple(each.clone() for each in laid_out(inputs))),
-        laid_out(inputs),
-        options={"cpp_wrapper": True},  # no Python between the kernels either
-    )
+    graph = followed(function, tuple(each.clone() for each in laid_out(inputs)))
+    native = compiled_graph(graph, laid_out(inputs))
     return lambda *tensors: tuple(native(*laid_out(tensors)))
 
 
@@ -54,20 +50,16 @@ def followed(function: Function, inputs: tuple[Tensor, ...]) -> torch.fx.GraphMo
     Raises:
         UnrecordableError: what it does depends on the numbers in the inputs.
     """
-    from torch._functorch.compile_utils import fx_graph_cse
-
     graph = recorded(function, inputs, _parts())
-    return torch.fx.GraphModule(graph, fx_graph_cse(graph.graph))
+    return torch.fx.GraphModule(graph, without_repetitions(graph.graph))
 
 
 def _parts() -> Parts:
     """By operation, how it is made of smaller ones."""
-    from torch._decomp import get_decompositions
-
     aten = torch.ops.aten
     forward = [aten.silu, aten.gelu, aten.softplus, aten.mish]
     backward = [aten.silu_backward, aten.gelu_backward, aten.softplus_backward, aten.mish_backward]
-    activations: dict[Any, Callable[..., Any]] = dict(get_decompositions(forward + backward))
+    activations: dict[Any, Callable[..., Any]] = decompositions(forward + backward)
     return activations | {aten.mm.default: _product, aten.addmm.default: _sum_and_product}
 
 

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.graph.reads import Reads, globals_of, is_fixed
+from ebmkit.core.evaluating import globals_of
+from ebmkit.core.graph.reads import Reads, is_fixed
+from ebmkit.core.torch_private import MODULE_HOOKS
 
-__all__ = ["HOOKS", "Describer", "IndescribableError"]
+__all__ = ["Describer", "IndescribableError"]
 
 _MOST_BYTES = 2**16
 """In a tensor that is neither parameter nor buffer: it is compared number by number."""
@@ -23,8 +25,6 @@ _MOST_PARTS = 20_000
 
 _MODULE = frozenset(vars(nn.Module()))
 """What torch keeps in every module."""
-
-HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 _BY_VALUE = frozenset(
     {bool, int, str, bytes, type(None), type(...), type(NotImplemented), range, CodeType}
@@ -70,7 +70,7 @@ class Describer:
         for key, value in state.items():
             if key not in _MODULE:
                 described.append((key, self._value(value, f"{kind.__qualname__}.{key}")))
-            elif value and key in HOOKS:
+            elif value and key in MODULE_HOOKS:
                 raise IndescribableError(f"{kind.__qualname__} {name!r} has hooks ({key})")
         for key, child in state["_modules"].items():
             described.append((key, self._modules.get(id(child))))

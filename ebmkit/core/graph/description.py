@@ -17,9 +17,9 @@ from typing import Any, final
 
 import attrs
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 
-from ebmkit.core.graph.describing import HOOKS, Describer, IndescribableError
+from ebmkit.core.graph.describing import Describer, IndescribableError
+from ebmkit.core.torch_private import hook_tables_of_all
 
 __all__ = ["Description", "IndescribableError", "described", "difference", "tensors"]
 
@@ -45,9 +45,9 @@ def described(*parts: object) -> Description:
         IndescribableError: part of it cannot be compared, or a hook is registered, which is to be called at
             every evaluation.
     """
-    for table in HOOKS:
-        if getattr(torch_module, f"_global{table}"):
-            raise IndescribableError(f"hooks of all modules are registered (_global{table})")
+    for name, table in hook_tables_of_all().items():
+        if table:
+            raise IndescribableError(f"hooks of all modules are registered ({name})")
     describer = Describer()
     return Description(tuple(map(describer.root, parts)), tuple(describer.kept))
 

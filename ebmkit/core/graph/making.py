@@ -9,17 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core.autograd import by_autograd
-from ebmkit.core.graph.compiling import Function, compiled
 from ebmkit.core.gradient import Prepared
 from ebmkit.core.graph.agreement import check_evaluation, check_stride
 from ebmkit.core.graph.capturing import aside, captured
+from ebmkit.core.graph.compiling import Function, compiled
 from ebmkit.core.graph.description import Description, described, difference, tensors
 from ebmkit.core.graph.keeping import Graph
+from ebmkit.core.graph.recording import recorded
 from ebmkit.core.graph.stride import Form, Strides
 from ebmkit.core.precision import current_precision
-from ebmkit.core.graph.recording import recorded
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Sampler
+from ebmkit.core.torch_private import change_count
 
 __all__ = ["UnfitError", "kinds", "make", "values"]
 
@@ -123,7 +124,7 @@ class _Snapshot:
 
     def _now(self) -> tuple[Description, dict[str, tuple[int, int]]]:
         named = tensors(self._energy)
-        weights = {name: (id(value), value._version) for name, value in named}  # noqa: SLF001
+        weights = {name: (id(value), change_count(value)) for name, value in named}
         return described(self._sampler, self._energy), weights
 
 

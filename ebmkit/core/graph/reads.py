@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dis
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import chain
 from operator import is_
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any, final
 
-__all__ = ["Reads", "globals_of", "is_fixed"]
+__all__ = ["Reads", "is_fixed"]
 
 _FIXED = frozenset({*sys.stdlib_module_names, "attr", "attrs", "ebmkit", "numpy", "torch"} - {"__main__"})
 """Packages whose code stays as it is while a process runs."""
@@ -61,12 +59,3 @@ def _parts(function: FunctionType) -> tuple[object, ...]:
 def is_fixed(module: str | None) -> bool:
     """Whether the code of a module, by its name, stays as it is."""
     return module is not None and module.partition(".")[0] in _FIXED
-
-
-@lru_cache(maxsize=4096)
-def globals_of(code: CodeType) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The globals that code reads, and the attributes of whatever; functions within it included."""
-    inner = [globals_of(each) for each in code.co_consts if isinstance(each, CodeType)]
-    reads = (each for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
-    names = dict.fromkeys(chain((each.argval for each in reads), *(names for names, _ in inner)))
-    return tuple(names), frozenset(code.co_names).union(*(attributes for _, attributes in inner))

@@ -8,15 +8,22 @@ is called sees no stand-ins that could stay behind in a list of its own, and not
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, final
 
 import torch
 from torch import Tensor, fx
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter, tree_map
-from torch.utils.weak import WeakTensorKeyDictionary
+
+from ebmkit.core.leaks import Leaks, reads_numbers
+from ebmkit.core.torch_private import (
+    TorchDispatchMode,
+    WeakTensorKeyDictionary,
+    inside,
+    is_mutable,
+    tensors_in,
+    tree_map,
+    written,
+)
 
 __all__ = ["Parts", "UnrecordableError", "recorded"]
 
@@ -44,9 +51,13 @@ def recorded(
     """
     recorder = _Recorder(parts or {})
     recorder.enter(inputs)
-    with _Escapes(recorder), recorder:
+    with Leaks(recorder.follows, _refuse_leak, reads_numbers), inside(recorder, patience=_PATIENCE):
         outputs = tuple(function(*inputs))
     return recorder.result(outputs)
+
+
+_PATIENCE = 600.0
+"""Seconds for which others may record or read: no more than an evaluation takes."""
 
 
 @final
@@ -71,7 +82,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def follows(self, values: object) -> bool:
         """Whether any of the tensors among the values may depend on the inputs."""
-        return any(each in self._nodes and each not in self._fixed for each in _tensors(values))
+        return any(each in self._nodes and each not in self._fixed for each in tensors_in(values))
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -94,14 +105,13 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             raise UnrecordableError(f"{func} draws from torch's own random numbers")
         if torch.Tag.data_dependent_output in func.tags and self.follows((args, kwargs)):
             raise UnrecordableError(f"{func} reads numbers out of a tensor")
-        for each in _written(func, args, kwargs):
+        for each in written(func, args, kwargs):
             if each not in self._nodes or each in self._fixed:
                 raise UnrecordableError(f"{func} writes into a tensor that was there before")
 
     def _is_fixed(self, func: Any, values: object) -> bool:
-        among = list(_tensors(values))
-        mutable = func._schema.is_mutable  # noqa: SLF001
-        return bool(among) and not mutable and all(each in self._fixed for each in among)
+        among = list(tensors_in(values))
+        return bool(among) and not is_mutable(func) and all(each in self._fixed for each in among)
 
     def _argument(self, value: object) -> Any:
         return self._node(value) if isinstance(value, Tensor) else value
@@ -126,36 +136,5 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._note(each, of_it, fixed=fixed)
 
 
-def _tensors(values: object) -> Iterator[Tensor]:
-    return (each for each in tree_iter(values) if isinstance(each, Tensor))
-
-
-def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Tensor]:
-    """The arguments that a call writes into."""
-    for place, each in enumerate(func._schema.arguments):  # noqa: SLF001
-        if each.alias_info is not None and each.alias_info.is_write:
-            yield from _tensors(args[place] if place < len(args) else kwargs.get(each.name))
-
-
-_ESCAPES = frozenset(
-    getattr(Tensor, name)
-    for name in ("numpy", "tolist", "data_ptr", "storage", "untyped_storage", "__array__", "__dlpack__")
-)
-"""Ways to the numbers of a tensor that call no kernel."""
-
-
-@final
-class _Escapes(TorchFunctionMode):
-    """Above autograd: refuses what the recorder below would not see."""
-
-    def __init__(self, recorder: _Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        del types
-        if func in _ESCAPES and self._recorder.follows(args):
-            raise UnrecordableError(f"Tensor.{func.__name__} reads numbers out of a tensor")
-        return func(*args, **(kwargs or {}))
+def _refuse_leak(name: str) -> None:
+    raise UnrecordableError(f"Tensor.{name} reads numbers out of a tensor")

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import Precision, ValueAndGradient
-from ebmkit_fastconv.reading.activations import Activation
 from ebmkit_fastconv.chains.alignment import aligned
 from ebmkit_fastconv.maps.choice import Block, Shape, blocks_of, chunk_rows
+from ebmkit_fastconv.reading.activations import Activation
 from ebmkit_fastconv.reading.stack import Dense, Stack, UnknownOperationError
 
 __all__ = ["ClosedForm", "closed_form"]

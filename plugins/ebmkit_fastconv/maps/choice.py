@@ -11,8 +11,6 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit_fastconv.reading.activations import IDENTITY, Activation
-from ebmkit_fastconv.maps.fourier import fourier_map
 from ebmkit_fastconv.maps.direct import (
     DenseMap,
     DirectConvolution,
@@ -23,10 +21,13 @@ from ebmkit_fastconv.maps.direct import (
     has_bfloat16,
     has_mkldnn,
 )
+from ebmkit_fastconv.maps.fourier import fourier_map
 from ebmkit_fastconv.maps.transforms import transforms
+from ebmkit_fastconv.maps.winograd import OUT, form_of, plan_kernel
 from ebmkit_fastconv.maps.winograd_native import FoldedTranspose, NativeWinograd
+from ebmkit_fastconv.maps.winograd_torch import TorchWinograd
+from ebmkit_fastconv.reading.activations import IDENTITY, Activation
 from ebmkit_fastconv.reading.stack import Convolution, Dense, Stack
-from ebmkit_fastconv.maps.winograd import OUT, TorchWinograd, form_of, plan_kernel
 
 __all__ = ["Block", "Shape", "blocks_of", "chunk_rows", "fills_tiles", "is_wide", "is_winograd"]
 

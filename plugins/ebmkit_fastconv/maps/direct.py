@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input
 
+from ebmkit.core.torch_private import has_bfloat16_arithmetic, has_onednn, onednn
 from ebmkit_fastconv.reading.activations import Activation
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "has_mkldnn",
 ]
 
-_mkldnn = torch.ops.mkldnn
 _conv2d_input: Callable[..., Tensor] = conv2d_input
 
 
@@ -67,12 +67,12 @@ class LinearMap(ABC):
 
 def has_mkldnn(like: Tensor) -> bool:
     """Whether oneDNN's convolutions with weights packed ahead are there for such tensors."""
-    return like.device.type == "cpu" and torch._C._get_mkldnn_enabled() and torch._C._has_mkldnn  # noqa: SLF001
+    return like.device.type == "cpu" and has_onednn()
 
 
 def has_bfloat16(device: torch.device) -> bool:
     """Whether the device computes in bfloat16 by itself."""
-    return device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
+    return device.type != "cpu" or has_bfloat16_arithmetic()
 
 
 @final
@@ -116,7 +116,7 @@ class DirectConvolution(LinearMap):
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.packed = has_mkldnn(weight)
         if self.packed:
-            self.weight = _mkldnn._reorder_convolution_weight(  # noqa: SLF001
+            self.weight = onednn._reorder_convolution_weight(  # noqa: SLF001
                 self.weight, self.padding, self.stride, [1, 1], 1, list(size)
             )
 
@@ -135,7 +135,7 @@ class DirectConvolution(LinearMap):
         flat = None if bias is None else bias.flatten()
         if self.packed:
             fused = _fused(activation)
-            return _mkldnn._convolution_pointwise(  # type: ignore[no-any-return]  # noqa: SLF001
+            return onednn._convolution_pointwise(  # type: ignore[no-any-return]  # noqa: SLF001
                 x, self.weight, flat, self.padding, self.stride, [1, 1], 1, *fused
             )
         result = functional.conv2d(x, self.weight, flat, self.stride[0], self.padding[0])

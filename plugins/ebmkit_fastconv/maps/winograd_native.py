@@ -7,10 +7,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ebmkit_fastconv.reading.activations import Activation
 from ebmkit_fastconv.maps.direct import LinearMap, Top
 from ebmkit_fastconv.maps.transforms import Fold, Layout, Transforms
-from ebmkit_fastconv.maps.winograd import Kernel, WinogradMap
+from ebmkit_fastconv.maps.winograd import Kernel
+from ebmkit_fastconv.maps.winograd_torch import WinogradMap
+from ebmkit_fastconv.reading.activations import Activation
 
 __all__ = ["FoldedTranspose", "NativeWinograd"]
 

@@ -9,17 +9,23 @@ known. Nothing is patched and nothing symbolic reaches the energy's code.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from threading import Lock
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from ebmkit_fastconv.reading.leaks import Leaks
+from ebmkit.core.leaks import Leaks, leaves_torch
+from ebmkit.core.torch_private import (
+    TorchDispatchMode,
+    change_count,
+    compiler_is_loaded,
+    has_tensor_hooks,
+    inside,
+    packing_hooks,
+    tensors_in,
+    written,
+)
 from ebmkit_fastconv.reading.rules import RULES
 from ebmkit_fastconv.reading.stack import Features, Stack, Symbol, UnknownOperationError
 
@@ -52,9 +58,9 @@ def read(energy: nn.Module, x: Tensor) -> Reading | None:
     """
     with torch.enable_grad():
         x = x.detach().clone().requires_grad_()
-        observer = (_BesideCompiler if _compiler_is_loaded() else _Observer)(x)
+        observer = (_BesideCompiler if compiler_is_loaded() else _Observer)(x)
         try:
-            with _observed_by(observer), Leaks(observer.follows, observer.give_up):
+            with inside(observer), Leaks(observer.follows, observer.give_up, leaves_torch):
                 energies = energy(x)
         except Exception:  # noqa: BLE001 - its own fault; the chain meets it by itself
             return None
@@ -67,40 +73,6 @@ def read(energy: nn.Module, x: Tensor) -> Reading | None:
         )
     except UnknownOperationError:
         return None
-
-
-def _compiler_is_loaded() -> bool:
-    return "torch._dynamo" in sys.modules
-
-
-_flags = Lock()
-_PATIENCE = 1.0
-
-
-@contextmanager
-def _observed_by(observer: TorchDispatchMode) -> Iterator[None]:
-    """Enter the mode in this thread.
-
-    Entering it the usual way sets flags that all threads share. They tell torch's compiler to leave alone
-    what runs in the mode, so they are set, by one thread at a time, where the compiler is loaded.
-
-    Raises:
-        UnknownOperationError: another thread has been setting them for a second.
-    """
-    if not _compiler_is_loaded():
-        torch._C._push_on_torch_dispatch_stack(observer)  # noqa: SLF001
-        try:
-            yield
-        finally:
-            torch._C._pop_torch_dispatch_stack(None)  # noqa: SLF001
-    elif _flags.acquire(timeout=_PATIENCE):
-        try:
-            with observer:
-                yield
-        finally:
-            _flags.release()
-    else:
-        raise UnknownOperationError("another thread is reading an energy")
 
 
 class _Known(NamedTuple):
@@ -163,7 +135,7 @@ class _Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         symbol = self._symbol_of(energies)
         if not isinstance(symbol, Stack) or energies.shape != (self._rows,):
             raise UnknownOperationError("the result is not one number for each example")
-        if any(tensor._version != version for tensor, version in self._constants.values()):  # noqa: SLF001
+        if any(change_count(tensor) != count for tensor, count in self._constants.values()):
             raise UnknownOperationError("a tensor that the evaluation changes")
         return symbol.collapsed()
 
@@ -172,12 +144,12 @@ class _Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return tuple(tensor for tensor, _ in self._constants.values())
 
     def _follow(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
-        tensors = _tensors((*args, *kwargs.values()))
+        tensors = list(tensors_in((args, kwargs)))
         symbols = {id(each): symbol for each in tensors if (symbol := self._symbol_of(each)) is not None}
         self.operations.append((func.name(), tuple(id(each) in symbols for each in tensors)))
-        written = list(_written(func, args, kwargs))
+        overwritten = list(written(func, args, kwargs))
         if not symbols:
-            self._follow_constant(func, tensors, written, result)
+            self._follow_constant(func, tensors, overwritten, result)
             return
         for each in tensors:
             if type(each) not in (Tensor, nn.Parameter) or each.layout != torch.strided:
@@ -195,19 +167,19 @@ class _Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         symbol = RULES[name](*given, **{key: symbols.get(id(each), each) for key, each in kwargs.items()})
         if tuple(result.shape) != (self._rows, *symbol.shape):
             raise UnknownOperationError("a result of another shape")
-        for each in written:
+        for each in overwritten:
             self._overwrite(each)
         self._note(result, symbol)
 
     def _follow_constant(
-        self, func: Any, tensors: Sequence[Tensor], written: Sequence[Tensor], result: Any
+        self, func: Any, tensors: Sequence[Tensor], overwritten: Sequence[Tensor], result: Any
     ) -> None:
         """What has nothing to do with x: the result is what it is, if it is that every time."""
         if torch.Tag.nondeterministic_seeded in func.tags:
             raise UnknownOperationError("random numbers")
         for each in tensors:
             self._note_constant(each)
-        self._made |= {_memory(each): each for each in (*_tensors([result]), *written)}
+        self._made |= {_memory(each): each for each in (*tensors_in(result), *overwritten)}
 
     def _note_constant(self, tensor: Tensor) -> None:
         """Remember how it was; whether it was made here, or has always been there, must be known."""
@@ -215,7 +187,7 @@ class _Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
         if tensor.grad_fn is not None:
             raise UnknownOperationError("a tensor of unknown origin")
-        self._constants[id(tensor)] = (tensor, tensor._version)  # noqa: SLF001
+        self._constants[id(tensor)] = (tensor, change_count(tensor))
 
     def _symbol_of(self, tensor: Tensor) -> Symbol | None:
         """What is known of a tensor that depends on x; None for one that does not.
@@ -232,7 +204,7 @@ class _Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             raise UnknownOperationError("a view that was not followed")
         if tensor is not self._x and (tensor.grad_fn is None or _is_by_hand(tensor)):
             raise UnknownOperationError("a gradient that is cut, or written by hand")
-        if tensor._backward_hooks:  # noqa: SLF001
+        if has_tensor_hooks(tensor):
             raise UnknownOperationError("a gradient that a hook may change")
         return known.symbol
 
@@ -258,17 +230,6 @@ class _BesideCompiler(_Observer):  # type: ignore[no-untyped-call]
         return super().__torch_dispatch__(func, types, args, kwargs)
 
 
-def _tensors(values: Iterable[Any]) -> list[Tensor]:
-    """Those among the arguments of an operation, and in its lists."""
-    found: list[Tensor] = []
-    for each in values:
-        if isinstance(each, Tensor):
-            found.append(each)
-        elif isinstance(each, (list, tuple)):
-            found += _tensors(each)
-    return found
-
-
 def _memory(tensor: Tensor) -> int:
     """Its address: what another library hands back has the same one."""
     return tensor.untyped_storage().data_ptr()
@@ -288,21 +249,11 @@ def _is_by_hand(tensor: Tensor) -> bool:
     return isinstance(tensor.grad_fn, torch.autograd.function.BackwardCFunction)
 
 
-_kept_by = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None)  # noqa: SLF001
-
-
 def _keeps_by_hand() -> bool:
     """Whether somebody else than torch packs what is kept for the way back, and unpacks what they like."""
-    hooks = _kept_by(True) or ()
-    return not all(str(getattr(each, "__module__", "")).partition(".")[0] == "torch" for each in hooks)
-
-
-def _written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
-    """The arguments that the operation writes to."""
-    for at, argument in enumerate(func._schema.arguments):  # noqa: SLF001
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            value = args[at] if at < len(args) else kwargs.get(argument.name)
-            yield from _tensors([value])
+    return not all(
+        str(getattr(each, "__module__", "")).partition(".")[0] == "torch" for each in packing_hooks()
+    )
 
 
 def _rule_name(func: Any) -> str:

@@ -32,6 +32,9 @@ A rule may assume nothing about its arguments. Whatever it raises means that the
 _IMAGES = 3
 """Sides of an image without the batch."""
 
+_ALL = 2**63 - 1
+"""Where a slice ends that names no end."""
+
 
 def _features(symbol: object) -> Features:
     if not isinstance(symbol, Features):
@@ -244,6 +247,16 @@ def _cast(x: Symbol, *, dtype: torch.dtype | None = None, device: object = None,
     return x
 
 
+def _slice(
+    x: Symbol, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Symbol:
+    """All of a side: torch before 2.7 computes what ``[:]`` says."""
+    del dim
+    if start not in (None, 0) or end not in (None, _ALL) or step != 1:
+        raise UnknownOperationError("a part of a side")
+    return x
+
+
 def _same(x: Symbol, **layout: object) -> Symbol:
     del layout
     return x
@@ -264,6 +277,7 @@ RULES: Mapping[str, Rule] = {
     "_unsafe_view": _view,
     "squeeze": _squeeze,
     "select": _select,
+    "slice": _slice,
     "pow": _power,
     "square": _square,
     "sum": _sum,

@@ -18,12 +18,12 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 from torch import Tensor
-from torch._prims_common import suggest_memory_format
 
+from ebmkit.core.torch_private import is_awaited, keeps_numbers, suggest_memory_format
 from ebmkit_fastconv.maps.choice import fills_tiles, is_wide
 from ebmkit_fastconv.maps.transforms import Layout, transforms
-from ebmkit_fastconv.maps.winograd_native import NativeWinograd
 from ebmkit_fastconv.maps.winograd import OUT, cook_toom, form_of, plan_kernel, without_phases
+from ebmkit_fastconv.maps.winograd_native import NativeWinograd
 
 __all__ = ["Place", "convolve", "convolve_transposed", "is_readable", "kernel_gradient", "pays", "transpose"]
 
@@ -69,7 +69,7 @@ def pays(rows: int, weight: Tensor, at: Place) -> bool:
 
 def is_readable(x: Tensor) -> bool:
     """Whether native code finds in its memory the numbers that a tensor stands for: no batch, no negative."""
-    return torch._C._has_storage(x) and not x.is_neg()  # noqa: SLF001
+    return keeps_numbers(x) and not x.is_neg()
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
@@ -191,16 +191,8 @@ def _asked_for(ctx: Any) -> list[bool]:
     following = [node for node, _ in ctx.next_functions]
     following += [None] * (3 - len(following))  # without a bias
     return [
-        needed and _is_awaited(node) for needed, node in zip(ctx.needs_input_grad[:3], following, strict=True)
+        needed and is_awaited(node) for needed, node in zip(ctx.needs_input_grad[:3], following, strict=True)
     ]
-
-
-def _is_awaited(node: Any) -> bool:
-    """Whether this backward pass goes on to a node; True where torch does not say."""
-    try:
-        return bool(torch._C._will_engine_execute_node(node))  # noqa: SLF001
-    except (AttributeError, RuntimeError, TypeError):  # another torch; a leaf whose gradient is the result
-        return True
 
 
 def _laid_out_as_torchs(result: Tensor, x: Tensor, weight: Tensor) -> Tensor:

@@ -12,12 +12,12 @@ from typing import Any, TypeAlias, final
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from ebmkit.core import layers_are_plain
+from ebmkit.core.torch_private import is_derived_forward, is_observed, is_traced, is_transformed
 from ebmkit_fastconv.maps.choice import is_wide
-from ebmkit_fastconv.updates.autograd import Place, convolve, convolve_transposed, is_readable, pays
 from ebmkit_fastconv.maps.direct import has_mkldnn
+from ebmkit_fastconv.updates.autograd import Place, convolve, convolve_transposed, is_readable, pays
 
 __all__ = ["WideConvolutions", "has_wide_convolutions"]
 
@@ -117,10 +117,10 @@ def _plain(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         and all(map(is_readable, tensors))
         and has_mkldnn(x)
         and not torch.is_autocast_enabled("cpu")
-        and not is_in_torch_dispatch_mode()
-        and torch._C._get_tracing_state() is None  # noqa: SLF001
-        and torch._C._functorch.peek_interpreter_stack() is None  # noqa: SLF001
-        and torch.autograd.forward_ad._current_level < 0  # noqa: SLF001
+        and not is_observed()
+        and not is_traced()
+        and not is_transformed()
+        and not is_derived_forward()
     )
 
 

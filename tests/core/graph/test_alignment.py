@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ebmkit.core import Energy, Rng, computing_in, run_chain, value_and_gradient
 from ebmkit.core import graph as graphs
+from ebmkit.core.graph import capturing, making
 from ebmkit.core.graph.alignment import aligned
 from ebmkit.core.graph.compiling import Function
-from ebmkit.core.graph import capturing, making
 from ebmkit.core.graph.stride import Strides
 from ebmkit_langevin.langevin import Langevin
 from tests.core.test_graph import rerun

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from ebmkit.core.graph import capturing
 from ebmkit.core.graph.capturing import CaptureError, Held, aside, captured
-from ebmkit.core.graph.stride import Form, Strides
 from ebmkit.core.graph.recording import UnrecordableError
+from ebmkit.core.graph.stride import Form, Strides
 from ebmkit.core.rng import Rng
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearDescriptor, double

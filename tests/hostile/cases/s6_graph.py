@@ -1,4 +1,4 @@
-"""S6: chains as a graph, of an energy that changes otherwise than by its weights: in gradients alone, or not."""
+"""S6: chains as a graph, of an energy that changes otherwise than by its weights: in gradients alone, too."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def run(kit: Any) -> None:
             lambda m, inner, outer: (inner[0] * 0.1,)
         ),
         "a hook of all": lambda: tables.register_module_full_backward_hook(
-            lambda m, inner, outer: (inner[0] * 0.1,) if isinstance(m, nn.Linear) and len(inner) == 1 else None
+            lambda m, inner, outer: (
+                (inner[0] * 0.1,) if isinstance(m, nn.Linear) and len(inner) == 1 else None
+            )
         ),
     }
     for name, change in changes.items():
@@ -53,7 +55,11 @@ def run(kit: Any) -> None:
         kit.chain(name, net, x, steps=1, graph=True)
         handle.remove()
     for name, begin, end in (
-        ("a class attribute", lambda: setattr(Toy, "cut_of_class", True), lambda: setattr(Toy, "cut_of_class", False)),
+        (
+            "a class attribute",
+            lambda: setattr(Toy, "cut_of_class", True),
+            lambda: setattr(Toy, "cut_of_class", False),
+        ),
         ("an attribute", lambda: setattr(net, "cut", True), lambda: setattr(net, "cut", False)),
         ("an entry of a list", lambda: net.cuts.__setitem__(0, True), lambda: net.cuts.__setitem__(0, False)),
         (

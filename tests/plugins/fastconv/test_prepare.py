@@ -420,3 +420,27 @@ def _stack(energy: Energy, x: Tensor) -> Stack:
     reading = read(energy, x)
     assert reading is not None
     return reading.stack
+
+
+def test_energies_that_are_equal_are_told_apart() -> None:
+    class Equal(Energy):
+        """Equal to every other one."""
+
+        def __init__(self, *, readable: bool) -> None:
+            super().__init__()
+            self.layer, self.head, self.readable = nn.Linear(3, 8), nn.Linear(8, 1), [readable]
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.layer(x).tanh()
+            return self.head(h if self.readable[0] else h.sin()).squeeze(1)
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __hash__(self) -> int:
+            return 7
+
+    x = torch.randn(4, 3)
+    kept = [Equal(readable=False), Equal(readable=True)]
+    assert [offer_of(each, x, "fp32") is None for each in kept] == [True, False]
+    assert [offer_of(each, x, "fp32") is None for each in kept] == [True, False]

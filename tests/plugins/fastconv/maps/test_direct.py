@@ -9,11 +9,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input
 
-from ebmkit_fastconv.reading.activations import Activation
 from ebmkit_fastconv.maps.direct import DirectConvolution, LinearMap, ShuffledTranspose, StridedTranspose
 from ebmkit_fastconv.maps.transforms import transforms
+from ebmkit_fastconv.maps.winograd import OUT, cook_toom, plan_kernel
 from ebmkit_fastconv.maps.winograd_native import FoldedTranspose, NativeWinograd
-from ebmkit_fastconv.maps.winograd import OUT, TorchWinograd, cook_toom, plan_kernel
+from ebmkit_fastconv.maps.winograd_torch import TorchWinograd
+from ebmkit_fastconv.reading.activations import Activation
 
 LEAKY = Activation("leaky", 0.2)
 WINOGRAD = [
