@@ -13,7 +13,7 @@ __all__ = ["VARIABLE", "Verification", "current_verification", "verifying"]
 VARIABLE = "EBMKIT_VERIFY"
 
 Verification: TypeAlias = Literal["off", "first", "always"]
-"""``first`` compares the first gradient of every chain and the last, ``always`` each; a difference ends it all."""
+"""``first`` compares each chain's first gradient and last, ``always`` each; a difference ends the run."""
 
 _current: ContextVar[Verification | None] = ContextVar("ebmkit_verification", default=None)
 

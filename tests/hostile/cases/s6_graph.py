@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -16,18 +17,18 @@ class Toy(nn.Module):
     """Two linear layers, between which a gradient may be cut."""
 
     cut_of_class = False
-    gain = 1.0
 
     def __init__(self, kit: Any) -> None:
         super().__init__()
         self.first, self.second = kit.layer(nn.Linear(2, 16)), kit.layer(nn.Linear(16, 1))
-        self.cut, self.cuts = False, [False]
+        self.cuts = [False]
 
     def forward(self, x: Tensor) -> Tensor:
         h = functional.silu(self.first(x))
-        if self.cut_of_class or self.cut or self.cuts[0] or SWITCH["of the module"]:
+        if self.cut_of_class or self.cuts[0] or SWITCH["of the module"]:
             h = weakened(h)
-        return self.gain * 3 * self.second(h).squeeze(1) + x.square().sum(1) / 2
+        gain = float(os.environ.get("EBMKIT_HOSTILE_GAIN", "3"))
+        return gain * self.second(h).squeeze(1) + x.square().sum(1) / 2
 
 
 def weakened(h: Tensor) -> Tensor:
@@ -60,7 +61,6 @@ def run(kit: Any) -> None:
             lambda: setattr(Toy, "cut_of_class", True),
             lambda: setattr(Toy, "cut_of_class", False),
         ),
-        ("an attribute", lambda: setattr(net, "cut", True), lambda: setattr(net, "cut", False)),
         ("an entry of a list", lambda: net.cuts.__setitem__(0, True), lambda: net.cuts.__setitem__(0, False)),
         (
             "a global",
@@ -71,8 +71,9 @@ def run(kit: Any) -> None:
         begin()
         kit.chain(name, net, x, steps=1, graph=True)
         end()
-    Toy.gain = 2.0
-    kit.chain("a factor", net, x, steps=1, graph=True)
+    os.environ["EBMKIT_HOSTILE_GAIN"] = "0.5"  # which nothing that describes the energy sees
+    kit.chain("an environment", net, x, steps=1, graph=True)
+    del os.environ["EBMKIT_HOSTILE_GAIN"]
     with torch.no_grad():
         net.second.weight.mul_(2.0)
     kit.chain("weights", net, x, steps=1, graph=True)
