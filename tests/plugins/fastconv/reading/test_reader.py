@@ -176,6 +176,10 @@ def test_what_is_read_has_the_gradient_of_autograd(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in LEFT if name != "the number of rows"])
 def test_what_cannot_be_read_is_not(name: str) -> None:
+    if name == "kept by hand for the way back" and not hasattr(
+        torch._C._autograd, "_top_saved_tensors_default_hooks"
+    ):
+        pytest.skip("torch before 2.8 does not say who packs what autograd keeps")
     assert read(Net(LEFT[name]).eval(), _x(2)) is None
 
 

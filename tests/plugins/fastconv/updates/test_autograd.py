@@ -19,7 +19,7 @@ from ebmkit_fastconv.maps import transforms as native
 from ebmkit_fastconv.updates import autograd as learning
 from ebmkit_fastconv.updates import layers
 from ebmkit_langevin.langevin import Langevin
-from tests.plugins.fastconv.maps.test_direct import WINOGRAD
+from tests.plugins.fastconv.maps.convolutions import WINOGRAD
 
 pytestmark = pytest.mark.skipif(native.transforms() is None, reason="no C compiler")
 
