@@ -18,6 +18,7 @@ from ebmkit.core.energy import EnergyFn
 from ebmkit.core.offers import Fast
 from ebmkit.core.precision import Precision
 from ebmkit.core.rows import as_rows
+from ebmkit.messages.brief import brief
 
 __all__ = ["Last", "strayed"]
 
@@ -31,6 +32,9 @@ class Last(NamedTuple):
     fast: Fast
     x: Tensor
     result: ValueAndGradient
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def strayed(last: Last, energy: EnergyFn, end: Tensor, steps: int, precision: Precision) -> str:

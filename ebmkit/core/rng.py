@@ -19,7 +19,6 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from ebmkit.messages.brief import brief
 from ebmkit.core.counters import (
     WORD,
     Bits,
@@ -37,6 +36,7 @@ from ebmkit.core.counters import (
     step_keys,
     uniform_numbers,
 )
+from ebmkit.messages.brief import brief
 
 __all__ = ["Draw", "Rng"]
 
