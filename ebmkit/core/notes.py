@@ -37,3 +37,8 @@ class Notes:
         if key not in self._notes:
             self._notes[key] = (ref(about, lambda _: self._notes.pop(key, None)), set())
         self._notes[key][1].add(note)
+
+    def replace(self, about: object, note: Hashable) -> None:
+        """Note this and nothing else: for what is true of an object as it is now."""
+        self._notes.pop(id(about), None)
+        self.add(about, note)

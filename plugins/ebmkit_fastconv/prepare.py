@@ -46,7 +46,7 @@ class ClosedForms(GradientBackend):
             return None
         offer = _offer(energy, x, precision)
         if offer is None:
-            self._unread.add(energy, description)
+            self._unread.replace(energy, description)
         return offer
 
     def layers(self, module: nn.Module) -> AbstractContextManager[object]:
@@ -102,12 +102,14 @@ def _is_followed(module: nn.Module) -> bool:
 
 def _describe(energy: nn.Module) -> tuple[object, ...]:
     """By which it is told whether reading it again may give something else."""
-    plain = (bool, int, float, str, tuple, type(None))
     return tuple(
-        (
-            name,
-            type(module),
-            *((key, value) for key, value in vars(module).items() if isinstance(value, plain)),
-        )
+        (name, type(module), *((key, value) for key, value in vars(module).items() if _is_plain(value)))
         for name, module in energy.named_modules()
     )
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value can be compared with what it was, of a tuple all that is in it."""
+    if type(value) is tuple:
+        return all(map(_is_plain, value))
+    return isinstance(value, (bool, int, float, str, type(None)))

@@ -444,3 +444,22 @@ def test_energies_that_are_equal_are_told_apart() -> None:
     kept = [Equal(readable=False), Equal(readable=True)]
     assert [offer_of(each, x, "fp32") is None for each in kept] == [True, False]
     assert [offer_of(each, x, "fp32") is None for each in kept] == [True, False]
+
+
+def test_an_energy_that_cannot_be_read_may_hold_what_has_no_hash() -> None:
+    class Holding(Energy):
+        """Counts its calls, and holds a list in a tuple."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.calls, self.sizes = nn.Conv2d(1, 2, 3), 0, ([1, 2],)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            return self.layer(x).sin().flatten(1).sum(1)
+
+    energy, x = Holding(), torch.randn(4, 1, 5, 5)
+    assert [offer_of(energy, x, "fp32") for _ in range(3)] == [None] * 3
+    assert energy.calls == 3  # each time it is another one than before
+    energy.calls = 2
+    assert offer_of(energy, x, "fp32") is None
