@@ -77,7 +77,8 @@ class AveragedWeights:
         """Take the weights as they are now into the average: call it after each update of them."""
         self.updates += 1
         share = (1 - self.decay) / (1 - self.decay**self.updates)
-        torch._foreach_lerp_(list(self.values.values()), self._parameters(), share)
+        for kept, now in zip(self.values.values(), self._parameters(), strict=True):
+            kept.lerp_(now, share)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that is remembered: the averages by the names of the parameters, and ``updates``."""

@@ -42,7 +42,9 @@ def strayed(last: Last, energy: EnergyFn, end: Tensor, steps: int, precision: Pr
 
     Compared are as many rows as the length of the chain pays for, two at least: those of the largest numbers
     and norms, because an energy turns where x grows. A difference has to be there again at the end, in all
-    rows: where a ReLU is on the other side of zero, one is at one of the places.
+    rows: where a ReLU is on the other side of zero, one is at one of the places. An energy that holds
+    something for each row, and so takes no fewer rows, is compared in all of them after chains that pay for
+    it.
 
     Args:
         last: what to compare.
@@ -51,9 +53,17 @@ def strayed(last: Last, energy: EnergyFn, end: Tensor, steps: int, precision: Pr
         steps: how many fast gradients were taken.
         precision: of the chain.
     """
-    rows, quadratic = _outermost(last.x, len(last.x) * steps // _STEPS), last.fast.offer.quadratic
+    quadratic = last.fast.offer.quadratic
+    rows = _outermost(last.x, len(last.x) * steps // _STEPS)
     x, found = last.x[rows], ValueAndGradient(*(each[rows] for each in last.result))
-    if not straying(found, plainly(energy, x), x, quadratic, precision):
+    try:
+        plain = plainly(energy, x)
+    except Exception:  # noqa: BLE001 - it holds something for each row, and takes all of them or none
+        if steps < _STEPS:
+            return ""
+        x, found = last.x, last.result
+        plain = plainly(energy, x)
+    if not straying(found, plain, x, quadratic, precision):
         return ""
     with torch.no_grad():
         found = last.fast.offer.gradient(end)

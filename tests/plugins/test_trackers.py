@@ -38,7 +38,7 @@ Train = Callable[..., RunFolder]
 def train(run_file: RunFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
     """Train the tiny run with a tracker, or go on with it."""
     monkeypatch.chdir(tmp_path)
-    original = start._session
+    original = start.session_of
 
     def trained(make: Callable[[], Tracker] | None, *sets: str) -> RunFolder:
         def tracked(folder: RunFolder, training: Any, *rest: Any, **options: Any) -> Session:
@@ -49,7 +49,7 @@ def train(run_file: RunFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
                 session.recorders.members = [*session.recorders.members, recorder]
             return session
 
-        monkeypatch.setattr(start, "_session", tracked)
+        monkeypatch.setattr(start, "session_of", tracked)
         folder = RunFolder(Path("run"))
         plan = make_plan(read_document(run_file("coopnets"), sets), Registry.discover())
         begin = resume_run if folder.config.exists() else start_run
