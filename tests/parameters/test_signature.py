@@ -38,8 +38,8 @@ def test_an_attrs_class_reads_like_a_plain_one() -> None:
 
 def test_the_cooperative_schedule_names_its_parts() -> None:
     parts = signature_of(CoopNets).parts
-    assert [slot.name for slot in parts] == ["energy", "generator", "revision", "inference"]
-    assert [slot.required for slot in parts] == [True, True, True, False]
+    assert [slot.name for slot in parts] == ["energy", "generator", "revision", "inference", "shape"]
+    assert [slot.required for slot in parts] == [True, True, True, False, False]
 
 
 def test_a_parameter_without_a_type_is_refused() -> None:

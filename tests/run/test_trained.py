@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ebmkit.cli import main
 from ebmkit.config.pages import pages
 from tests.conftest import RUN_FILES, Ebmkit, write_images
 
@@ -28,15 +29,14 @@ EDITS = {
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a run in it, trained once for all."""
-    from ebmkit.cli.run import _run
-    from ebmkit.run.signals import StopFlag
-
     home = tmp_path_factory.mktemp("home")
     write_images(home / "images")
     (home / "it.toml").write_text(RUN_FILES["coopnets"].replace("{images}", str(home / "images")))
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(home)
-        assert _run(Path("it.toml"), ["run.iterations=1"], None, StopFlag(), {}) == 0
+        patched.setattr("sys.argv", ["ebmkit", "run", "it.toml", "--set", "run.iterations=1"])
+        with pytest.raises(SystemExit, match="^0$"):
+            main()
     yield home
     shutil.rmtree(home)
 
