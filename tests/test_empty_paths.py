@@ -12,7 +12,8 @@ from ebmkit.config import describe, read_document
 from ebmkit.errors import RunDirectoryError
 from ebmkit.parameters.ranges import broken_bound
 from ebmkit.parameters.signature import REQUIRED
-from ebmkit.registry.discovery import KINDS, Registry
+from ebmkit.registry.discovery import Registry
+from ebmkit.registry.kinds import KINDS
 from ebmkit.storage.folder import find_run
 from ebmkit_images.files import Folder, Zip
 from tests.conftest import RUN_FILES, Ebmkit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -157,3 +158,26 @@ def test_the_contract_of_plugins_leaves_no_package_out() -> None:
     there = {path.stem for path in (ROOT / "ebmkit").glob("[!_]*") if path.name != "py.typed"}
     forbidden = {each.removeprefix("ebmkit.") for each in contracts[name]["forbidden_modules"]}
     assert forbidden == there - open_to_plugins
+
+
+NATIVE = "plugins/ebmkit_fastconv"
+TOO_LONG_YET = {"ebmkit/core/rng.py", f"{NATIVE}/reading.py", f"{NATIVE}/winograd.py"}
+SOURCES = sorted(path for folder in ("ebmkit", "plugins") for path in (ROOT / folder).rglob("*.py"))
+
+
+def test_no_module_is_longer_than_300_lines() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {name for name, length in lengths.items() if length > 300} <= TOO_LONG_YET
+
+
+def bodies(path: Path) -> Iterator[tuple[str, int]]:
+    """Each function of a module with the lines of its body, the docstring apart."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            yield node.name, (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_no_function_body_is_longer_than_40_lines() -> None:
+    long = [f"{path.name}: {name}" for path in SOURCES for name, length in bodies(path) if length > 40]
+    assert long == []

@@ -1,7 +1,8 @@
 """Run files: TOML with positions, typed against the constructors of the parts, all errors at once."""
 
 from ebmkit.config.convert import UNSUPPORTED, as_toml, describe, is_supported
-from ebmkit.config.document import ConfigProblemsError, Document, Key, header, override_value, read_document
+from ebmkit.config.document import ConfigProblemsError, Document, Key, header
+from ebmkit.config.opening import override_value, read_document
 from ebmkit.config.paths import beside
 from ebmkit.config.reader import Reader
 from ebmkit.config.tables import (

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import tomli_w
 
-from ebmkit.config.document import override_value
+from ebmkit.config.opening import override_value
 from ebmkit.messages.quoting import quoted
 from ebmkit.parameters.ranges import broken_bound, describe_bounds
 

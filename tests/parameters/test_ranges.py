@@ -12,7 +12,8 @@ from ebmkit.config.tables import ChainKeys, DataKeys, GuardTable, RunTable, Weig
 from ebmkit.core import Chain, Energy, Sampler
 from ebmkit.parameters.ranges import Ge, Gt, Le, Lt, MinLen, OrInfinite, broken_bound, describe_bounds
 from ebmkit.parameters.signature import Parameter, signature_of
-from ebmkit.registry.discovery import KINDS, Registry
+from ebmkit.registry.discovery import Registry
+from ebmkit.registry.kinds import KINDS
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets

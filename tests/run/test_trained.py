@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(home)
         patched.setattr("sys.argv", ["ebmkit", "run", "it.toml", "--set", "run.iterations=1"])
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             main()
     yield home
     shutil.rmtree(home)

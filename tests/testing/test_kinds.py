@@ -22,7 +22,8 @@ from ebmkit.core import (
     Update,
     contrastive,
 )
-from ebmkit.registry.discovery import Component, Registry
+from ebmkit.registry.components import Component
+from ebmkit.registry.discovery import Registry
 from ebmkit.registry.kinds import KINDS
 from ebmkit.testing import (
     CHECKS,
