@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ebmkit.core import ConditionalEnergy, ConditionalGenerator, CooperativeScheduler
+from ebmkit.core import ConditionalGenerator, CooperativeScheduler, classes_in_turn, takes_conditions
 from ebmkit.errors import ConfigError
 from ebmkit.messages.quoting import quoted, shortened
 from ebmkit.messages.spelling import did_you_mean
 
-__all__ = ["class_named", "conditions", "takes_conditions"]
+__all__ = ["class_named", "conditions", "of_class", "plain_generator"]
 
 
 def class_named(word: str, classes: Sequence[str], *, of: str) -> int:
@@ -41,11 +41,6 @@ def class_named(word: str, classes: Sequence[str], *, of: str) -> int:
     raise ConfigError(message + (f"; {hint}" if hint else ""))
 
 
-def takes_conditions(schedule: CooperativeScheduler) -> bool:
-    """Whether a part of it is a conditional one."""
-    return any(isinstance(each, ConditionalEnergy | ConditionalGenerator) for each in schedule.children())
-
-
 def conditions(classes: Sequence[str], wanted: int | None, *, first: int, count: int) -> Tensor | None:
     """The classes of the rows ``first`` .. ``first + count`` - 1, ``(count,)`` int64; None without classes.
 
@@ -55,7 +50,41 @@ def conditions(classes: Sequence[str], wanted: int | None, *, first: int, count:
         first: row.
         count: how many rows.
     """
-    if not classes:
-        return None
-    rows = torch.arange(first, first + count)
-    return rows % len(classes) if wanted is None else torch.full_like(rows, wanted)
+    rows = classes_in_turn(len(classes), first=first, count=count)
+    return rows if rows is None or wanted is None else torch.full_like(rows, wanted)
+
+
+def of_class(
+    schedule: CooperativeScheduler, classes: Sequence[str], word: str | None, *, of: str
+) -> CooperativeScheduler:
+    """The schedule with its conditional parts given one class.
+
+    Args:
+        schedule: trained.
+        classes: of the data it was trained on.
+        word: the name of the class or its number; None leaves the parts as they are.
+        of: what the run is called, for the message.
+
+    Raises:
+        ConfigError: there is no such class, or the parts take none.
+    """
+    if word is None:
+        return schedule
+    known = classes if takes_conditions(schedule) else ()
+    return schedule.given(torch.tensor([class_named(word, known, of=of)]))
+
+
+def plain_generator(
+    schedule: CooperativeScheduler, classes: Sequence[str], word: str | None, *, of: str
+) -> CooperativeScheduler:
+    """As ``of_class``, for what needs a generator of x alone: of a conditional one a class has to be named.
+
+    Raises:
+        ConfigError: no class is named, there is no such class, or the parts take none.
+    """
+    if word is None and isinstance(schedule.generator, ConditionalGenerator):
+        there = shortened(", ".join(classes), 200)
+        raise ConfigError(
+            f"the generator of run {of} draws classes: name one with --condition; there are: {there}"
+        )
+    return of_class(schedule, classes, word, of=of)

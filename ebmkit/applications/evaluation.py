@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from ebmkit.applications.loading import source_at
 from ebmkit.applications.sampling import load_schedule
-from ebmkit.config import read_document
-from ebmkit.config.plan import make_plan
+from ebmkit.config import EvaluationTable, GuardTable, Reader, RunTable, read_document, signature_of
+from ebmkit.config.plan import Plan, make_plan
 from ebmkit.core import Source
+from ebmkit.errors import ConfigError
 from ebmkit.evaluation.judge import Evaluation, Judge
 from ebmkit.registry.discovery import Registry
 from ebmkit.run.build import open_source
 from ebmkit.run.judging import held_out_source, judge_of
+from ebmkit.run.opening import PROGRAM
 from ebmkit.run.weights import Weights, averages_of, weights_said
 from ebmkit.storage.best import Which
 from ebmkit.storage.folder import RunFolder
 
-__all__ = ["evaluate", "judge_for"]
+__all__ = ["evaluate", "judge_against", "judge_for"]
 
 
 def judge_for(
@@ -40,7 +43,9 @@ def judge_for(
     """
     of_data = [each.removeprefix("data.") for each in overrides if each.startswith("data.")]
     others = [each for each in overrides if not each.startswith("data.")]
-    plan = make_plan(read_document(folder.config, others), Registry.discover())
+    document = read_document(folder.config, others)
+    _refuse_data_of_a_program(document.data, folder.name)
+    plan = make_plan(document, Registry.discover())
     training = open_source(plan)
     held_out: Source | None = held_out_source(folder, of_data) if of_data else None
     if against not in (None, "training", "held-out"):
@@ -74,3 +79,39 @@ def evaluate(
         found = judge.judge(schedule, iteration=checkpoint.iteration, count=count, seed=seed)
         said = weights_said(averages_of(checkpoint, weights, run=folder.name))
         yield attrs.evolve(found, floor=floor, ceiling=ceiling, weights=said)
+
+
+def judge_against(folder: RunFolder, examples: Source, *, classes: int) -> tuple[Judge, int]:
+    """Who judges a run whose data a program hands in, and the number of samples that ``[evaluation]`` names.
+
+    Args:
+        folder: of the run.
+        examples: real ones.
+        classes: how many the run's own data have.
+
+    Raises:
+        EbmkitError: metrics or features that cannot be opened.
+    """
+    document = read_document(folder.config)
+    reader = Reader(document)
+    run, evaluation = (
+        reader.values((name,), signature_of(table).parameters, owner=f"[{name}]")
+        for name, table in (("run", RunTable), ("evaluation", EvaluationTable))
+    )
+    reader.finish()
+    plan = Plan(document, RunTable(**run), GuardTable(), EvaluationTable(**evaluation), {})
+    judge = judge_of(plan, folder, examples, against="given")
+    return attrs.evolve(judge, classes=classes), plan.evaluation.count
+
+
+def _refuse_data_of_a_program(tables: Mapping[str, Any], run: str) -> None:
+    """Refuse to open data that a program handed in.
+
+    Raises:
+        ConfigError: what to do instead.
+    """
+    if str(tables.get("data", {}).get("use", "")).startswith(PROGRAM):
+        raise ConfigError(
+            f"the data of run {run} were handed in by a program, and only a program can do it again: "
+            f"ebmkit.load({run!r}).evaluate(against=data)"
+        )

@@ -7,11 +7,22 @@ from typing import Any, final
 import attrs
 from torch import Tensor
 
-from ebmkit.applications.conditions import class_named, conditions, takes_conditions
+from ebmkit.applications.conditions import class_named, conditions
+from ebmkit.applications.evaluation import judge_against, judge_for
 from ebmkit.applications.sampling import draw, load_schedule
 from ebmkit.config import read_document
-from ebmkit.core import CooperativeScheduler, Encoder, Energy, Examples, LatentGenerator
-from ebmkit.errors import CheckpointError
+from ebmkit.core import (
+    CooperativeScheduler,
+    Encoder,
+    Energy,
+    Examples,
+    LatentGenerator,
+    Source,
+    TensorSource,
+    takes_conditions,
+)
+from ebmkit.errors import CheckpointError, DataError
+from ebmkit.evaluation.judge import Evaluation
 from ebmkit.run.build import choose_device
 from ebmkit.storage.checkpoint import newest_checkpoint
 from ebmkit.storage.folder import RunFolder, find_run
@@ -92,6 +103,47 @@ class TrainedRun:
             wanted = None if condition is None else class_named(str(condition), classes, of=name)
             given = conditions(classes, wanted, first=0, count=count)
         return Examples(**draw(self.schedule, count=count, seed=seed, steps=steps, condition=given))
+
+    def evaluate(
+        self, *, count: int | None = None, against: str | Tensor | Source | None = None, seed: int = 0
+    ) -> Evaluation:
+        """Judge new samples against real examples: the figures of ``ebmkit evaluate``. Nothing is stored.
+
+        Args:
+            count: samples, >= 8; None takes the number in ``[evaluation]``.
+            against: ``training``, ``held-out``, or the path of a folder or an archive; or the real examples
+                themselves, ``(N, *S)``, which a run needs whose data a program handed in. None takes what
+                ``[evaluation]`` says.
+            seed: of the samples.
+
+        Returns:
+            the figures, beside their floor and ceiling.
+
+        Raises:
+            EbmkitError: data, metrics or features that cannot be opened.
+        """
+        if isinstance(against, Tensor | Source):
+            examples = TensorSource(against) if isinstance(against, Tensor) else against
+            self._refuse_other_shape(examples.shape)
+            judge, usual = judge_against(self.folder, examples, classes=len(self.classes))
+        else:
+            judge, usual = judge_for(self.folder, against=against)
+        count = count or usual
+        found = judge.judge(self.schedule, iteration=self.iteration, count=count, seed=seed)
+        floor, ceiling = judge.bounds(count, seed=seed)
+        return attrs.evolve(found, floor=floor, ceiling=ceiling)
+
+    def _refuse_other_shape(self, shape: tuple[int, ...]) -> None:
+        """Refuse to compare with examples of another shape.
+
+        Raises:
+            DataError: they have one.
+        """
+        drawn = self.sample(1, steps=0)
+        sample = drawn.proposal if drawn.proposal is not None else drawn.revised
+        own = tuple(shape) if sample is None else tuple(sample.shape[1:])
+        if tuple(shape) != own:
+            raise DataError(f"the examples have shape {tuple(shape)}, samples of this run {own}")
 
 
 def load(name: str, *, schedule: CooperativeScheduler | None = None) -> TrainedRun:

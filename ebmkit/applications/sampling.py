@@ -8,8 +8,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from ebmkit.applications.conditions import class_named, conditions, takes_conditions
-from ebmkit.core import CooperativeScheduler, Rng, gather, world
+from ebmkit.applications.conditions import class_named, conditions
+from ebmkit.core import CooperativeScheduler, Rng, gather, takes_conditions, world
 from ebmkit.core.averaging import take_averages
 from ebmkit.errors import CheckpointError, ConfigError
 from ebmkit.report import are_images, save_grid

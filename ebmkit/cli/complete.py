@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Output, RunName, Saved, Weights, which
+from ebmkit.cli.options import Condition, Output, RunName, Saved, Weights, which
 from ebmkit.cli.output import writing
 
 __all__ = ["complete"]
@@ -18,6 +18,7 @@ def complete(
     *,
     checkpoint: Saved = "newest",
     weights: Weights = None,
+    condition: Condition = None,
     image: Annotated[Path, typer.Option(help="The picture to complete.", show_default=False)],
     mask: Annotated[
         Path | None,
@@ -33,6 +34,7 @@ def complete(
     """Complete or denoise a picture by the descriptor's memory."""
     import torch
 
+    from ebmkit.applications.conditions import of_class
     from ebmkit.applications.loading import read_image, refuse_other_than_images
     from ebmkit.applications.recovery import complete
     from ebmkit.applications.sampling import load_schedule
@@ -44,6 +46,7 @@ def complete(
 
     folder = find_run(name)
     schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
+    schedule = of_class(schedule, trained.trained_on.classes, condition, of=folder.name)
     energy, revision = schedule.energy, schedule.revision
     if energy is None or revision is None:
         raise ConfigError(f"run {folder.name} has no energy, which is what completes pictures")

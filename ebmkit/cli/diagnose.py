@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ebmkit.cli.options import RunName, Saved, Weights, which
+from ebmkit.cli.options import Condition, RunName, Saved, Weights, which
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ebmkit.applications.diagnosis import Diagnosis
     from ebmkit.core import CooperativeScheduler, Sampler
@@ -26,6 +26,7 @@ def diagnose(
     *,
     checkpoint: Saved = "newest",
     weights: Weights = None,
+    condition: Condition = None,
     chains: Annotated[int, typer.Option(min=2, help="How many chains.")] = 16,
     steps: Annotated[int, typer.Option(min=8, help="Steps of each, after the warm-up.")] = 400,
     warmup: Annotated[int, typer.Option(min=0, help="Steps of each that are thrown away.")] = 200,
@@ -39,29 +40,38 @@ def diagnose(
 ) -> None:
     """Run long chains under a trained energy: have they mixed?
 
-    Shows R-hat, effective sample sizes, the sampler's figures, the curve of the energy, and advice.
+    Shows R-hat, effective sample sizes, the sampler's figures, the curve of the energy, and advice, and keeps
+    them in the run folder for the report.
     """
+    import attrs
     import torch
 
+    from ebmkit.applications.conditions import of_class
     from ebmkit.applications.diagnosis import diagnose as run_diagnosis
     from ebmkit.applications.sampling import load_schedule
     from ebmkit.core import Rng
     from ebmkit.errors import ConfigError
     from ebmkit.run.weights import described
     from ebmkit.storage.folder import find_run
+    from ebmkit.storage.plain import as_json as text_of
 
     folder = find_run(name)
     schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
-    if (energy := schedule.energy) is None:
+    classes = trained.trained_on.classes
+    energy = of_class(schedule, classes, condition, of=folder.name).energy
+    if energy is None:
         raise ConfigError(f"run {folder.name} has no energy to move chains under")
     kernel = _sampler(schedule, sampler, step_size)
     rng = Rng(seed).fold("diagnose")
     with torch.no_grad():
-        start = schedule.propose(chains, rng=rng.fold("start")).x
+        starting = _given(schedule, classes, condition, chains, of=folder.name)
+        start = starting.propose(chains, rng=rng.fold("start")).x
     with _named(folder, sampler):
         found = run_diagnosis(energy, kernel, start, warmup=warmup, steps=steps, thin=thin, rng=rng)
+    record = {"iteration": trained.iteration, "sampler": str(kernel), **attrs.asdict(found)}
+    _store(folder, record)
     if as_json:
-        _print_json(found)
+        print(text_of(record))
     else:
         _show(found, f"{folder.name} after {described(trained, weights)}, {kernel}")
 
@@ -114,21 +124,30 @@ def _named(folder: RunFolder, sampler: str | None) -> Iterator[None]:
         raise PluginError(f"{message}\nEBMKIT_DEBUG=1 shows the traceback") from error
 
 
-def _print_json(found: Diagnosis) -> None:
-    """The diagnosis as JSON, which has no infinity and no NaN: these become null."""
-    import json
-    import math
+def _store(folder: RunFolder, record: dict[str, Any]) -> None:
+    """Keep the diagnosis for the report, where the run folder can be written."""
+    import sys
 
-    import attrs
+    from ebmkit.storage.durable import replace_file
+    from ebmkit.storage.plain import as_json
 
-    def plain(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: plain(each) for key, each in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(each) for each in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
+    try:
+        replace_file(folder.diagnosis, (as_json(record) + "\n").encode())
+    except OSError as error:
+        print(f"warning: {folder.diagnosis} is not written: {error.strerror}", file=sys.stderr)
 
-    print(json.dumps(plain(attrs.asdict(found)), indent=1))
+
+def _given(
+    schedule: CooperativeScheduler, classes: Sequence[str], word: str | None, count: int, *, of: str
+) -> CooperativeScheduler:
+    """The schedule that proposes where the chains start: of one class, or of all in turn."""
+    from ebmkit.applications.conditions import of_class
+    from ebmkit.core import classes_in_turn, takes_conditions
+
+    if word is not None:
+        return of_class(schedule, classes, word, of=of)
+    among = len(classes) if takes_conditions(schedule) else 0
+    return schedule.given(classes_in_turn(among, first=0, count=count))
 
 
 def _show(found: Diagnosis, heading: str) -> None:

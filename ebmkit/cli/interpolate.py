@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Output, RunName, Saved, Weights, which
+from ebmkit.cli.options import Condition, Output, RunName, Saved, Weights, which
 from ebmkit.cli.output import writing
 
 __all__ = ["interpolate"]
@@ -17,6 +17,7 @@ def interpolate(
     *,
     checkpoint: Saved = "newest",
     weights: Weights = None,
+    condition: Condition = None,
     rows: Annotated[int, typer.Option(min=1, help="Straight lines.")] = 8,
     points: Annotated[int, typer.Option(min=2, help="Images a line, and a side of the sphere's grid.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the end points and anchors.")] = 0,
@@ -28,6 +29,7 @@ def interpolate(
     """
     import torch
 
+    from ebmkit.applications.conditions import plain_generator
     from ebmkit.applications.interpolation import lines, manifold, sphere
     from ebmkit.applications.loading import refuse_other_than_images
     from ebmkit.applications.sampling import load_schedule
@@ -39,6 +41,7 @@ def interpolate(
 
     folder = find_run(name)
     schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
+    schedule = plain_generator(schedule, trained.trained_on.classes, condition, of=folder.name)
     if (generator := schedule.generator) is None:
         raise ConfigError(f"run {folder.name} has no generator, so there are no latents to go between")
     refuse_other_than_images(folder, trained.trained_on.shape)

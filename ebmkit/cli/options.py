@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ebmkit.storage.best import Which
 
 __all__ = [
+    "Condition",
     "Data",
     "MaybeRunFile",
     "Output",
@@ -81,6 +82,15 @@ Weights = Annotated[
     Literal["averaged", "last"] | None,
     typer.Option(
         help="Averaged over the updates, or the last ones; by default averaged where there are some.",
+        show_default=False,
+    ),
+]
+
+Condition = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLASS",
+        help="Of one class of labelled data, by its name or number.",
         show_default=False,
     ),
 ]

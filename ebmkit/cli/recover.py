@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit.cli.options import Data, Output, RunName, Saved, Sets, Weights, which
+from ebmkit.cli.options import Condition, Data, Output, RunName, Saved, Sets, Weights, which
 from ebmkit.cli.output import writing
 
 if TYPE_CHECKING:
+    from ebmkit.applications.conditions import plain_generator
     from ebmkit.applications.recovery import Score
 
 __all__ = ["recover"]
@@ -22,6 +23,7 @@ def recover(
     *,
     checkpoint: Saved = "newest",
     weights: Weights = None,
+    condition: Condition = None,
     data: Data = None,
     mask_size: Annotated[str, typer.Option(help="Sides of the hidden squares, pixels.")] = "20,30,40",
     count: Annotated[int, typer.Option(min=1, help="How many images.")] = 100,
@@ -52,6 +54,7 @@ def recover(
 
     folder = find_run(name)
     schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
+    schedule = plain_generator(schedule, trained.trained_on.classes, condition, of=folder.name)
     shape = trained.trained_on.shape
     refuse_other_than_images(folder, shape)
     sizes = _sizes(mask_size, side=min(shape[1:]))

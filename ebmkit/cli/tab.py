@@ -54,12 +54,15 @@ def runs(incomplete: str) -> Iterable[str]:
 @_quietly
 def overrides(ctx: typer.Context, incomplete: str) -> Iterable[str]:
     """``revision.step_size=``, and behind the equals sign the choices there are."""
+    import tomllib
+
     from ebmkit.config.keys import keys_of
+    from ebmkit.config.text import decoded
     from ebmkit.registry.discovery import Registry
     from ebmkit.registry.kinds import KINDS
 
-    registry = Registry.discover()
-    keys = keys_of(_tables(ctx), registry)
+    registry, file = Registry.discover(), _file(ctx)
+    keys = keys_of(tomllib.loads(decoded(file.read_bytes())), registry, folder=file.parent)
     name, equals, value = incomplete.partition("=")
     if not equals:
         return [f"{key}=" for key in keys if key.startswith(name)]
@@ -68,16 +71,12 @@ def overrides(ctx: typer.Context, incomplete: str) -> Iterable[str]:
     return [f"{name}={choice}" for choice in choices if choice.startswith(value)]
 
 
-def _tables(ctx: typer.Context) -> dict[str, Any]:
-    """The tables of the run file that was typed before; of a run, those it was started with."""
-    import tomllib
-
-    from ebmkit.config.text import decoded
+def _file(ctx: typer.Context) -> Path:
+    """The run file that was typed before; of a run, the one it was started with."""
     from ebmkit.storage.folder import find_run
 
     named = ctx.params.get("file") or ctx.params.get("name") or _first_argument()
-    path = Path(named) if named and Path(named).is_file() else find_run(named).config
-    return tomllib.loads(decoded(path.read_bytes()))
+    return Path(named) if named and Path(named).is_file() else find_run(named).config
 
 
 def _first_argument() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from ebmkit.config import AveragingTable, Document, Parameter, Reader, signature_of
@@ -13,13 +14,16 @@ from ebmkit.registry.discovery import Registry
 __all__ = ["homes_of", "keys_of"]
 
 
-def keys_of(data: dict[str, Any], registry: Registry) -> dict[str, Any]:
+def keys_of(data: dict[str, Any], registry: Registry, *, folder: Path | None = None) -> dict[str, Any]:
     """What a run file with these tables may set: ``table.key`` to its type, ``table.use`` to a kind of part.
 
     Args:
         data: the tables; what is wrong in them is left out.
         registry: the parts there are.
+        folder: of the run file, where code of one's own stands beside it.
     """
+    if folder is not None:
+        registry.folder = folder
     reader = Reader(Document("", "", data, {}, {}))
     search = Search(reader, registry)
     found = search.all()

@@ -8,7 +8,13 @@ from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.backends import GradientBackend, Offer, fast_layers, layers_are_plain
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
 from ebmkit.core.clamped import Clamped
-from ebmkit.core.conditional import ConditionalEnergy, ConditionalGenerator, given
+from ebmkit.core.conditional import (
+    ConditionalEnergy,
+    ConditionalGenerator,
+    classes_in_turn,
+    given,
+    takes_conditions,
+)
 from ebmkit.core.diagnostics import bulk_ess, r_hat, tail_ess
 from ebmkit.core.encoder import Encoder, Gaussian
 from ebmkit.core.energy import Energy, EnergyFn
@@ -108,6 +114,7 @@ __all__ = [
     "brief",
     "bulk_ess",
     "check_stop",
+    "classes_in_turn",
     "computing_in",
     "contrastive",
     "current_precision",
@@ -137,6 +144,7 @@ __all__ = [
     "stage",
     "standard_error",
     "tail_ess",
+    "takes_conditions",
     "texture_signs",
     "value_and_gradient",
     "verifying",

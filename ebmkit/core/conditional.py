@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ebmkit.core.energy import Energy
 from ebmkit.core.generator import LatentGenerator
 
-__all__ = ["ConditionalEnergy", "ConditionalGenerator", "given"]
+__all__ = ["ConditionalEnergy", "ConditionalGenerator", "classes_in_turn", "given", "takes_conditions"]
 
 PartT = TypeVar("PartT")
 
@@ -136,6 +136,22 @@ def given(part: PartT, condition: Tensor | None) -> PartT:
     if condition is None or not isinstance(part, ConditionalEnergy | ConditionalGenerator):
         return part
     return part.given(condition)  # type: ignore[return-value]
+
+
+def takes_conditions(schedule: nn.Module) -> bool:
+    """Whether a part of a schedule is a conditional one."""
+    return any(isinstance(each, ConditionalEnergy | ConditionalGenerator) for each in schedule.children())
+
+
+def classes_in_turn(classes: int, *, first: int, count: int) -> Tensor | None:
+    """The classes of the rows ``first`` .. ``first + count`` - 1, all in turn, ``(count,)`` int64.
+
+    Args:
+        classes: how many there are; without any the answer is None.
+        first: row.
+        count: how many rows.
+    """
+    return torch.arange(first, first + count) % classes if classes else None
 
 
 def _beside(part: nn.Module, condition: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ebmkit.core import (
     Chain,
+    ConditionalGenerator,
     CooperativeScheduler,
     ExampleSet,
     Features,
@@ -84,6 +85,7 @@ class Judge:
         cache: folder of stored features; None keeps them in memory alone.
         device: where the schedule is.
         inference: the chain that infers the latents of reconstructions; None takes none.
+        classes: of the training data, which conditional parts draw in turn; 0 without any.
     """
 
     metrics: Mapping[str, Metric]
@@ -96,6 +98,7 @@ class Judge:
     cache: Path | None = None
     device: torch.device = attrs.field(factory=lambda: torch.device("cpu"))
     inference: Chain | None = None
+    classes: int = 0
 
     def judge(
         self, schedule: CooperativeScheduler, *, iteration: int, count: int, seed: int = 0
@@ -111,11 +114,14 @@ class Judge:
         Raises:
             DataError: samples are to be compared with held-out examples, and there are none.
         """
-        material = self._material(draw(schedule, count, seed=seed, images=self.images), self.real, seed)
+        drawn = draw(schedule, count, seed=seed, images=self.images, classes=self.classes)
+        material = self._material(drawn, self.real, seed)
         material.training, material.held_out = self.training, self.held_out
-        if schedule.generator is not None and self.inference is not None:
+        generator = schedule.generator
+        needs_condition = isinstance(generator, ConditionalGenerator)
+        if generator is not None and not needs_condition and self.inference is not None:
             rng = Rng(seed).fold("reconstruct")
-            material.reconstruct = partial(_reconstructed, schedule.generator, self.inference, rng)
+            material.reconstruct = partial(_reconstructed, generator, self.inference, rng)
         figures, left_out = self._measure(material)
         against = f"{len(self.real)} {self.against} examples"
         return Evaluation(

@@ -8,7 +8,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import CooperativeScheduler, ExampleSet, Rng
+from ebmkit.core import CooperativeScheduler, ExampleSet, Rng, classes_in_turn, takes_conditions
 
 __all__ = ["Drawn", "Part", "draw", "gaussian_like", "spread"]
 
@@ -65,15 +65,18 @@ def spread(examples: ExampleSet, count: int, *, rng: Rng) -> Part:
     return Part(examples, rng.permutation(len(examples))[:count].sort().values)
 
 
-def draw(schedule: CooperativeScheduler, count: int, *, seed: int, images: bool) -> Drawn:
+def draw(schedule: CooperativeScheduler, count: int, *, seed: int, images: bool, classes: int = 0) -> Drawn:
     """What a schedule in eval mode answers for, a chunk at a time: its revised samples, or its proposals.
 
-    The samples are those of ``ebmkit sample`` with the same seed.
+    The samples are those of ``ebmkit sample`` with the same seed; conditional parts draw all classes in turn.
     """
     pieces = []
+    classes = classes if takes_conditions(schedule) else 0
     for first in range(0, count, _CHUNK):
         rng = Rng(seed, first_chain=first).fold("sample")
-        made: dict[str, Any] = schedule.sample(min(_CHUNK, count - first), rng=rng)._asdict()
+        size = min(_CHUNK, count - first)
+        given = schedule.given(classes_in_turn(classes, first=first, count=size))
+        made: dict[str, Any] = given.sample(size, rng=rng)._asdict()
         x = made["revised"] if made["revised"] is not None else made["proposal"]
         pieces.append(Drawn.of(x.detach(), images=images).rows)
     return Drawn(torch.cat(pieces))

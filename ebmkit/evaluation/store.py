@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ebmkit.core import Figure
 from ebmkit.evaluation.judge import Evaluation
 from ebmkit.storage.durable import replace_file
 from ebmkit.storage.folder import RunFolder
+from ebmkit.storage.plain import as_json, plain
 
 __all__ = ["read_evaluations", "store", "to_json"]
 
@@ -25,13 +25,14 @@ def store(folder: RunFolder, evaluation: Evaluation) -> Path:
     """
     path = folder.path / "evaluation" / f"{evaluation.iteration:07d}.json"
     path.parent.mkdir(exist_ok=True)
-    replace_file(path, (json.dumps(to_json(evaluation), indent=1) + "\n").encode())
+    replace_file(path, (as_json(to_json(evaluation)) + "\n").encode())
     return path
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """An evaluation as JSON has it, without infinity and NaN: these are null."""
-    return {name: _plain(value) for name, value in attrs.asdict(evaluation).items()}
+    record: dict[str, Any] = plain(attrs.asdict(evaluation))
+    return record
 
 
 def read_evaluations(folder: RunFolder) -> list[Evaluation]:
@@ -48,11 +49,3 @@ def _read(path: Path) -> Evaluation | None:
         return Evaluation(**entries)
     except (OSError, ValueError, TypeError, KeyError):
         return None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

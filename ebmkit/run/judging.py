@@ -69,6 +69,7 @@ def judge_of(
         inference=Chain(registry.find("sampler", "langevin").factory(step_size=_STEP_SIZE), _STEPS)
         if any("reconstruct" in each.needs for each in metrics.values())
         else None,
+        classes=len(training.classes),
     )
 
 

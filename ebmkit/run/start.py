@@ -215,7 +215,8 @@ def _start_from(source: RunFolder, experiment: Experiment, console: Console) -> 
 
 def look_for_room(plan: Plan, folder: RunFolder, experiment: Experiment, console: Console) -> None:
     """Warn or refuse where the disk is too full for the checkpoints of the run."""
-    warning = folder.room_for(expected_bytes(experiment), keep=plan.run.keep)
+    size, best = expected_bytes(experiment), plan.evaluation.every > 0
+    warning = folder.room_for(size, keep=plan.run.keep, best=best)
     if warning:
         warn(console, f"warning: {warning}")
 

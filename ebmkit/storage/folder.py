@@ -55,6 +55,11 @@ class RunFolder:
         return self.path / "config.toml"
 
     @property
+    def diagnosis(self) -> Path:
+        """What ``ebmkit diagnose`` found last."""
+        return self.path / "diagnosis.json"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object a logged iteration."""
         return self.path / "metrics.jsonl"
@@ -125,12 +130,13 @@ class RunFolder:
         except OSError as error:
             raise RunDirectoryError(f"cannot write the run folder {self.path}: {error.strerror}") from None
 
-    def room_for(self, size: int, *, keep: int) -> str:
+    def room_for(self, size: int, *, keep: int, best: bool = False) -> str:
         """Compare the free space with what the checkpoints of a run take.
 
         Args:
             size: bytes of one checkpoint.
             keep: how many are kept; one more is there while it is written.
+            best: whether the best one by an evaluation is kept beside them.
 
         Returns:
             a warning where there is less than that, or nothing.
@@ -143,8 +149,11 @@ class RunFolder:
         needs = f"a checkpoint takes about {size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free in {self.path}"
         if free < size:
             raise RunDirectoryError(f"the disk is too full to save anything: {needs}")
-        if free + there < (keep + 1) * size:
-            return f"the disk will not hold the {keep} checkpoints to keep and the one being written: {needs}"
+        if free + there < (keep + best + 1) * size:
+            kept = (
+                f"the {keep} checkpoints to keep{', the best one' if best else ''} and the one being written"
+            )
+            return f"the disk will not hold {kept}: {needs}"
         return ""
 
     def write_config(self, tables: dict[str, dict[str, Any]]) -> None:

@@ -138,3 +138,14 @@ def test_what_cannot_be_diagnosed_is_refused(ebmkit: Ebmkit, run_file: Callable[
     code, _, err = ebmkit("diagnose", "descriptor-only", "--steps", 20, "--thin", 5)
     assert code == 2
     assert "8 draws" in err
+
+
+def test_a_diagnosis_is_kept_for_the_report(run_file: Callable[[str], Path], ebmkit: Ebmkit) -> None:
+    assert ebmkit("run", run_file("coopnets")).code == 0
+    outcome = ebmkit("diagnose", "coopnets", "--chains", 4, "--steps", 16, "--warmup", 0, "--json")
+    stored = json.loads(Path("runs/coopnets/diagnosis.json").read_text())
+    assert stored == json.loads(outcome.out)
+    assert stored["iteration"] == 6
+    assert stored["sampler"].startswith("Langevin(")
+    assert ebmkit("report", "coopnets").code == 0
+    assert "Diagnosis of long chains" in Path("runs/coopnets/report.html").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,8 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from ebmkit.registry.trust import remember
 from tests.conftest import Ebmkit
 
+SOURCE = """
+from ebmkit.core import Source
+
+
+class Rows(Source):
+    def __init__(self, *, width: int = 3) -> None:
+        self.shape = (width,)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index):
+        return index
+"""
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("ebmkit")
 FACES = "examples/coopnets_faces.toml"
@@ -60,6 +76,19 @@ def test_runs_and_the_keys_of_a_run_are_offered(tmp_path: Path) -> None:
     (run / "config.toml").write_bytes((ROOT / FACES).read_bytes())
     assert complete("ebmkit resume fa", cwd=tmp_path) == ["faces-3"]
     assert complete("ebmkit resume faces-3 --set run.iter", cwd=tmp_path) == ["run.iterations="]
+
+
+def test_keys_of_code_beside_the_run_file_are_offered_once_it_was_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ebmkit: Ebmkit
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/rows.py").write_text(SOURCE)
+    (tmp_path / "own/it.toml").write_text('[data]\nuse = "rows.py:Rows"\n')
+    line = "ebmkit check own/it.toml --set data.wi"
+    assert complete(line, cwd=tmp_path) == []
+    remember(hashlib.sha256(SOURCE.encode()).hexdigest(), str(tmp_path / "own/rows.py"))
+    assert complete(line, cwd=tmp_path) == ["data.width="]
 
 
 def test_a_home_that_cannot_be_written_is_one_message(

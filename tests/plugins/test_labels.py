@@ -14,8 +14,11 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+from ebmkit.applications.sampling import load_schedule
 from ebmkit.core import Rng
 from ebmkit.errors import DataError
+from ebmkit.evaluation.sets import draw
+from ebmkit.storage.folder import RunFolder
 from ebmkit.training.batches import Batches
 from ebmkit_convnets.conditional import ClassDescriptor, ClassGenerator
 from ebmkit_images.files import Folder, Zip
@@ -202,3 +205,39 @@ def test_a_resumed_run_refuses_other_classes(ebmkit: Ebmkit, run_file: Path, flo
 def test_the_resolved_run_file_says_that_there_are_labels(ebmkit: Ebmkit, run_file: Path) -> None:
     assert ebmkit("run", run_file, "--set", "run.iterations=1").code == 0
     assert tomllib.loads(Path("runs/labelled/config.toml").read_text())["data"]["labels"] is True
+
+
+def test_every_use_of_a_run_with_classes_takes_one(run_file: Path, ebmkit: Ebmkit, flowers: Path) -> None:
+    assert ebmkit("run", run_file, "--set", "run.output=runs/flowers").code == 0
+    chosen = ("--condition", "rose")
+    short = ("--chains", 4, "--steps", 8, "--warmup", 0)
+    for options in ((), chosen):
+        assert ebmkit("diagnose", "flowers", *short, *options).code == 0
+        picture = next(flowers.rglob("*.png"))
+        assert ebmkit("complete", "flowers", "--image", picture, "--count", 2, *options).code == 0
+    assert ebmkit("interpolate", "flowers", *chosen).code == 0
+    refused = ebmkit("interpolate", "flowers")
+    assert refused.code == 2
+    assert "name one with --condition; there are: daisy, rose" in refused.err
+    unknown = ebmkit("diagnose", "flowers", "--condition", "tulip", *short)
+    assert unknown.code == 2
+    assert "knows no class 'tulip'" in unknown.err
+
+
+def test_a_run_with_classes_is_judged_by_all_of_them_in_turn(run_file: Path, ebmkit: Ebmkit) -> None:
+    every = (
+        "--set",
+        "evaluation.every=6",
+        "--set",
+        "evaluation.count=8",
+        "--set",
+        'evaluation.metrics=["swd"]',
+    )
+    trained = ebmkit("run", run_file, "--set", "run.output=runs/flowers", *every)
+    assert trained.code == 0
+    assert "iteration 6: swd" in trained.out
+    schedule, _ = load_schedule(RunFolder(Path("runs/flowers")))
+    drawn = draw(schedule, 6, seed=3, images=False, classes=2)
+    ebmkit("sample", "flowers", "--count", 6, "--seed", 3)
+    sampled = safetensors.torch.load_file("runs/flowers/generated/seed-3/samples.safetensors")["revised"]
+    assert torch.equal(drawn[torch.arange(6)], sampled)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,36 @@ def test_numbers_of_classes_lie_among_the_classes() -> None:
         TensorSource(torch.ones(2, 1), torch.tensor([0, 2]), classes=("a", "b"))
     with pytest.raises(ValueError, match="the number of each example's class"):
         TensorSource(torch.ones(2, 1), torch.ones(2), classes=("a", "b"))
+
+
+def test_a_run_is_judged_from_python_as_on_the_command_line(
+    ebmkit: Ebmkit, run_file: Callable[[str], Path]
+) -> None:
+    sets = (
+        "--set",
+        "evaluation.count=8",
+        "--set",
+        'evaluation.metrics=["kid"]',
+        "--set",
+        "evaluation.features=pixels",
+    )
+    assert ebmkit("run", run_file("coopnets"), *sets).code == 0
+    answer = json.loads(ebmkit("evaluate", "coopnets", "--json").out)["evaluations"][0]
+    found = face.load("coopnets").evaluate()
+    for name, figures in (("figures", found.figures), ("floor", found.floor), ("ceiling", found.ceiling)):
+        assert [each["value"] for each in answer[name]] == [each.value for each in figures]
+    assert (found.count, face.load("coopnets").evaluate(count=9).count) == (8, 9)
+
+
+def test_a_run_whose_data_a_program_handed_in_is_judged_against_them(ebmkit: Ebmkit) -> None:
+    for _ in new("mine").train(1):
+        pass
+    trained = face.load("mine")
+    found = trained.evaluate(count=8, against=images())
+    assert found.against == "12 given examples"
+    assert [each.name for each in found.figures][:1] == ["kid"]
+    refused = ebmkit("evaluate", "mine")
+    assert refused.code == 2
+    assert "ebmkit.load('mine').evaluate(against=data)" in refused.err
+    with pytest.raises(DataError, match=r"shape \(1, 4, 4\), samples of this run \(1, 8, 8\)"):
+        trained.evaluate(against=images()[:, :, :4, :4])

@@ -65,7 +65,7 @@ def output() -> io.StringIO:
 def train(run_file: RunFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: io.StringIO) -> Train:
     """Train the tiny run with one more recorder, called before the others."""
     monkeypatch.chdir(tmp_path)
-    original = start._session
+    original = start.session_of
 
     def trained(name: str, watcher: Watcher | None, *sets: str, stop: StopFlag | None = None) -> int:
         def watched(*arguments: object, **options: object) -> Session:
@@ -74,7 +74,7 @@ def train(run_file: RunFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ou
                 session.recorders.members = [watcher, *session.recorders.members]
             return session
 
-        monkeypatch.setattr(start, "_session", watched)
+        monkeypatch.setattr(start, "session_of", watched)
         plan = make_plan(read_document(run_file("coopnets"), sets), Registry.discover())
         return start_run(plan, RunFolder(Path(name)), Console(file=output), stop=stop)
 

@@ -112,6 +112,8 @@ def test_too_little_room_is_told_before_it_runs_out(tmp_path: Path) -> None:
     folder, free = RunFolder(tmp_path), shutil.disk_usage(tmp_path).free
     assert folder.room_for(free // 100, keep=2) == ""
     assert "2 checkpoints to keep" in folder.room_for(free // 2, keep=2)
+    assert folder.room_for(free // 4, keep=2) == ""
+    assert "2 checkpoints to keep, the best one and" in folder.room_for(int(free / 3.5), keep=2, best=True)
     with pytest.raises(RunDirectoryError, match="too full to save anything"):
         folder.room_for(free * 2, keep=1)
 

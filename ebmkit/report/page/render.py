@@ -87,7 +87,7 @@ class _Run:
             over_time=_over_time(story.pictures),
             last=_all_shown([pictures[-1] for pictures in story.pictures.values()]),
             stages=_stages(story),
-            evaluation=story.evaluations[-1] if story.evaluations else {},
+            evaluation=_evaluation(story.evaluations[-1]) if story.evaluations else {},
             diagnosis=story.diagnosis,
         )
 
@@ -161,5 +161,16 @@ def _stages(story: Story) -> Sequence[tuple[str, str, float]]:
     ]
 
 
+def _evaluation(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was stored, with the floor and the ceiling of each figure by its name."""
+    by_name = {
+        bound: {each["name"]: each["value"] for each in stored.get(bound, ())}
+        for bound in ("floor", "ceiling")
+    }
+    return {**stored, **by_name}
+
+
 def _short(value: object) -> str:
+    if value is None:  # a number that JSON has not
+        return ""
     return short(value) if isinstance(value, float) else str(value)

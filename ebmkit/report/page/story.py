@@ -81,7 +81,7 @@ def read_story(folder: RunFolder) -> Story:
         pictures=_pictures(folder.path / "samples"),
         facts=_newest_facts(folder),
         evaluations=[found for path in _stored(folder.path / "evaluation") if (found := _json(path))],
-        diagnosis=_json(folder.path / "diagnosis.json"),
+        diagnosis=_json(folder.diagnosis),
     )
 
 

@@ -155,3 +155,26 @@ def test_a_run_that_did_not_train_yet_and_no_run_at_all(
         2,
         "error: cannot write nowhere/page.html: No such file or directory\n",
     )
+
+
+def test_figures_stand_beside_their_floor_and_ceiling(run: Callable[..., RunFolder], ebmkit: Ebmkit) -> None:
+    folder = run("one")
+    (folder.path / "evaluation").mkdir()
+    bounds = {
+        "floor": [{**measured("kid"), "value": 0.0625}],
+        "ceiling": [{**measured("kid"), "value": None}],
+    }
+    table = {
+        "iteration": 3,
+        "count": 8,
+        "against": "x",
+        "figures": [measured("kid"), measured("swd")],
+        **bounds,
+    }
+    (folder.path / "evaluation/0000003.json").write_text(json.dumps(table))
+    text = written(folder, ebmkit)
+    row = re.search(r"<tr><td>kid</td>(.*)</tr>", text)
+    assert row is not None
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", row[1])
+    assert cells[2:4] == ["0.0625", ""]
+    assert "<th>floor</th><th>ceiling</th>" in text
