@@ -10,8 +10,13 @@ from ebmkit.cli.options import Condition, Data, Output, RunName, Saved, Sets, We
 from ebmkit.cli.output import writing
 
 if TYPE_CHECKING:
-    from ebmkit.applications.conditions import plain_generator
-    from ebmkit.applications.recovery import Score
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+    from torch import Tensor
+
+    from ebmkit.applications.recovery import Method, Score
 
 __all__ = ["recover"]
 
@@ -39,16 +44,10 @@ def recover(
     set_: Sets = None,
 ) -> None:
     """Recover hidden squares of images; compare with seven methods."""
-    import json
-
-    import attrs
-    import torch
-
+    from ebmkit.applications.conditions import plain_generator
     from ebmkit.applications.loading import chain_of, load_images, refuse_other_than_images
-    from ebmkit.applications.recovery import learned_methods, recover, unlearned_methods
+    from ebmkit.applications.recovery import learned_methods, unlearned_methods
     from ebmkit.applications.sampling import load_schedule
-    from ebmkit.core import Rng, square_masks
-    from ebmkit.report import save_grid
     from ebmkit.run.weights import described
     from ebmkit.storage.folder import find_run
 
@@ -64,22 +63,45 @@ def recover(
     methods = {**learned, **unlearned_methods()}
     target = output or folder.path / "recovered"
     device = next(schedule.parameters()).device
-    scores: list[Score] = []
     with writing(target):
-        for size in sizes:
-            rng = Rng(seed).fold("recover", size)
-            mask = square_masks(len(x), shape, size=size, rng=rng.fold("squares"))
-            pictures = [x, mask * x]
-            for score, filled in recover(methods, x.to(device), mask_size=size, rng=rng):
-                scores.append(score)
-                pictures.append(filled.cpu())
-            rows = torch.stack([each[:_PICTURED] for each in pictures], 1).flatten(0, 1)
-            save_grid(target / f"squares-{size}.png", rows, limit=len(rows), columns=len(pictures))
-        (target / "scores.json").write_text(json.dumps([attrs.asdict(score) for score in scores], indent=1))
+        scores = _recovered(methods, x, sizes, seed=seed, target=target, device=device)
     _show(scores, sizes)
     print(f"columns of the pictures: original, hidden, {', '.join(methods)}")
     print(f"scores and pictures are in {target}")
     print(f"by {folder.name} after {described(trained, weights)}")
+
+
+def _recovered(
+    methods: Mapping[str, Method],
+    x: Tensor,
+    sizes: Sequence[int],
+    *,
+    seed: int,
+    target: Path,
+    device: torch.device,
+) -> list[Score]:
+    """Recover squares of each size; write the pictures and the scores."""
+    import json
+
+    import attrs
+    import torch
+
+    from ebmkit.applications.recovery import recover
+    from ebmkit.core import Rng, square_masks
+    from ebmkit.report import save_grid
+
+    scores = []
+    for size in sizes:
+        rng = Rng(seed).fold("recover", size)
+        mask = square_masks(len(x), tuple(x.shape[1:]), size=size, rng=rng.fold("squares"))
+        pictures = [x, mask * x]
+        for score, filled in recover(methods, x.to(device), mask_size=size, rng=rng):
+            scores.append(score)
+            pictures.append(filled.cpu())
+        rows = torch.stack([each[:_PICTURED] for each in pictures], 1).flatten(0, 1)
+        save_grid(target / f"squares-{size}.png", rows, limit=len(rows), columns=len(pictures))
+    (target / "scores.json").write_text(json.dumps([attrs.asdict(score) for score in scores], indent=1))
+    return scores
 
 
 def _sizes(text: str, *, side: int) -> list[int]:
