@@ -154,6 +154,31 @@ RUN_FILES = {
     + REVISION
     + INFERENCE
     + '[schedule]\nuse = "dual"\nchains = 4\nrevised_weight = 2.0\n',
+    "coopnets-regularised": SHARED
+    + """
+[energy]
+use = "resnet"
+channels = [4, 6]
+optimizer = { use = "adam", lr = 1e-3, gradient_norm = 2.0 }
+"""
+    + GENERATOR.replace("latents", 'kernel = 3\nupsampling = "subpixel"\nlatents')
+    + REVISION
+    + """clip = 0.5
+clamp = [-1.0, 1.0]
+noise_decay = "linear"
+
+[schedule]
+use = "coopnets"
+chains = 4
+data_noise = 0.02
+energy_l2 = 0.1
+augmentation = { translation = 2, brightness = 0.2, cutout = 0.3 }
+
+[schedule.annealing]
+temperature = { end = 0.01, after = 2, over = 3, shape = "exponential" }
+step_size = { start = 2.0, end = 0.5, over = 5 }
+steps = { end = 2.0, after = 3 }
+""",
     "generator-only": SHARED + GENERATOR + INFERENCE + '[schedule]\nuse = "generator-only"\n',
     "multigrid": SHARED + GRIDS + REVISION + '[schedule]\nuse = "multigrid"\nchains = 4\n',
     "replay": SHARED

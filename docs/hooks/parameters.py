@@ -11,8 +11,9 @@ import importlib
 import re
 from typing import Any
 
-from ebmkit.config import REQUIRED, as_toml, describe, signature_of
+from ebmkit.config import REQUIRED, Parameter, as_toml, describe, signature_of
 from ebmkit.config.pages import pages
+from ebmkit.config.records import fields_of, record_in
 from ebmkit.registry.discovery import Registry
 
 _PARTS = re.compile(r"^\{\{ parts (\w+) \}\}$", re.MULTILINE)
@@ -47,11 +48,21 @@ def _table(found: re.Match[str]) -> str:
     factory = getattr(importlib.import_module(found[1]), found[2])
     rows = ["| key | type | default | what it is |", "|---|---|---|---|"]
     for each in signature_of(factory).parameters:
-        default = "required" if each.default is REQUIRED else f"`{as_toml(each.default)}`"
-        rows.append(
-            f"| `{each.name}` | {_cell(describe(each.hint))} | {_cell(default)} | {_cell(each.doc)} |"
-        )
+        rows += _rows(each)
     return "\n".join(rows)
+
+
+def _rows(parameter: Parameter, inside: str = "", above: tuple[str, ...] = ()) -> list[str]:
+    """The row of a parameter, and those of the keys of one that is a table, the first time."""
+    name, kind = f"{inside}{parameter.name}", describe(parameter.hint)
+    default = "required" if parameter.default is REQUIRED else f"`{as_toml(parameter.default)}`"
+    rows = [f"| `{name}` | {_cell(kind)} | {_cell(default)} | {_cell(parameter.doc)} |"]
+    record = record_in(parameter.hint)
+    if record is not None and kind not in above:
+        for each in fields_of(record).values():
+            rows += _rows(each, f"{name}.", above)
+            above = (*above, describe(each.hint))
+    return rows
 
 
 def _cell(text: str) -> str:

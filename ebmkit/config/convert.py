@@ -6,12 +6,14 @@ import contextlib
 import math
 import tomllib
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import tomli_w
 
+from ebmkit.config.faults import ConversionError, OutOfRangeError
 from ebmkit.config.opening import override_value
+from ebmkit.config.records import as_table, fields_of, record_from, record_in
 from ebmkit.messages.quoting import quoted
 from ebmkit.parameters.ranges import broken_bound, describe_bounds
 
@@ -43,24 +45,6 @@ _NAMES: Mapping[type, str] = {
     dict: "a table",
     list: "a list",
 }
-
-
-class ConversionError(ValueError):
-    """The value has another type.
-
-    Attributes:
-        choices: the values there are to choose from, where there are some.
-        repaired: the value that was probably meant, None where that is not clear.
-    """
-
-    def __init__(self, message: str, choices: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.choices = tuple(choices)
-        self.repaired: Any = None
-
-
-class OutOfRangeError(ValueError):
-    """The value has the right type and breaks a bound."""
 
 
 def convert(value: Any, hint: Any, *, written: str = "") -> Any:
@@ -129,6 +113,8 @@ def is_supported(hint: Any) -> bool:
         return all(each is types.NoneType or is_supported(each) for each in arguments)
     if origin is tuple:
         return all(each is Ellipsis or is_supported(each) for each in arguments)
+    if (record := record_in(hint)) is not None:
+        return all(is_supported(each.hint) for each in fields_of(record).values())
     return hint in _SCALARS
 
 
@@ -150,6 +136,8 @@ def describe(hint: Any) -> str:
     if get_origin(hint) is tuple:
         items = [describe(each) for each in get_args(hint) if each is not Ellipsis]
         return f"list of ({items[0]})" if Ellipsis in get_args(hint) else f"[{'; '.join(items)}]"
+    if (record := record_in(hint)) is not None:
+        return f"table of {', '.join(fields_of(record))}"
     return hint.__name__ if type(hint) is type else str(hint)
 
 
@@ -163,6 +151,8 @@ def _convert(value: Any, hint: Any) -> Any:
         return _any_of(value, arguments)
     if origin is tuple:
         return _items(value, arguments)
+    if (record := record_in(hint)) is not None:
+        return record_from(value, record, convert)
     return _scalar(value, hint)
 
 
@@ -242,6 +232,8 @@ def as_toml(value: Any) -> str:
         return "not set"
     if isinstance(value, list | tuple):
         return f"[{', '.join(as_toml(each) for each in value)}]"
+    if (table := value if isinstance(value, dict) else as_table(value)) is not None:
+        return f"{{ {', '.join(f'{key} = {as_toml(each)}' for key, each in table.items())} }}"
     return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ebmkit.config import AveragingTable, Document, EvaluationTable, GuardTable, Key, RunTable
+from ebmkit.config.records import plain
 from ebmkit.config.slots import AVERAGING
 from ebmkit.messages.brief import brief
 from ebmkit.registry.discovery import Component
@@ -56,7 +57,7 @@ class Part:
     def table(self) -> dict[str, Any]:
         """The part as a table of the resolved run file."""
         use = self.use if self.component.code is None else self.component.code.pinned
-        table: dict[str, Any] = {"use": use, **self.shared, **self.values}
+        table: dict[str, Any] = {"use": use, **self.shared, **plain(self.values)}
         table |= {name: part.table() for name, part in self.learning.items()}
         if self.averaging is not None:
             table[AVERAGING] = attrs.asdict(self.averaging)

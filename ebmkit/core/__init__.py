@@ -4,6 +4,8 @@ This is the public surface for component authors. It imports torch and names no 
 """
 
 from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
+from ebmkit.core.annealing import Annealer
+from ebmkit.core.augmentation import augmented
 from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.backends import GradientBackend, Offer, fast_layers, layers_are_plain
 from ebmkit.core.chain import Chain, Samples, run_chain, walk
@@ -52,8 +54,11 @@ from ebmkit.core.watched import Derived
 from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
 from ebmkit.messages.brief import brief
 from ebmkit.parameters.ranges import Exists, Ge, Gt, Le, Lt, MinLen, OrInfinite
+from ebmkit.parameters.records import Annealing, LossAugmentation, Ramp
 
 __all__ = [
+    "Annealer",
+    "Annealing",
     "Batch",
     "Chain",
     "Clamped",
@@ -77,6 +82,7 @@ __all__ = [
     "Info",
     "LatentGenerator",
     "Le",
+    "LossAugmentation",
     "Lt",
     "Material",
     "Metric",
@@ -93,6 +99,7 @@ __all__ = [
     "Precision",
     "Prepared",
     "Proposal",
+    "Ramp",
     "Rng",
     "Sampler",
     "Samples",
@@ -111,6 +118,7 @@ __all__ = [
     "World",
     "align_channels",
     "as_rows",
+    "augmented",
     "brief",
     "bulk_ess",
     "check_stop",

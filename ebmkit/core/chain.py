@@ -64,6 +64,7 @@ def walk(
     """
     x = x.detach() if x.requires_grad else x
     prepared = energy if isinstance(energy, Prepared) else Prepared(energy, x, watched=True)
+    sampler = sampler if steps is None else sampler.for_chain(steps)
     for number, (state, info) in enumerate(_steps(sampler, prepared, x, rng=rng, steps=steps), 1):
         if number & (number - 1) == 0 or number == steps:
             prepared.strays(state.x)
@@ -115,6 +116,7 @@ def run_chain(
     if not x.numel() or not x.ndim:
         raise ValueError(f"chains start at (B, *S), one number each at least, not at {tuple(x.shape)}")
     x = x.detach()
+    sampler = sampler.for_chain(steps)
     # Not autocast: what the precision of the block changes is the gradient, never the state.
     with torch.no_grad(), evaluating(energy), torch.autocast(x.device.type, enabled=False):
         if graph and steps and (leaps := strides(sampler, energy, x, steps=steps, rng=rng)) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import attrs
@@ -31,22 +31,29 @@ class Optimizer(Checked, ABC):
         lr_span: T, in iterations.
         gradient_cap: rescale the gradient of each tensor so that its largest entry is at most
             this (the authors' MATLAB code); 0 leaves gradients alone.
+        gradient_norm: rescale the gradient of the whole part so that its norm is at most this, after
+            ``gradient_cap``; 0 leaves it alone.
     """
 
     lr: Annotated[float, Gt(0)] = 1e-3
     lr_decay: Decay = "constant"
     lr_span: Annotated[float, Gt(0)] = 1000.0
     gradient_cap: Annotated[float, Ge(0)] = 0.0
+    gradient_norm: Annotated[float, Ge(0)] = 0.0
 
     def rate(self, iteration: int) -> float:
         """The learning rate of this iteration: a pure function, so nothing of it is saved."""
         return self.lr * DECAYS[self.lr_decay](iteration / self.lr_span)
 
-    def cap(self, gradients: Iterable[Tensor]) -> None:
-        """Rescale each gradient in place to a largest absolute entry of at most ``gradient_cap``."""
+    def cap(self, gradients: Sequence[Tensor]) -> None:
+        """Rescale gradients in place: each by ``gradient_cap``, then all together by ``gradient_norm``."""
         if self.gradient_cap:
             for gradient in gradients:
                 gradient.mul_((self.gradient_cap / gradient.abs().max()).clamp_max(1))
+        if self.gradient_norm:
+            factor = (self.gradient_norm / nn.utils.get_total_norm(gradients)).clamp_max(1)
+            for gradient in gradients:
+                gradient.mul_(factor)
 
     @abstractmethod
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

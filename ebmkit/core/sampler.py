@@ -55,6 +55,15 @@ class Sampler(Checked, ABC):
 
     __attrs_attrs__: ClassVar[Any]
 
+    def for_chain(self, steps: int) -> Sampler:
+        """This sampler as a chain of that many steps runs it; override it where a move depends on the length.
+
+        Args:
+            steps: of the chain, >= 0.
+        """
+        del steps
+        return self
+
     def init(self, energy: EnergyFn, x: Tensor) -> State:
         """The state at the start of a chain at ``x``; override it to cache an energy or a gradient.
 

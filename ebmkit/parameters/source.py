@@ -18,7 +18,7 @@ import attrs
 __all__ = ["Class", "Source", "UnreadableError", "evaluate", "hint_of", "line_of", "look_up", "read"]
 
 _LIGHT = {*sys.stdlib_module_names, "annotated_types", "attr", "attrs"}
-_MARKS = "ebmkit.parameters.ranges"
+_MARKS = ("ebmkit.parameters.ranges", "ebmkit.parameters.records")
 """Packages, and our module, that are imported for what stands in annotations; all others are read."""
 
 _OPAQUE = "torch"
@@ -112,7 +112,7 @@ def look_up(source: Source, name: str) -> Any:
     if isinstance(node, ast.ImportFrom):
         original = next(each.name for each in node.names if name in (each.asname, each.name))
         module = importlib.util.resolve_name("." * node.level + (node.module or ""), source.package)
-        if module == _MARKS or module.partition(".")[0] in _LIGHT:
+        if module in _MARKS or module.partition(".")[0] in _LIGHT:
             return getattr(importlib.import_module(module), original)
         return look_up(read(module), original)
     if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:

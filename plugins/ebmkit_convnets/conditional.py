@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, final
 
 import torch
@@ -78,7 +79,9 @@ class ClassDescriptor(ConditionalEnergy):
             )
         self.classes = _some(classes)
         self.reference_std = reference_std
-        self.features = convolutions(image_shape(shape)[0], channels, kernels, strides, leak)
+        self.features = convolutions(
+            image_shape(shape)[0], channels, kernels, strides, activation=partial(nn.LeakyReLU, leak)
+        )
         size = feature_count(self.features, shape)
         self.head = nn.Linear(size, outputs)
         self.class_heads = nn.ModuleList(nn.Linear(size, outputs) for _ in range(classes))

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Ge, Gt, LatentGenerator, MinLen
-from ebmkit_convnets.layers import Norm, image_shape, up_convolution, up_convolutions
+from ebmkit_convnets.layers import Norm, image_shape, up_convolutions
+from ebmkit_convnets.upsampling import Upsampling, doubling, start_alike
 from ebmkit_convnets.weights import initialise_weights
 
 __all__ = ["ConvGenerator", "SpatialGenerator", "base_size", "bounded"]
@@ -22,9 +23,9 @@ class ConvGenerator(LatentGenerator):
     """The paper's generator: x = g(z) + σ ε, g a stack of up-convolutions.
 
     z is projected to ``channels[0]`` maps; every further layer doubles the size by a transposed
-    convolution of stride 2; the last gives the image, squashed by tanh into (-1, 1). Hidden
-    layers have a normalisation and a leaky ReLU. The smallest maps have the image's size divided
-    by 2 to the number of ``channels``: 64 pixels and four channels start at 4x4, 28 pixels and
+    convolution of stride 2 (or by another ``upsampling``); the last gives the image, squashed by tanh into
+    (-1, 1). Hidden layers have a normalisation and a leaky ReLU. The smallest maps have the image's size
+    divided by 2 to the number of ``channels``: 64 pixels and four channels start at 4x4, 28 pixels and
     two at 7x7, 32 and three at 4x4. ``(B, latents) -> (B, C, H, W)``.
 
     Normalisation. ``batch`` is the paper's: in training, statistics of the batch (and running
@@ -44,9 +45,14 @@ class ConvGenerator(LatentGenerator):
         noise_std: σ of p(x | z), in the units of x.
         weight_std: weights start from N(0, ``weight_std``²), biases from 0; 0 keeps torch's
             own initialisation.
+        upsampling: how a layer doubles the size: ``transposed``, a transposed convolution; ``resize``, values
+            repeated to 2x2 and a convolution; ``subpixel``, a convolution to four times the maps, which
+            become the pixels of 2x2 and start equal. The last two want an odd kernel and begin without a
+            checkerboard.
 
     Raises:
-        ValueError: the examples are no images, or their sides not divisible by 2 to the number of channels.
+        ValueError: the examples are no images, their sides not divisible by 2 to the number of channels, or
+            the kernel is even where the upsampling wants an odd one.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, experiments; the defaults are those of the
     authors' 64x64 scene network (their published code).
@@ -69,6 +75,7 @@ class ConvGenerator(LatentGenerator):
         leak: Annotated[float, Ge(0)] = 0.2,
         noise_std: Annotated[float, Gt(0)] = 0.3,
         weight_std: Annotated[float, Ge(0)] = 0.0,
+        upsampling: Upsampling = "transposed",
     ) -> None:
         super().__init__()
         base = base_size(shape, len(channels))
@@ -76,8 +83,9 @@ class ConvGenerator(LatentGenerator):
         self.noise_std = noise_std
         self.base = (channels[0], *base)
         self.project = nn.Linear(latents, channels[0] * base[0] * base[1])
-        self.layers = up_convolutions((*channels, shape[0]), kernel, norm, leak)
+        self.layers = up_convolutions((*channels, shape[0]), kernel, norm, leak, upsampling)
         initialise_weights(self, weight_std)
+        start_alike(self)
 
     def forward(self, z: Tensor) -> Tensor:
         """g(z) in (-1, 1), ``(B, latents) -> (B, C, H, W)``."""
@@ -120,9 +128,11 @@ class SpatialGenerator(LatentGenerator):
         noise_std: σ of p(x | z), in the units of x.
         weight_std: weights start from N(0, ``weight_std``²), biases from 0; 0 keeps torch's
             own initialisation.
+        upsampling: ``transposed``, ``resize`` or ``subpixel``, as in ``generator``.
 
     Raises:
-        ValueError: the examples are no images, or their sides not divisible by 2 to the number of layers.
+        ValueError: the examples are no images, their sides not divisible by 2 to the number of layers, or
+            the kernel is even where the upsampling wants an odd one.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, the texture experiment; the defaults are
     those of the authors' published code.
@@ -145,15 +155,17 @@ class SpatialGenerator(LatentGenerator):
         leak: Annotated[float, Ge(0)] = 0.2,
         noise_std: Annotated[float, Gt(0)] = 0.3,
         weight_std: Annotated[float, Ge(0)] = 0.0,
+        upsampling: Upsampling = "transposed",
     ) -> None:
         super().__init__()
         self.latent_shape = (latents, *base_size(shape, len(channels) + 1))
         self.noise_std = noise_std
         self.layers = nn.Sequential(
-            up_convolution(latents, channels[0], kernel),
-            *up_convolutions((*channels, shape[0]), kernel, norm, leak),
+            doubling(latents, channels[0], kernel, upsampling),
+            *up_convolutions((*channels, shape[0]), kernel, norm, leak, upsampling),
         )
         initialise_weights(self, weight_std)
+        start_alike(self)
 
     def forward(self, z: Tensor) -> Tensor:
         """g(z) in (-1, 1), ``(B, latents, h, w) -> (B, C, H, W)``."""

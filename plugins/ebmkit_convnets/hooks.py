@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ebmkit_energies() -> Mapping[str, type[Energy] | str]:
-    """``descriptor`` and ``class-descriptor``."""
+    """``descriptor``, ``class-descriptor`` and ``resnet``."""
     return {
         "class-descriptor": "ebmkit_convnets.conditional:ClassDescriptor",
         "descriptor": "ebmkit_convnets.descriptor:ConvDescriptor",
+        "resnet": "ebmkit_convnets.residual:ResNetDescriptor",
     }
 
 

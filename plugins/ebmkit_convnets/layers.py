@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ebmkit.core import shared_sum, world
+from ebmkit_convnets.upsampling import Upsampling, doubling
 
 __all__ = [
     "Norm",
     "convolutions",
     "image_shape",
     "scale_gradients_by_area",
-    "up_convolution",
     "up_convolutions",
 ]
 
@@ -92,28 +92,43 @@ def _normalisation(norm: Norm, channels: int) -> nn.Module:
 
 
 def convolutions(
-    inputs: int, channels: Sequence[int], kernels: Sequence[int], strides: Sequence[int], leak: float
+    inputs: int,
+    channels: Sequence[int],
+    kernels: Sequence[int],
+    strides: Sequence[int],
+    *,
+    activation: Callable[[], nn.Module],
+    averaged: bool = False,
 ) -> nn.Sequential:
-    """Convolutions, padded by half their kernels, each followed by a leaky ReLU."""
+    """Convolutions, padded by half their kernels, each followed by an activation.
+
+    Args:
+        inputs: channels of the images.
+        channels: of each layer.
+        kernels: of each layer.
+        strides: of each layer.
+        activation: makes the layer that follows each convolution.
+        averaged: convolve at every position and average over stride x stride after the activation, instead
+            of leaving positions out.
+    """
     layers: list[nn.Module] = []
     for outputs, kernel, stride in zip(channels, kernels, strides, strict=True):
-        layers += [nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2), nn.LeakyReLU(leak)]
+        step = 1 if averaged else stride
+        layers += [nn.Conv2d(inputs, outputs, kernel, step, padding=(kernel - 1) // 2), activation()]
+        if averaged and stride > 1:
+            # What does not fill a last window is averaged, too.
+            layers.append(nn.AvgPool2d(stride, ceil_mode=True))
         inputs = outputs
     return nn.Sequential(*layers)
 
 
-def up_convolution(inputs: int, outputs: int, kernel: int) -> nn.ConvTranspose2d:
-    """A transposed convolution of stride 2 that doubles the size exactly, for odd and even kernels."""
-    return nn.ConvTranspose2d(
-        inputs, outputs, kernel, 2, padding=(kernel - 1) // 2, output_padding=kernel % 2
-    )
-
-
-def up_convolutions(channels: Sequence[int], kernel: int, norm: Norm, leak: float) -> nn.Sequential:
+def up_convolutions(
+    channels: Sequence[int], kernel: int, norm: Norm, leak: float, how: Upsampling = "transposed"
+) -> nn.Sequential:
     """Normalisation, leaky ReLU, doubling: once for each pair of neighbours in ``channels``."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(channels):
-        layers += [_normalisation(norm, inputs), nn.LeakyReLU(leak), up_convolution(inputs, outputs, kernel)]
+        layers += [_normalisation(norm, inputs), nn.LeakyReLU(leak), doubling(inputs, outputs, kernel, how)]
     return nn.Sequential(*layers)
 
 

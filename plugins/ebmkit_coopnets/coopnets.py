@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import (
+    Annealer,
+    Annealing,
     Batch,
     Chain,
     ConditionalGenerator,
@@ -17,11 +19,11 @@ from ebmkit.core import (
     Examples,
     Ge,
     LatentGenerator,
+    LossAugmentation,
     Proposal,
     Rng,
     Update,
     Updates,
-    contrastive,
     gather,
     given,
     reconstruction,
@@ -29,9 +31,9 @@ from ebmkit.core import (
     share,
     stage,
 )
-from ebmkit_coopnets.annealing import NoiseUntil
 from ebmkit_coopnets.bank import Bank
 from ebmkit_coopnets.figures import revision_figures
+from ebmkit_coopnets.shifting import DensityShift
 
 __all__ = ["CoopNets"]
 
@@ -75,6 +77,11 @@ class CoopNets(CooperativeScheduler):
             published code leaves it out.
         noise_until: leave the noise out of the revision after that many iterations; 0 never does.
         bank: N, how many pairs are kept for G2, m or more; 0 fits the newest.
+        annealing: factors on the revision's temperature, step size and number of steps, by iteration.
+        data_noise: standard deviation of fresh noise on the data that the energy sees, in the units of x;
+            0.01 to 0.03 hides the 256 grey levels of photographs, by which they could be told from samples.
+        energy_l2: weight of the mean squared energies of data and samples in the energy's loss.
+        augmentation: how that loss sees images: both sides shifted, brightened, cut by the same law.
 
     Raises:
         ValueError: a bank of fewer pairs than chains, or without the shape of an example.
@@ -100,6 +107,10 @@ class CoopNets(CooperativeScheduler):
         proposal_noise: bool = False,
         noise_until: Annotated[int, Ge(0)] = 0,
         bank: Annotated[int, Ge(0)] = 0,
+        annealing: Annealing | None = None,
+        data_noise: Annotated[float, Ge(0)] = 0.0,
+        energy_l2: Annotated[float, Ge(0)] = 0.0,
+        augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
         if 0 < bank < chains:
@@ -111,14 +122,15 @@ class CoopNets(CooperativeScheduler):
         self.chains = chains
         self.generator_updates = generator_updates
         self.proposal_noise = proposal_noise
-        self.annealing = NoiseUntil(revision, noise_until)
+        self.annealing = Annealer(revision, annealing, noise_until=noise_until)
+        self.shifting = DensityShift(data_noise, energy_l2, augmentation)
         self.bank = _bank(bank, generator, shape)
         renamed(self, {"_annealing": "annealing"})
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G0, D1, G1, then the updates D2 and G2."""
         chains = self.chains or len(gather(batch.positions))
-        count, rng = share(chains, rng)
+        of_batch, (count, rng) = rng, share(chains, rng)
         condition = _of_chains(batch.condition, count, rng.first_chain)
         energy, generator = given(self.energy, condition), given(self.generator, condition)
         with stage("generation"):
@@ -128,9 +140,12 @@ class CoopNets(CooperativeScheduler):
         with stage("inference"):
             latents = self._infer(generator, revised.x, known, rng)
         with stage("density_shifting"):
-            observed, synthesized = given(self.energy, batch.condition)(batch.x), energy(revised.x)
-            loss = contrastive(observed, synthesized)
-        yield Update("energy", loss, revision_figures(revised, observed=observed, synthesized=synthesized))
+            of_data = given(self.energy, batch.condition)
+            shift = self.shifting(
+                of_data, batch.x, revised.x, rng=of_batch, revised_rng=rng, revised_energy=energy
+            )
+        figures = revision_figures(revised, observed=shift.observed, synthesized=shift.synthesized)
+        yield Update("energy", shift.loss, figures)
         graph = generated if latents is known and self.bank is None else None
         fitted = (latents, revised.x)
         if self.bank is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal, final
 
 from ebmkit.core import (
+    Annealer,
+    Annealing,
     Batch,
     Chain,
     CooperativeScheduler,
@@ -12,17 +14,17 @@ from ebmkit.core import (
     Examples,
     Ge,
     Gt,
+    LossAugmentation,
     PersistentChains,
     Proposal,
     Rng,
     Update,
     Updates,
-    contrastive,
     renamed,
     stage,
 )
-from ebmkit_coopnets.annealing import NoiseUntil
 from ebmkit_coopnets.figures import revision_figures
+from ebmkit_coopnets.shifting import DensityShift
 
 __all__ = ["DescriptorOnly"]
 
@@ -48,6 +50,11 @@ class DescriptorOnly(CooperativeScheduler):
         persistent: continue the chains from iteration to iteration.
         noise_std: standard deviation of the starting noise, in the units of x.
         noise_until: leave the noise out of the revision after that many iterations; 0 never does.
+        annealing: factors on the revision's temperature, step size and number of steps, by iteration.
+        data_noise: standard deviation of fresh noise on the data that the energy sees, in the units of x;
+            0.01 to 0.03 hides the 256 grey levels of photographs, by which they could be told from samples.
+        energy_l2: weight of the mean squared energies of data and samples in the energy's loss.
+        augmentation: how that loss sees images: both sides shifted, brightened, cut by the same law.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm D; Hinton, 2002 (contrastive
     divergence); Tieleman, 2008 (persistent chains); Nijkamp, Hill, Zhu, Wu, 2019, arXiv 1904.09770
@@ -68,6 +75,10 @@ class DescriptorOnly(CooperativeScheduler):
         persistent: bool = True,
         noise_std: Annotated[float, Gt(0)] = 1.0,
         noise_until: Annotated[int, Ge(0)] = 0,
+        annealing: Annealing | None = None,
+        data_noise: Annotated[float, Ge(0)] = 0.0,
+        energy_l2: Annotated[float, Ge(0)] = 0.0,
+        augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
         self.energy = energy
@@ -75,21 +86,22 @@ class DescriptorOnly(CooperativeScheduler):
         self.chains = chains
         self.start = start
         self.replay = PersistentChains(chains, shape, restart=0.0 if persistent else 1.0, scale=noise_std)
-        self.annealing = NoiseUntil(revision, noise_until)
+        self.annealing = Annealer(revision, annealing, noise_until=noise_until)
+        self.shifting = DensityShift(data_noise, energy_l2, augmentation)
         former = {"_annealing": "annealing", "samples": "replay.samples", "started": "replay.started"}
         renamed(self, former)
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """D1, then the update D2."""
         data = batch.x if self.start == "data" else None
-        proposal, slots, rng = self.replay.start(self.chains, rng=rng, data=data)
+        proposal, slots, of_chains = self.replay.start(self.chains, rng=rng, data=data)
         with stage("revision"):
-            revised = self.annealing.of(self.revision)(self.energy, proposal, rng=rng.fold("revision"))
+            revised = self.annealing.of(self.revision)(self.energy, proposal, rng=of_chains.fold("revision"))
         self.replay.keep(slots, revised.x)
         with stage("density_shifting"):
-            observed, synthesized = self.energy(batch.x), self.energy(revised.x)
-            loss = contrastive(observed, synthesized)
-        yield Update("energy", loss, revision_figures(revised, observed=observed, synthesized=synthesized))
+            shift = self.shifting(self.energy, batch.x, revised.x, rng=rng, revised_rng=of_chains)
+        figures = revision_figures(revised, observed=shift.observed, synthesized=shift.synthesized)
+        yield Update("energy", shift.loss, figures)
         return Examples(batch.x, proposal, revised.x)
 
     def propose(self, count: int, *, rng: Rng) -> Proposal:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal, final
 
 from ebmkit.core import (
+    Annealer,
+    Annealing,
     Batch,
     Chain,
     CooperativeScheduler,
@@ -20,7 +22,6 @@ from ebmkit.core import (
     Updates,
     stage,
 )
-from ebmkit_coopnets.annealing import NoiseUntil
 from ebmkit_coopnets.augmenting import Augmentation
 from ebmkit_coopnets.figures import revision_figures
 from ebmkit_coopnets.shifting import DensityShift
@@ -63,6 +64,7 @@ class Replay(CooperativeScheduler):
         data_noise: τ, standard deviation of fresh noise on the data, in the units of x.
         energy_l2: λ, weight of the squared energies; 0.1 to 1 where nothing else keeps them small.
         noise_until: leave the noise out of the revision after that many iterations; 0 never does.
+        annealing: factors on the revision's temperature, step size and number of steps, by iteration.
 
     Raises:
         ValueError: fewer slots than chains, or a ``mirror`` or ``shift`` of what is no image.
@@ -93,6 +95,7 @@ class Replay(CooperativeScheduler):
         data_noise: Annotated[float, Ge(0)] = 0.0,
         energy_l2: Annotated[float, Ge(0)] = 0.0,
         noise_until: Annotated[int, Ge(0)] = 0,
+        annealing: Annealing | None = None,
     ) -> None:
         super().__init__()
         if chains > slots:
@@ -102,7 +105,7 @@ class Replay(CooperativeScheduler):
         self.chains = chains
         self.start = start
         self.replay = PersistentChains(slots, shape, restart=restart, noise=noise, scale=noise_scale)
-        self.annealing = NoiseUntil(revision, noise_until)
+        self.annealing = Annealer(revision, annealing, noise_until=noise_until)
         self.augmentation = Augmentation(shape, mirror, shift, brightness)
         self.shifting = DensityShift(data_noise, energy_l2)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, final
 import attrs
 from torch import Tensor
 
-from ebmkit.core import Energy, Rng, brief, contrastive, shared_mean
+from ebmkit.core import EnergyFn, LossAugmentation, Rng, augmented, brief, contrastive, shared_mean
 
 __all__ = ["DensityShift", "Shift"]
 
@@ -17,13 +17,14 @@ class Shift(NamedTuple):
 
     Attributes:
         loss: 0-dim, with its graph.
-        observed: energies of the data as they were shown, ``(n,)`` nats.
-        synthesized: of the revised samples, ``(m,)`` nats.
+        observed: energies of the data as they were shown, ``(n,)`` nats; None where the loss saw augmented
+            images, so that whoever wants the figure evaluates the images themselves.
+        synthesized: of the revised samples, ``(m,)`` nats; None likewise.
     """
 
     loss: Tensor
-    observed: Tensor
-    synthesized: Tensor
+    observed: Tensor | None
+    synthesized: Tensor | None
 
     def __repr__(self) -> str:
         return brief(self)
@@ -32,14 +33,18 @@ class Shift(NamedTuple):
 @final
 @attrs.frozen
 class DensityShift:
-    r"""The paper's Step D2 with the two usual helps for an energy that has no Gaussian reference.
+    r"""The paper's Step D2 with the usual helps for an energy that has no Gaussian reference, or few data.
 
     $$L = \frac1n \sum_i E(x_i + \tau \epsilon_i) - \frac1m \sum_j E(\tilde x_j)
     + \lambda \left( \frac1n \sum_i E(x_i + \tau \epsilon_i)^2 + \frac1m \sum_j E(\tilde x_j)^2 \right)$$
 
+    With augmentation each image on both sides is changed anew, by the same law. Without any of it the loss is
+    ``contrastive``, bit for bit.
+
     Args:
         data_noise: τ, standard deviation of the fresh noise on the data, in the units of x; 0 for none.
         energy_l2: λ, in 1 / nats; 0 for none.
+        augmentation: of the images that the loss sees; None for none.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Step D2; Nijkamp, Hill, Zhu, Wu, 2019, arXiv
     1904.09770 (noise on the data); Du, Mordatch, 2019, arXiv 1903.08689 (squared energies).
@@ -47,21 +52,42 @@ class DensityShift:
 
     data_noise: float = 0.0
     energy_l2: float = 0.0
+    augmentation: LossAugmentation | None = None
 
-    def __call__(self, energy: Energy, x: Tensor, revised: Tensor, *, rng: Rng) -> Shift:
+    def __call__(
+        self,
+        energy: EnergyFn,
+        x: Tensor,
+        revised: Tensor,
+        *,
+        rng: Rng,
+        revised_rng: Rng | None = None,
+        revised_energy: EnergyFn | None = None,
+    ) -> Shift:
         """The loss of ``energy`` on data x ``(n, *S)`` and revised samples ``(m, *S)``.
 
         Args:
             energy: that learns.
             x: the data.
             revised: the samples, without a graph.
-            rng: of the iteration, at the first row of x; drawn from is ``rng.fold("data noise")``.
+            rng: of the iteration, at the first row of x; drawn from are ``fold("data noise")`` and
+                ``fold("augment observed")``.
+            revised_rng: the same at the first row of the revised samples, where that is another; drawn from
+                is ``fold("augment revised")``.
+            revised_energy: of the revised samples, where that is another: of other conditions.
+
+        Raises:
+            ConfigError: images are to be augmented, and the examples are none.
         """
         if self.data_noise:
             x = x + self.data_noise * rng.fold("data noise").normal(x)
-        observed, synthesized = energy(x), energy(revised)
+        if self.augmentation:
+            x = augmented(x, self.augmentation, rng=rng.fold("augment observed"))
+            own = (revised_rng or rng).fold("augment revised")
+            revised = augmented(revised, self.augmentation, rng=own)
+        observed, synthesized = energy(x), (revised_energy or energy)(revised)
         loss = contrastive(observed, synthesized)
         if self.energy_l2:
             squares = shared_mean(observed.square()) + shared_mean(synthesized.square())
             loss = loss + self.energy_l2 * squares
-        return Shift(loss, observed, synthesized)
+        return Shift(loss, None, None) if self.augmentation else Shift(loss, observed, synthesized)

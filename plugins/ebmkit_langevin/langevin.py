@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, final
 
 import attrs
 import torch
@@ -20,6 +20,8 @@ from ebmkit.core import (
     Sampler,
     State,
     as_rows,
+    brief,
+    per_row,
     value_and_gradient,
 )
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
 
 __all__ = ["Langevin"]
+
+_LOWEST = 0.01
+"""Share of the noise at the end of an exponential fall."""
 
 
 def _row_norm(x: Tensor) -> Tensor:
@@ -41,6 +46,28 @@ def _watched(gradient: Tensor, rate: float, std: float) -> dict[str, Tensor]:
     if not std:
         return {"drift": drift}
     return {"drift": drift, "noise": drift.new_full((), std), "gradient_share": drift / (drift + std)}
+
+
+def _watched_now(gradient: Tensor, rate: float, std: Tensor) -> dict[str, Tensor]:
+    """``_watched`` of a noise that a tensor tells."""
+    drift = _row_norm(gradient).mul_(rate / math.sqrt(gradient[0].numel()))
+    return {"drift": drift, "noise": std, "gradient_share": drift / (drift + std)}
+
+
+def _clipped(gradient: Tensor, longest: float) -> Tensor:
+    """Each row no longer than that."""
+    factor = (longest / _row_norm(gradient).clamp_min(1e-30)).clamp_max(1)
+    return gradient * per_row(factor, gradient)
+
+
+class _Timed(NamedTuple):
+    """Where the chains are, and how many steps they have done."""
+
+    x: Tensor
+    done: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @final
@@ -59,11 +86,22 @@ class Langevin(Sampler):
     each chain's step; ``noise``, the noise's, δ √T; and ``gradient_share`` = drift / (drift + noise), 1
     when only the gradient moves the chain.
 
+    With ``clip``, ``clamp`` or ``noise_decay`` it does not: the chain is then a noisy descent, no longer a
+    sampler of p. They are off by default.
+
     Args:
         step_size: δ in the units of x; the step on the gradient is η = δ²/2.
         noise: false leaves the noise out: gradient descent with step δ²/2, the
             zero-temperature limit.
         temperature: T, scales the noise by √T; 1 samples the energy's own distribution.
+        clip: largest norm of a chain's step on the gradient, δ²/2 ‖∇E‖ over all of an example, in the units
+            of x; longer ones are shortened, the noise is left alone. 0 for none.
+        clamp: lowest and highest value of each coordinate, in the units of x: what a step leads beyond is put
+            there. Not set for none.
+        noise_decay: how the noise's standard deviation falls within a chain: ``constant``; ``linear``, to 0
+            at its last step; ``exponential``, to a hundredth there.
+        span: steps over which it falls, after which it stays; 0 means those of the chain (one that has no end
+            keeps its noise).
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Steps D1 and G1; the bias of the
     Gaussian case is elementary (Roberts and Tweedie, 1996, for the discretisation in general).
@@ -79,15 +117,51 @@ class Langevin(Sampler):
     step_size: Annotated[float, Gt(0)] = 0.002
     noise: bool = True
     temperature: Annotated[float, Ge(0)] = 1.0
+    clip: Annotated[float, Ge(0)] = 0.0
+    clamp: tuple[float, float] | None = None
+    noise_decay: Literal["constant", "linear", "exponential"] = "constant"
+    span: Annotated[int, Ge(0)] = 0
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what no number is."""
+        super().__attrs_post_init__()
+        if self.clamp is not None and not self.clamp[0] < self.clamp[1]:
+            raise ValueError(f"clamp must be the lowest, then the highest value, got {list(self.clamp)}")
+
+    def for_chain(self, steps: int) -> Langevin:
+        """With the chain's length as the span of its noise, where none is given."""
+        return self if self.noise_decay == "constant" or self.span else attrs.evolve(self, span=steps)
+
+    def init(self, energy: EnergyFn, x: Tensor) -> State:
+        """Where the chains start, with the number of steps done where moves depend on it."""
+        return _Timed(x, torch.zeros((), device=x.device)) if self._falls else super().init(energy, x)
 
     def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[State, Info]:
         """One move: ``(B, *S) -> (B, *S)``, one gradient."""
         gradient = value_and_gradient(energy, state.x).gradient
         rate, std = self.step_size**2 / 2, self.step_size * math.sqrt(self.temperature) * self.noise
+        if self.clip:
+            gradient = _clipped(gradient, self.clip / rate)
         x = torch.add(state.x, gradient, alpha=-rate)
+        if self._falls:
+            now = std * self._share(state.done)
+            x.addcmul_(rng.normal(x), now.to(x.dtype))
+            return _Timed(self._clamped(x), state.done + 1), _watched_now(gradient, rate, now)
         if std:
             x.add_(rng.normal(x), alpha=std)
-        return Position(x), Derived(gradient, _watched, rate, std)
+        return Position(self._clamped(x)), Derived(gradient, _watched, rate, std)
+
+    @property
+    def _falls(self) -> bool:
+        return self.noise and self.noise_decay != "constant" and self.span > 0
+
+    def _share(self, done: Tensor) -> Tensor:
+        """Of the noise, after so many steps; a tensor, as all of a state is, so that graphs can hold it."""
+        way = (done / max(self.span - 1, 1)).clamp_max(1)
+        return 1 - way if self.noise_decay == "linear" else _LOWEST**way
+
+    def _clamped(self, x: Tensor) -> Tensor:
+        return x if self.clamp is None else x.clamp_(*self.clamp)
 
     @staticmethod
     def conformance() -> SamplerClaims:

@@ -97,7 +97,7 @@ def test_of_an_unknown_part_all_is_checked_that_does_not_depend_on_it(
     file.write_text(
         file.read_text()
         .replace('use = "folder"', 'use = "lake"\nworkers = -1\ndepth = 3')
-        .replace('use = "descriptor"', 'use = "unet"\nwidth = 3')
+        .replace('use = "descriptor"', 'use = "transformer"\nwidth = 3')
         .replace(
             'optimizer = { use = "adam", lr = 1e-3 }\n\n[generator]',
             "optimizr = { lr = -1.0 }\n\n[generator]",
@@ -120,7 +120,7 @@ def test_of_an_unknown_part_all_is_checked_that_does_not_depend_on_it(
         ("E105", "'outputs'"),
         ("E105", "'workers'"),
         ("E106", "missing key 'use' in [revision]"),
-        ("E107", "no energy named 'unet'"),
+        ("E107", "no energy named 'transformer'"),
         ("E107", "no source named 'lake'"),
     ]
 

@@ -113,3 +113,13 @@ def test_each_optimizer_has_keys_of_its_own_that_are_completed() -> None:
     assert "energy.optimizer.betas" not in keys
     data["energy"]["optimizer"] = {}
     assert "energy.optimizer.betas" in keys_of(data, registry)
+
+
+def test_the_norm_of_a_whole_part_is_capped_and_smaller_ones_are_left_alone() -> None:
+    gradients = [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])]
+    Adam(gradient_norm=2.0).cap(gradients)
+    assert torch.allclose(gradients[0], torch.tensor([1.2, 0.0]))
+    assert torch.allclose(gradients[1], torch.tensor([[1.6]]))
+    before = [each.clone() for each in gradients]
+    Adam(gradient_norm=2.5).cap(gradients)
+    assert all(map(torch.equal, gradients, before))

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch import Tensor
 
 from ebmkit.core import (
+    Annealing,
     Batch,
     Chain,
     CooperativeScheduler,
@@ -15,6 +16,8 @@ from ebmkit.core import (
     EnergyFn,
     Examples,
     Info,
+    LossAugmentation,
+    Ramp,
     Rng,
     Sampler,
     State,
@@ -22,10 +25,12 @@ from ebmkit.core import (
     reconstruction,
 )
 from ebmkit_algebra.sampling import Sampling
+from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_coopnets.generator_only import GeneratorOnly
+from ebmkit_coopnets.replay import Replay
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearDescriptor, LinearGenerator, double
 
@@ -417,3 +422,66 @@ def test_hidden_pixels_are_never_looked_at(hidden: Literal["square", "speckle"])
         latents.append(made.latents)
     assert torch.equal(*losses)
     assert torch.equal(*latents)
+
+
+def regularised(name: str, **keys: Any) -> CooperativeScheduler:
+    energy, generator = parts()
+    if name == "coopnets":
+        return CoopNets(energy, generator, revision(noise=False), **keys)
+    return DescriptorOnly(energy, revision(noise=False), (4,), chains=5, **keys).double()
+
+
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
+def test_the_energy_sees_fresh_noise_on_the_data(name: str) -> None:
+    schedule, data = regularised(name, data_noise=0.2), batch()
+    assert isinstance(schedule.energy, LinearDescriptor)
+    for key in (1, 2):
+        schedule.energy.zero_grad()
+        _, made = one_iteration(schedule, data, key=key)
+        assert made.observed is data.x
+        noise = 0.2 * Rng(key).fold("data noise").normal(data.x)
+        assert made.revised is not None
+        assert schedule.energy.weight.grad is not None
+        expected = made.revised.mean(0) - (data.x + noise).mean(0)
+        assert torch.allclose(schedule.energy.weight.grad, expected)
+
+
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
+def test_the_penalty_on_energies_has_the_gradient_written_by_hand(name: str) -> None:
+    """On E = |x|² / 2s² - w·x the gradient of the mean of E² is that of -2 E x."""
+    schedule, data = regularised(name, energy_l2=0.3), batch()
+    energy = schedule.energy
+    assert isinstance(energy, LinearDescriptor)
+    _, made = one_iteration(schedule, data)
+    assert made.revised is not None
+    with torch.no_grad():
+        plain = made.revised.mean(0) - data.x.mean(0)
+        squares = sum(-2 * (energy(x)[:, None] * x).mean(0) for x in (data.x, made.revised))
+    assert energy.weight.grad is not None
+    assert torch.allclose(energy.weight.grad, plain + 0.3 * squares)
+
+
+def test_figures_of_augmented_images_are_left_to_whoever_looks() -> None:
+    torch.manual_seed(0)
+    data = Batch(double(3, 1, 8, 8).float(), torch.arange(3))
+    for law, known in ((LossAugmentation(translation=1), False), (None, True)):
+        schedule = DescriptorOnly(
+            ConvDescriptor((1, 8, 8), channels=(3,), kernels=(3,), strides=(1,)), revision(1), (1, 8, 8),
+            chains=3, augmentation=law,
+        )  # fmt: skip
+        updates, made = one_iteration(schedule, data)
+        assert ("energy_observed" in updates[0].stats) is known
+        assert made.observed is data.x
+
+
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only", "replay"])
+def test_a_schedule_runs_its_chain_as_the_iteration_has_it(name: str) -> None:
+    energy, generator = parts()
+    annealing = Annealing(temperature=Ramp(start=4.0, end=1.0, after=1))
+    schedule: CooperativeScheduler = CoopNets(energy, generator, revision(1), annealing=annealing)
+    if name == "descriptor-only":
+        schedule = DescriptorOnly(energy, revision(1), (4,), chains=5, annealing=annealing).double()
+    if name == "replay":
+        schedule = Replay(energy, revision(1), (4,), slots=9, chains=5, annealing=annealing).double()
+    noises = [float(one_iteration(schedule, batch())[0][0].stats["revision_noise"]) for _ in range(2)]
+    assert noises == pytest.approx([0.6, 0.3])

@@ -9,11 +9,13 @@ and a variance v sqrt(2 / n); every threshold is 5 of them, a false alarm of 6e-
 from __future__ import annotations
 
 import math
+from itertools import islice
+from typing import Any
 
 import pytest
 import torch
 
-from ebmkit.core import Rng, run_chain, value_and_gradient
+from ebmkit.core import Rng, run_chain, value_and_gradient, walk
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearDescriptor, double
@@ -102,3 +104,74 @@ def test_it_moves_images_under_a_bare_function_and_leaves_the_start_alone() -> N
     assert moved.dtype == x.dtype
     assert torch.count_nonzero(x) == 0
     assert torch.count_nonzero(moved) == moved.numel()
+
+
+def test_the_settings_off_are_the_bits_of_before() -> None:
+    """x - δ²/2 ∇E + δ √T ε, as it was written before there were others."""
+    energy, x = LinearDescriptor(WEIGHT, STD), double(5, 2)
+    off = Langevin(step_size=0.2, temperature=0.5, clip=0.0, clamp=None, noise_decay="constant", span=7)
+    moved = run_chain(off, energy, x, steps=1, rng=Rng(3)).x
+    noise = Rng(3).fold("step", 0).normal(x)
+    expected = torch.add(x, value_and_gradient(energy, x).gradient, alpha=-(0.2**2) / 2)
+    assert torch.equal(moved, expected.add_(noise, alpha=0.2 * math.sqrt(0.5)))
+
+
+def test_a_clipped_step_keeps_its_direction_and_the_noise() -> None:
+    energy, x = LinearDescriptor(WEIGHT, STD), 3 * double(50, 2)
+    drift = -(0.4**2) / 2 * value_and_gradient(energy, x).gradient
+    longest = float(drift.norm(dim=1).median())
+    moved = run_chain(Langevin(step_size=0.4, clip=longest), energy, x, steps=1, rng=Rng(0)).x
+    free = run_chain(Langevin(step_size=0.4), energy, x, steps=1, rng=Rng(0)).x
+    short = drift * (longest / drift.norm(dim=1, keepdim=True)).clamp(max=1)
+    assert torch.allclose(moved - free, short - drift, atol=1e-12)
+    assert torch.all(short.norm(dim=1) <= longest * (1 + 1e-12))
+    assert 0 < int((short != drift).any(1).sum()) < 50
+
+
+def test_a_gradient_of_zero_is_not_divided_by() -> None:
+    still = run_chain(
+        Langevin(noise=False, clip=1.0), lambda x: 0 * x.sum(1), torch.zeros(2, 3), steps=1, rng=Rng(0)
+    )
+    assert torch.equal(still.x, torch.zeros(2, 3))
+
+
+def test_states_stay_inside_the_clamp_and_the_start_is_left_alone() -> None:
+    energy, x = LinearDescriptor(WEIGHT, STD), 3 * double(50, 2)
+    before = x.clone()
+    sampler = Langevin(step_size=0.4, clamp=(-0.5, 0.25))
+    moved = run_chain(sampler, energy, x, steps=1, rng=Rng(0)).x
+    free = run_chain(Langevin(step_size=0.4), energy, x, steps=1, rng=Rng(0)).x
+    assert torch.equal(moved, free.clamp(-0.5, 0.25))
+    assert torch.equal(x, before)
+    with pytest.raises(ValueError, match=r"the lowest, then the highest value, got \[1.0, -1.0\]"):
+        Langevin(clamp=(1.0, -1.0))
+
+
+@pytest.mark.parametrize(
+    ("decay", "shares"),
+    [("linear", [1, 0.75, 0.5, 0.25, 0]), ("exponential", [0.01 ** (t / 4) for t in range(5)])],
+)
+def test_the_noise_of_each_step_has_its_share(decay: Any, shares: list[float]) -> None:
+    """Without a gradient a chain is the sum of its noise, whose numbers are those of the steps' streams."""
+    x = torch.zeros(3, 2, dtype=torch.float64)
+    sampler = Langevin(step_size=0.5, temperature=4.0, noise_decay=decay)
+    samples = run_chain(sampler, lambda x: 0 * x.sum(1), x, steps=5, rng=Rng(1))
+    noise = [Rng(1).fold("step", t).normal(x) for t in range(5)]
+    expected = sum(share * each for share, each in zip(shares, noise, strict=True))
+    assert torch.allclose(samples.x, 0.5 * 2 * torch.as_tensor(expected), atol=1e-6)
+    assert float(samples.stats["noise"]) == pytest.approx(sum(shares) / 5)
+
+
+def test_the_noise_falls_over_the_chain_or_over_the_span_that_is_given() -> None:
+    x = torch.zeros(3, 2, dtype=torch.float64)
+
+    def noises(sampler: Langevin, steps: int | None) -> list[float]:
+        moves = walk(sampler, lambda x: 0 * x.sum(1), x, rng=Rng(1), steps=steps)
+        return [round(float(info["noise"]), 6) for _, info in islice(moves, 4)]
+
+    falling = Langevin(step_size=1.0, noise_decay="linear")
+    assert noises(falling, 4) == [1.0, 0.666667, 0.333333, 0.0]
+    assert noises(falling, None) == [1.0] * 4
+    spanned = Langevin(step_size=1.0, noise_decay="linear", span=3)
+    assert noises(spanned, 4) == noises(spanned, None) == [1.0, 0.5, 0.0, 0.0]
+    assert noises(falling, 1) == [1.0]

@@ -168,9 +168,19 @@ def _fill(text: str, *, indent: str = "") -> str:
     return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _parameter_lines(parameter: Parameter) -> str:
+def _parameter_lines(parameter: Parameter, indent: str = "  ", above: tuple[str, ...] = ()) -> str:
+    """A parameter with its documentation, and under it the keys of one that is a table."""
     from ebmkit.config import REQUIRED, as_toml, describe
+    from ebmkit.config.records import fields_of, record_in
 
     default = "required" if parameter.default is REQUIRED else f"default {as_toml(parameter.default)}"
-    lines = f"  {parameter.name}: {describe(parameter.hint)}; {default}"
-    return f"{lines}\n{_fill(readable(parameter.doc), indent='      ')}" if parameter.doc else lines
+    lines = [f"{indent}{parameter.name}: {describe(parameter.hint)}; {default}"]
+    if parameter.doc:
+        lines.append(_fill(readable(parameter.doc), indent=f"{indent}    "))
+    record = record_in(parameter.hint)
+    if record is not None and describe(parameter.hint) not in above:
+        fields, told = fields_of(record).values(), above
+        for each in fields:
+            lines.append(_parameter_lines(each, f"{indent}    ", told))
+            told = (*told, describe(each.hint))  # the keys of a second table of the same kind are known
+    return "\n".join(lines)
