@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ _BEFORE = b'{\n "sha256": "'
 _BLANK = b"0" * 64
 _CHANGED = "changed since it was written (SHA-256 differs)"
 _LARGEST = 64 << 20
+_NAME = re.compile(r"\w[\w.-]*\.safetensors")
+"""Of a file: no path, and nothing that no file can be called."""
+
 _AFTER = len(_BEFORE) + len(_BLANK)
 
 
@@ -92,7 +96,7 @@ def _gap(iteration: Any, files: Any) -> str:
     if not isinstance(files, dict):
         return "'files' is missing"
     for name, entry in files.items():
-        if "/" in name or not name.endswith(".safetensors"):
+        if not _NAME.fullmatch(name):
             return f"names a file outside the checkpoint: {name!r}"
         if not (
             isinstance(entry, dict)
