@@ -7,10 +7,20 @@ from typing import Any
 
 import attrs
 
-from ebmkit.config import REQUIRED, GuardTable, RunTable, as_toml, read_document
-from ebmkit.config.plan import key_of, make_plan
+from ebmkit.config import (
+    REQUIRED,
+    EvaluationTable,
+    GuardTable,
+    Key,
+    RunTable,
+    as_toml,
+    read_document,
+    signature_of,
+)
+from ebmkit.config.plan import Part, key_of, make_plan
 from ebmkit.errors import EbmkitError
-from ebmkit.registry.discovery import Registry
+from ebmkit.registry.discovery import Registry, imported
+from ebmkit.registry.kinds import KINDS
 from ebmkit.storage.folder import RunFolder
 
 __all__ = ["Setting", "chosen", "defaults_of", "differing"]
@@ -39,13 +49,24 @@ def defaults_of(folder: RunFolder) -> Mapping[str, Any]:
         plan = make_plan(read_document(folder.config), Registry.discover(), data=False)
     except EbmkitError:  # a page is no place to refuse a run
         return {}
-    found = {f"run.{each.name}": each.default for each in attrs.fields(RunTable)}
-    found |= {f"guard.{each.name}": each.default for each in attrs.fields(GuardTable)}
+    own = {"run": RunTable, "guard": GuardTable, "evaluation": EvaluationTable}
+    found = {
+        f"{name}.{each.name}": each.default for name, table in own.items() for each in attrs.fields(table)
+    }
     for name, part in plan.parts.items():
-        for key, inner in part.walk(key_of(name)):
-            parameters = inner.component.signature.parameters
-            found |= {".".join((*key, each.name)): each.default for each in parameters}
+        found |= _defaults(key_of(name), part)
     return {key: _plain(value) for key, value in found.items() if value is not REQUIRED}
+
+
+def _defaults(key: Key, part: Part) -> Mapping[str, Any]:
+    """Of a part's table, and of those inside it."""
+    shared = KINDS[part.component.kind].shared
+    parameters = [*part.component.signature.parameters]
+    parameters += signature_of(imported(shared)).parameters if shared is not None else ()
+    found = {".".join((*key, each.name)): each.default for each in parameters}
+    for place, inner in (*part.nested.items(), *(((name,), each) for name, each in part.learning.items())):
+        found |= _defaults((*key, *place), inner)
+    return found
 
 
 def _plain(value: Any) -> Any:
