@@ -16,6 +16,7 @@ from ebmkit.cli.diagnose import diagnose
 from ebmkit.cli.doctor import doctor
 from ebmkit.cli.evaluate import evaluate
 from ebmkit.cli.explain import explain
+from ebmkit.cli.export import export
 from ebmkit.cli.interpolate import interpolate
 from ebmkit.cli.new import new
 from ebmkit.cli.plugins import plugins
@@ -46,7 +47,7 @@ app = typer.Typer(
 )
 for command in (
     *(new, run, resume, status, report, check, sample, evaluate, recover, complete, interpolate, diagnose),
-    *(track, doctor, explain),
+    *(export, track, doctor, explain),
 ):
     app.command()(command)
 app.add_typer(plugins, name="plugins")

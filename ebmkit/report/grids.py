@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-__all__ = ["are_images", "save_grid"]
+__all__ = ["are_images", "grid_of", "save_grid"]
 
 _GAP = 2
 _IMAGE_DIMENSIONS = 4
@@ -21,10 +21,15 @@ def are_images(x: Tensor) -> bool:
 
 
 def save_grid(path: Path, images: Tensor, *, limit: int = 64, columns: int | None = None) -> None:
-    """Write the first ``limit`` images as one PNG, row by row, with narrow gaps.
+    """Write ``grid_of`` these images as a PNG, whose folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    grid_of(images, limit=limit, columns=columns).save(path)
+
+
+def grid_of(images: Tensor, *, limit: int = 64, columns: int | None = None) -> Image.Image:
+    """The first ``limit`` images as one picture, row by row, with narrow gaps.
 
     Args:
-        path: of the PNG; its folder is made.
         images: ``(B, C, H, W)`` in [-1, 1], grey or RGB; values outside are clipped.
         limit: at most that many images.
         columns: images in a row; by default a nearly square grid.
@@ -38,9 +43,7 @@ def save_grid(path: Path, images: Tensor, *, limit: int = 64, columns: int | Non
     for position, tile in enumerate(pixels):
         top, left = position // columns * (height + _GAP), position % columns * (width + _GAP)
         canvas[:, top : top + height, left : left + width] = tile
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = canvas.permute(1, 2, 0).squeeze(-1).numpy()
-    Image.fromarray(picture).save(path)
+    return Image.fromarray(canvas.permute(1, 2, 0).squeeze(-1).numpy())
 
 
 def _columns(count: int) -> int:

@@ -30,6 +30,7 @@ from ebmkit.run.signals import StopFlag
 from ebmkit.run.tracking import Tracking
 from ebmkit.storage.capture import expected_bytes, initialise
 from ebmkit.storage.checkpoint import Checkpoint, newest_checkpoint
+from ebmkit.storage.export import open_saved, refuse_export
 from ebmkit.storage.facts import DataFacts, Facts, Origin
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.guard import Guard
@@ -118,6 +119,7 @@ def resume_run(
     Raises:
         EbmkitError: no good checkpoint, other data, or what went wrong in training.
     """
+    refuse_export(folder)
     stop = stop or StopFlag()
     with outliving() as lost, joined(timeout=plan.run.rank_timeout) as crew, ExitStack() as held:
         voice = _voice(crew, console)
@@ -206,7 +208,7 @@ def _trackers(plan: Plan, folder: RunFolder, logged: Every, drawn: Every, figure
 
 def _start_from(source: RunFolder, experiment: Experiment, console: Console) -> Origin:
     """Initialise from another run's newest good checkpoint, say what was taken; which it was."""
-    checkpoint, _ = newest_checkpoint(source.checkpoints)
+    checkpoint = open_saved(source)
     say(console, f"from {source.path}, iteration {checkpoint.iteration}")
     for line in initialise(experiment, checkpoint):
         say(console, f"  {line}")

@@ -1,4 +1,4 @@
-"""Opens a run folder to use what it trained: its run file, checked, and its newest good checkpoint."""
+"""Opens a run folder or an export to use what was trained: the run file, checked, and a good checkpoint."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from ebmkit.config.problems import Problem
 from ebmkit.messages.quoting import shortened
 from ebmkit.registry.discovery import Registry
 from ebmkit.run.opening import refuse_parts_of_a_program, stand_in_for_data
-from ebmkit.storage.best import Which, open_checkpoint
+from ebmkit.storage.best import Which
 from ebmkit.storage.checkpoint import Checkpoint
+from ebmkit.storage.export import open_saved
 from ebmkit.storage.folder import RunFolder
 
 __all__ = ["open_trained"]
@@ -20,7 +21,7 @@ _UNUSED = ("data",)
 
 
 def open_trained(folder: RunFolder, which: Which = "newest") -> tuple[Plan, Checkpoint]:
-    """The plan of a run and one of its checkpoints, by default the newest good one.
+    """The plan of a run, or of an export, and one of its checkpoints, by default the newest good one.
 
     Weights fit many run files: with another ``reference_std`` or step size they draw other samples, and
     nobody would know. So a run file that says something else than the weights were trained with is refused.
@@ -34,7 +35,7 @@ def open_trained(folder: RunFolder, which: Which = "newest") -> tuple[Plan, Chec
     registry = Registry.discover()
     stand_in_for_data(registry, document.data)
     plan = make_plan(document, registry, data=False)
-    checkpoint = open_checkpoint(folder.checkpoints, which)
+    checkpoint = open_saved(folder, which)
     changed = differences(checkpoint.facts.config, plan.tables())
     edits = [_edit(plan.document, each) for each in changed if each.key[0] not in _UNUSED]
     if edits:

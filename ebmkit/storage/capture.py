@@ -5,28 +5,35 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ebmkit.core import CooperativeScheduler
 from ebmkit.errors import CheckpointError
 from ebmkit.storage.checkpoint import BESIDE, Checkpoint, Tensors
 from ebmkit.storage.facts import Facts
 from ebmkit.training.loop import Experiment, Learner
 
-__all__ = ["capture", "expected_bytes", "initialise", "restore"]
+__all__ = ["capture", "expected_bytes", "initialise", "restore", "tensors_of"]
 
 
 def capture(experiment: Experiment, *, iteration: int, facts: Facts | None = None) -> Checkpoint:
     """The state of an experiment, copied to the CPU: training may go on while it is written."""
-    files: dict[str, Tensors] = {}
-    children = {name for name, _ in experiment.schedule.named_children()}
-    for key, value in experiment.schedule.state_dict().items():
-        child, _, rest = key.partition(".")
-        file, name = (child, rest) if child in children else ("schedule", key)
-        files.setdefault(file, {})[name] = value.detach().cpu().clone()
+    files = tensors_of(experiment.schedule)
     beside: dict[str, Tensors] = {name: {} for name in BESIDE}
     for part, learner in experiment.learners.items():
         beside["optimizer"] |= _optimizer_tensors(part, learner)
         beside["averaged"] |= _averaged_tensors(part, learner)
     files |= {name: tensors for name, tensors in beside.items() if tensors}
     return Checkpoint(iteration, files, facts or Facts())
+
+
+def tensors_of(schedule: CooperativeScheduler) -> dict[str, Tensors]:
+    """The state of a schedule by file of a checkpoint: a child's under its name, the rest in ``schedule``."""
+    files: dict[str, Tensors] = {}
+    children = {name for name, _ in schedule.named_children()}
+    for key, value in schedule.state_dict().items():
+        child, _, rest = key.partition(".")
+        file, name = (child, rest) if child in children else ("schedule", key)
+        files.setdefault(file, {})[name] = value.detach().cpu().clone()
+    return files
 
 
 def restore(checkpoint: Checkpoint, experiment: Experiment) -> None:

@@ -26,7 +26,17 @@ from ebmkit.storage.facts import DataFacts, Facts
 from ebmkit.storage.manifest import MANIFEST, read_manifest, seal
 from ebmkit.storage.rotation import checkpoint_folder, clean, iteration_of, listed, publish, rotate
 
-__all__ = ["BESIDE", "Checkpoint", "Tensors", "newest_checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = [
+    "BESIDE",
+    "Checkpoint",
+    "Tensors",
+    "entry_of",
+    "newest_checkpoint",
+    "read_checkpoint",
+    "read_tensors",
+    "serialised",
+    "write_checkpoint",
+]
 
 BESIDE = ("optimizer", "averaged")
 """Files that are no part of the schedule's state."""
@@ -157,7 +167,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: holds iteration {iteration}, not what its name says")
     for stranger in _visible(path) - names.keys() - {MANIFEST}:
         raise CheckpointError(f"{path / stranger}: not part of the checkpoint")
-    files = {name.removesuffix(_SUFFIX): _read_tensors(path / name, entry) for name, entry in names.items()}
+    files = {name.removesuffix(_SUFFIX): read_tensors(path / name, entry) for name, entry in names.items()}
     try:
         facts = Facts.from_json(manifest)
     except ValueError as error:
@@ -169,9 +179,9 @@ def _fill(folder: Path, checkpoint: Checkpoint) -> None:
     """Write every file of a checkpoint and the manifest, synced, into a new folder."""
     folder.mkdir()
     entries = {}
-    for name, data in _serialised(checkpoint):
+    for name, data in serialised(checkpoint):
         write_synced(folder / name, data)
-        entries[name] = _entry(data)
+        entries[name] = entry_of(data)
     write_synced(folder / MANIFEST, _manifest(checkpoint, entries))
     sync(folder)
 
@@ -182,18 +192,19 @@ def _is_saved(target: Path, checkpoint: Checkpoint) -> bool:
         read_checkpoint(target)
     except CheckpointError:
         return False
-    entries = {name: _entry(data) for name, data in _serialised(checkpoint)}
+    entries = {name: entry_of(data) for name, data in serialised(checkpoint)}
     return (target / MANIFEST).read_bytes() == _manifest(checkpoint, entries)
 
 
-def _serialised(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
+def serialised(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
     """Name and contents of each file, one at a time."""
     for name, tensors in checkpoint.files.items():
         contiguous = {key: value.contiguous() for key, value in tensors.items()}
         yield name + _SUFFIX, safetensors.torch.save(contiguous)
 
 
-def _entry(data: bytes) -> dict[str, Any]:
+def entry_of(data: bytes) -> dict[str, Any]:
+    """What a manifest says of a file: its size and SHA-256."""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
@@ -209,8 +220,16 @@ def _visible(path: Path) -> set[str]:
         raise CheckpointError(f"{path}: {error.strerror}") from None
 
 
-def _read_tensors(file: Path, entry: Mapping[str, Any]) -> Tensors:
-    """The tensors of one file, if it is what was written."""
+def read_tensors(file: Path, entry: Mapping[str, Any]) -> Tensors:
+    """The tensors of one file, if it is what was written.
+
+    Args:
+        file: of safetensors.
+        entry: what the manifest says of it.
+
+    Raises:
+        CheckpointError: it is missing, changed or unreadable.
+    """
     try:
         data = read_regular(file, at_most=entry["bytes"])
     except OSError as error:

@@ -1,0 +1,65 @@
+"""Exporting what a run trained: a folder to hand on, which opens like a run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+from torch import Tensor
+
+from ebmkit.applications.card import card
+from ebmkit.applications.sampling import load_schedule
+from ebmkit.core import CooperativeScheduler, Rng
+from ebmkit.report.grids import are_images, grid_of
+from ebmkit.storage.best import Which
+from ebmkit.storage.capture import tensors_of
+from ebmkit.storage.checkpoint import Checkpoint
+from ebmkit.storage.export import write_export
+from ebmkit.storage.folder import RunFolder
+
+__all__ = ["export"]
+
+_SEED = 0
+"""Of the samples in the pictures."""
+
+
+def export(folder: RunFolder, target: Path, *, which: Which = "newest", samples: int = 16) -> Checkpoint:
+    """Write the weights of a run, its run file, a model card and pictures of samples into a new folder.
+
+    Args:
+        folder: of a run with at least one checkpoint, or an export.
+        target: the folder; a new or an empty one.
+        which: an iteration, the best by a figure, or the newest good checkpoint.
+        samples: in each picture, up to 64; 0 draws none.
+
+    Returns:
+        what was exported.
+
+    Raises:
+        EbmkitError: no good checkpoint, a part that is not installed, or a folder that cannot be written.
+    """
+    schedule, saved = load_schedule(folder, which=which)
+    exported = attrs.evolve(saved, files=tensors_of(schedule))
+    pictures = _pictures(schedule, samples) if samples else {}
+    text = card(folder, schedule, exported, target=target.absolute(), pictures=list(pictures))
+    config = folder.config.read_bytes()
+    write_export(target, exported, {"config.toml": config, "README.md": text.encode(), **pictures})
+    return exported
+
+
+def _pictures(schedule: CooperativeScheduler, count: int) -> Mapping[str, bytes]:
+    """A PNG of each set of images among samples, which are those of ``ebmkit sample --seed 0``."""
+    made = schedule.sample(count, rng=Rng(_SEED).fold("sample"))._asdict()
+    return {
+        f"{name}.png": _png(x)
+        for name, x in made.items()
+        if name != "latents" and x is not None and are_images(x)
+    }
+
+
+def _png(images: Tensor) -> bytes:
+    content = io.BytesIO()
+    grid_of(images).save(content, "PNG")
+    return content.getvalue()

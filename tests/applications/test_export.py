@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from ebmkit.applications.sampling import draw_samples
+from ebmkit.cli import main
+from ebmkit.storage.folder import RunFolder
+from ebmkit.storage.manifest import MANIFEST, read_manifest, seal
+from tests.conftest import RUN_FILES, Ebmkit, write_images
+
+JUDGED = [
+    *("--set", "evaluation.every=3", "--set", "evaluation.count=8"),
+    *("--set", 'evaluation.metrics=["kid"]', "--set", "evaluation.features=pixels"),
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run and its export, made once for all tests."""
+    folder = tmp_path_factory.mktemp("made")
+    images = write_images(folder / "images")
+    (folder / "coopnets.toml").write_text(RUN_FILES["coopnets"].replace("{images}", str(images)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for words in (["run", "coopnets.toml", *JUDGED], ["export", "coopnets", "out"]):
+            patch.setattr("sys.argv", ["ebmkit", *words])
+            with suppress(SystemExit):
+                main()
+    return folder
+
+
+@pytest.fixture
+def exported(made: Path, tmp_path: Path, ebmkit: Ebmkit) -> Path:
+    """The path of an export beside its run, in a folder of this test's own."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return Path("out")
+
+
+def test_an_export_draws_the_samples_of_its_run(exported: Path) -> None:
+    iteration, of_run = draw_samples(RunFolder(Path("runs/coopnets")), count=5, seed=3)
+    again, of_export = draw_samples(RunFolder(exported), count=5, seed=3)
+    assert (iteration, again) == (6, 6)
+    assert of_run.keys() == of_export.keys() == {"proposal", "revised", "latents"}
+    assert all(torch.equal(of_run[name], of_export[name]) for name in of_run)
+
+
+def test_it_holds_weights_without_the_state_of_optimizers_and_pictures(exported: Path) -> None:
+    names = {path.name for path in exported.iterdir()}
+    assert {"energy.safetensors", "generator.safetensors", "config.toml", "README.md", MANIFEST} <= names
+    assert "optimizer.safetensors" not in names
+    with Image.open(exported / "revised.png") as picture:
+        assert picture.size == (4 * 16 + 3 * 2, 4 * 16 + 3 * 2)
+
+
+def test_its_card_says_what_it_is(exported: Path, ebmkit: Ebmkit) -> None:
+    card = (exported / "README.md").read_text()
+    sha256 = read_manifest(exported)["data"]["sha256"]
+    figure = json.loads(Path("runs/coopnets/evaluation/0000006.json").read_text())["figures"][0]
+    for said in (
+        "Energy and generator, trained by ebmkit",
+        "iteration 6 of 6, seed 0",
+        'trained = ebmkit.load("out")',
+        "x = trained.sample(64, seed=1).revised  # (64, 1, 16, 16)",
+        "| source | folder, images |",
+        "| examples | 12, each 1x16x16 |",
+        f"| SHA-256 | {sha256} |",
+        "| `energy.channels` | `[4, 8]` | `[64, 128, 256]` |",
+        f"| kid | {figure['value']:.4g} | {figure['error']:.4g} | 8 | pixels |",
+        "No rollback",
+        f"torch {torch.__version__}",
+    ):
+        assert said in card, said
+    assert str(Path.cwd()) not in card
+    for default in ("revision.graph", "energy.optimizer.eps", "data.workers", "evaluation.against"):
+        assert default not in card
+
+
+def test_a_card_tells_rollbacks_and_an_early_end(exported: Path, ebmkit: Ebmkit) -> None:
+    folder = Path("runs/coopnets/checkpoints/iteration-0000004")
+    entries = {k: v for k, v in read_manifest(folder).items() if k not in ("sha256", "format")}
+    entries["guard"]["rollbacks"] = [
+        {"iteration": 3, "to": 2, "reason": "a | b", "step_factor": 1.0, "rate_factor": 1.0}
+    ]
+    (folder / MANIFEST).write_bytes(seal(entries))
+    assert ebmkit("export", "coopnets", "early", "--checkpoint", 4, "--samples", 0).code == 0
+    card = Path("early/README.md").read_text()
+    assert "- Diverged at iteration 3, went back to 2: a \\| b" in card
+    assert "- Of 6 iterations planned, these weights had 4." in card
+    assert "Not evaluated after this iteration." in card
+    assert not list(Path("early").glob("*.png"))
+
+
+def test_commands_take_it_in_the_place_of_a_run(exported: Path, ebmkit: Ebmkit) -> None:
+    assert ebmkit("evaluate", exported, "--count", "8").code == 0
+    assert ebmkit("export", exported, "again", "--samples", "0").code == 0
+    assert Path("again/energy.safetensors").read_bytes() == (exported / "energy.safetensors").read_bytes()
+    started = ebmkit(
+        "run",
+        "coopnets.toml",
+        "--set",
+        "run.iterations=1",
+        "--set",
+        "run.output=other",
+        "--init-from",
+        exported,
+    )
+    assert started.code == 0
+    assert "energy: loaded" in started.out
+
+
+def test_it_is_not_resumed(exported: Path, ebmkit: Ebmkit) -> None:
+    before = sorted(exported.rglob("*"))
+    refused = ebmkit("resume", exported)
+    assert refused.code == 2
+    assert "out is an export: weights, without the state of a training" in refused.err
+    assert sorted(exported.rglob("*")) == before
+
+
+def test_the_best_checkpoint_is_exported_by_its_name(exported: Path, ebmkit: Ebmkit) -> None:
+    best = json.loads(Path("runs/coopnets/checkpoints/best/figure.json").read_text())["iteration"]
+    done = ebmkit("export", "coopnets", "best", "--checkpoint", "best", "--samples", "0")
+    assert f"exported iteration {best};" in done.out
+    refused = ebmkit("export", "coopnets", "none", "--checkpoint", "1")
+    assert refused.code == 5
+    assert not Path("none").exists()
+
+
+class Bomb:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.mkdir, (str(self.canary),))
+
+
+def test_nothing_of_a_stranger_runs(exported: Path, ebmkit: Ebmkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    canary = Path.cwd() / "canary"
+    for name in ("weights.pt", "data.pkl", "training_args.bin"):
+        (exported / name).write_bytes(pickle.dumps(Bomb(canary)))
+    source = f"import os; os.mkdir({str(canary)!r})\nclass Evil: ...\n"
+    for name in ("evil.py", "__init__.py", "conftest.py", "sitecustomize.py"):
+        (exported / name).write_text(source)
+    monkeypatch.syspath_prepend(str(exported))
+    assert ebmkit("sample", exported, "--count", "1").code == 0
+    config = exported / "config.toml"
+    text = config.read_text()
+    for use in ("evil:Evil", "evil.py:Evil", "os:system", "ebmkit_convnets.evil:Evil"):
+        config.write_text(text.replace('use = "descriptor"', f'use = "{use}"'))
+        entries = {k: v for k, v in read_manifest(exported).items() if k not in ("sha256", "format")}
+        entries["config"]["energy"]["use"] = use
+        (exported / MANIFEST).write_bytes(seal(entries))
+        refused = ebmkit("sample", exported, "--count", "1")
+        assert refused.code == 4, (use, refused)
+    assert not canary.exists()
+
+
+def test_a_run_file_that_is_not_of_the_weights_is_refused(exported: Path, ebmkit: Ebmkit) -> None:
+    config = exported / "config.toml"
+    config.write_text(config.read_text().replace("reference_std = 0.3", "reference_std = 0.4"))
+    refused = ebmkit("sample", exported)
+    assert refused.code == 2
+    assert "'reference_std' is not what this run was trained with" in refused.err
+
+
+def test_samples_are_not_written_through_a_link(exported: Path, ebmkit: Ebmkit, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (exported / "generated").symlink_to(tmp_path / "elsewhere")
+    refused = ebmkit("sample", exported)
+    assert refused.code == 5
+    assert "generated is a link" in refused.err
+    assert not any((tmp_path / "elsewhere").iterdir())
