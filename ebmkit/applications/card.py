@@ -29,6 +29,7 @@ def card(
     checkpoint: Checkpoint,
     *,
     target: Path,
+    weights: str,
     pictures: Sequence[str],
 ) -> str:
     """The card of what is exported, as Markdown.
@@ -38,19 +39,18 @@ def card(
         schedule: with its weights.
         checkpoint: that they are of.
         target: folder of the export.
+        weights: which they are, for people: ``iteration 600, last weights``.
         pictures: the names of sample grids in it.
     """
     facts, data = checkpoint.facts, checkpoint.trained_on
-    evaluation = next(
-        (each for each in read_evaluations(folder) if each.iteration == checkpoint.iteration), None
-    )
+    evaluation = next((each for each in read_evaluations(folder) if _is_of(each, weights)), None)
     parts = list(_parts(facts.config, schedule))
     shape = "x".join(map(str, data.shape))
     return _template().render(
         name=folder.path.absolute().name,
         folder=target.name,
         made_of=" and ".join(each["table"] for each in parts if each["count"]).capitalize() or "A schedule",
-        reached=_reached(checkpoint),
+        reached=_reached(checkpoint, weights),
         answer="proposal" if schedule.energy is None else "revised",
         shape=f"(64, {', '.join(map(str, data.shape))})",
         pictures=pictures,
@@ -67,6 +67,10 @@ def card(
         failures=list(_failures(folder, checkpoint)),
         versions={"ebmkit": "", **facts.versions, **facts.plugins},
     )
+
+
+def _is_of(evaluation: Evaluation, weights: str) -> bool:
+    return weights == f"iteration {evaluation.iteration}, {evaluation.weights}"
 
 
 def _template() -> Any:
@@ -97,9 +101,9 @@ def _parts(config: Mapping[str, Any], schedule: CooperativeScheduler) -> Iterato
             yield {"table": table, "use": values["use"], "count": f"{count:,}" if count else ""}
 
 
-def _reached(checkpoint: Checkpoint) -> str:
+def _reached(checkpoint: Checkpoint, weights: str) -> str:
     run = checkpoint.facts.config.get("run", {})
-    return f"iteration {checkpoint.iteration} of {run.get('iterations', '?')}, seed {run.get('seed', '?')}"
+    return f"{weights}, of {run.get('iterations', '?')} iterations with seed {run.get('seed', '?')}"
 
 
 def _data_name(config: Mapping[str, Any]) -> str:

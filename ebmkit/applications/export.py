@@ -13,6 +13,7 @@ from ebmkit.applications.card import card
 from ebmkit.applications.sampling import load_schedule
 from ebmkit.core import CooperativeScheduler, Rng
 from ebmkit.report.grids import are_images, grid_of
+from ebmkit.run.weights import Weights, described
 from ebmkit.storage.best import Which
 from ebmkit.storage.capture import tensors_of
 from ebmkit.storage.checkpoint import Checkpoint
@@ -25,13 +26,21 @@ _SEED = 0
 """Of the samples in the pictures."""
 
 
-def export(folder: RunFolder, target: Path, *, which: Which = "newest", samples: int = 16) -> Checkpoint:
+def export(
+    folder: RunFolder,
+    target: Path,
+    *,
+    which: Which = "newest",
+    weights: Weights | None = None,
+    samples: int = 16,
+) -> Checkpoint:
     """Write the weights of a run, its run file, a model card and pictures of samples into a new folder.
 
     Args:
         folder: of a run with at least one checkpoint, or an export.
         target: the folder; a new or an empty one.
         which: an iteration, the best by a figure, or the newest good checkpoint.
+        weights: of that checkpoint; None takes averaged ones where it has them.
         samples: in each picture, up to 64; 0 draws none.
 
     Returns:
@@ -40,10 +49,11 @@ def export(folder: RunFolder, target: Path, *, which: Which = "newest", samples:
     Raises:
         EbmkitError: no good checkpoint, a part that is not installed, or a folder that cannot be written.
     """
-    schedule, saved = load_schedule(folder, which=which)
+    schedule, saved = load_schedule(folder, which=which, weights=weights)
     exported = attrs.evolve(saved, files=tensors_of(schedule))
     pictures = _pictures(schedule, samples) if samples else {}
-    text = card(folder, schedule, exported, target=target.absolute(), pictures=list(pictures))
+    said = described(saved, weights)
+    text = card(folder, schedule, exported, target=target.absolute(), weights=said, pictures=list(pictures))
     config = folder.config.read_bytes()
     write_export(target, exported, {"config.toml": config, "README.md": text.encode(), **pictures})
     return exported

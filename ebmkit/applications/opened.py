@@ -24,7 +24,7 @@ from ebmkit.core import (
 from ebmkit.errors import CheckpointError, DataError
 from ebmkit.evaluation.judge import Evaluation
 from ebmkit.run.build import choose_device
-from ebmkit.storage.checkpoint import newest_checkpoint
+from ebmkit.storage.export import open_saved
 from ebmkit.storage.folder import RunFolder, find_run
 
 __all__ = ["TrainedRun", "load"]
@@ -147,10 +147,10 @@ class TrainedRun:
 
 
 def load(name: str, *, schedule: CooperativeScheduler | None = None) -> TrainedRun:
-    """Open a trained run by its newest good checkpoint.
+    """Open a trained run by its newest good checkpoint, or an export.
 
     Args:
-        name: under ``runs/``, or the path of its folder.
+        name: under ``runs/``, or the path of its folder, or of an export.
         schedule: with its parts, where a program built them; its weights are replaced.
 
     Raises:
@@ -160,7 +160,7 @@ def load(name: str, *, schedule: CooperativeScheduler | None = None) -> TrainedR
     if schedule is None:
         opened, checkpoint = load_schedule(folder)
     else:
-        opened, (checkpoint, _) = schedule, newest_checkpoint(folder.checkpoints)
+        opened, checkpoint = schedule, open_saved(folder)
         try:
             opened.load_state_dict(checkpoint.model_state())
         except RuntimeError as error:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Saved, which
+from ebmkit.cli.options import Saved, Weights, which
 from ebmkit.cli.tab import runs
 
 __all__ = ["export"]
@@ -20,6 +20,7 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
     *,
     checkpoint: Saved = "newest",
+    weights: Weights = None,
     samples: Annotated[
         int, typer.Option(min=0, max=64, help="In each picture of samples; 0 draws none.")
     ] = 16,
@@ -32,7 +33,7 @@ def export(
     from ebmkit.applications.export import export as write
     from ebmkit.storage.folder import find_run
 
-    exported = write(find_run(name), target, which=which(checkpoint), samples=samples)
+    exported = write(find_run(name), target, which=which(checkpoint), weights=weights, samples=samples)
     for path in sorted(target.iterdir()):
         print(str(path))
     print(f"exported iteration {exported.iteration}; open it with: ebmkit sample {target}")
