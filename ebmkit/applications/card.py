@@ -46,7 +46,7 @@ def card(
     evaluation = next((each for each in read_evaluations(folder) if _is_of(each, weights)), None)
     parts = list(_parts(facts.config, schedule))
     shape = "x".join(map(str, data.shape))
-    return _template().render(
+    text: str = _template().render(
         name=folder.path.absolute().name,
         folder=target.name,
         made_of=" and ".join(each["table"] for each in parts if each["count"]).capitalize() or "A schedule",
@@ -67,6 +67,7 @@ def card(
         failures=list(_failures(folder, checkpoint)),
         versions={"ebmkit": "", **facts.versions, **facts.plugins},
     )
+    return text
 
 
 def _is_of(evaluation: Evaluation, weights: str) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
 from torch import Tensor
 
 from ebmkit.applications.card import card
-from ebmkit.applications.sampling import load_schedule
-from ebmkit.core import CooperativeScheduler, Rng
+from ebmkit.applications.conditions import conditions, takes_conditions
+from ebmkit.applications.sampling import draw, load_schedule
+from ebmkit.core import CooperativeScheduler
 from ebmkit.report.grids import are_images, grid_of
 from ebmkit.run.weights import Weights, described
 from ebmkit.storage.best import Which
@@ -51,7 +52,7 @@ def export(
     """
     schedule, saved = load_schedule(folder, which=which, weights=weights)
     exported = attrs.evolve(saved, files=tensors_of(schedule))
-    pictures = _pictures(schedule, samples) if samples else {}
+    pictures = _pictures(schedule, saved.trained_on.classes, samples) if samples else {}
     said = described(saved, weights)
     text = card(folder, schedule, exported, target=target.absolute(), weights=said, pictures=list(pictures))
     config = folder.config.read_bytes()
@@ -59,14 +60,12 @@ def export(
     return exported
 
 
-def _pictures(schedule: CooperativeScheduler, count: int) -> Mapping[str, bytes]:
+def _pictures(schedule: CooperativeScheduler, classes: Sequence[str], count: int) -> Mapping[str, bytes]:
     """A PNG of each set of images among samples, which are those of ``ebmkit sample --seed 0``."""
-    made = schedule.sample(count, rng=Rng(_SEED).fold("sample"))._asdict()
-    return {
-        f"{name}.png": _png(x)
-        for name, x in made.items()
-        if name != "latents" and x is not None and are_images(x)
-    }
+    known = classes if takes_conditions(schedule) else ()
+    rows = conditions(known, None, first=0, count=count)
+    made = draw(schedule, count=count, seed=_SEED, condition=rows)
+    return {f"{name}.png": _png(x) for name, x in made.items() if name != "latents" and are_images(x)}
 
 
 def _png(images: Tensor) -> bytes:
