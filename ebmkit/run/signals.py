@@ -45,12 +45,20 @@ class StopFlag:
         """Whether a signal came."""
         return self.received is not None
 
+    def ask(self, number: int) -> None:
+        """End the run as this signal would: at the end of its iteration, saved."""
+        if self.received is None:
+            self.received, self._when = number, time.monotonic()
+
+    def forget(self) -> None:
+        """Let another run begin."""
+        self.received = None
+
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """The handler."""
         del frame
         again = self.received is not None and time.monotonic() - self._when > _SECONDS_OF_AN_ECHO
-        if self.received is None:
-            self.received, self._when = number, time.monotonic()
+        self.ask(number)
         if not self._keeps:
             print("stopped before training began; nothing was changed", file=sys.stderr)  # noqa: T201
             raise EndedBySignal(EXIT_CODES[number])

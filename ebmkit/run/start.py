@@ -28,6 +28,7 @@ from ebmkit.run.saving import Checkpoints
 from ebmkit.run.session import Session
 from ebmkit.run.signals import StopFlag
 from ebmkit.run.tracking import Tracking
+from ebmkit.run.watching import Watch, Watching
 from ebmkit.storage.capture import expected_bytes, initialise
 from ebmkit.storage.checkpoint import Checkpoint, newest_checkpoint
 from ebmkit.storage.export import open_saved, refuse_export
@@ -48,6 +49,7 @@ def start_run(
     *,
     stop: StopFlag | None = None,
     source: RunFolder | None = None,
+    watch: Watch | None = None,
 ) -> int:
     """Train from iteration 0 in a new folder.
 
@@ -57,6 +59,7 @@ def start_run(
         console: what the run says.
         stop: ends it early when a signal came; none ends with its iterations alone.
         source: another run, whose weights the parts that both have start from.
+        watch: is shown the figures of every iteration that is logged.
 
     Returns:
         the exit code: 0 done, 130 after Ctrl-C, 75 after a signal of a batch system; saved in each case.
@@ -84,7 +87,9 @@ def start_run(
                 look_for_room(plan, folder, experiment, voice)
             training = GuardedTraining(plan, folder.checkpoints, experiment, Guard(plan.guard), crew)
             unheard = OutputLog(folder.output_log, lost)
-            session = session_of(folder, training, facts, console=voice, stop=stop, unheard=unheard)
+            session = session_of(
+                folder, training, facts, console=voice, stop=stop, unheard=unheard, watch=watch
+            )
             if source is not None:
                 training.guard.trusted.append(0)  # going back to the start means to these weights
             if crew.leads:
@@ -103,6 +108,7 @@ def resume_run(
     *,
     stop: StopFlag | None = None,
     allowed: Allowed | None = None,
+    watch: Watch | None = None,
 ) -> int:
     """Go on from the newest good checkpoint; the result is that of an uninterrupted run.
 
@@ -112,6 +118,7 @@ def resume_run(
         console: what the run says.
         stop: ends it early when a signal came.
         allowed: which changes since the checkpoint are accepted.
+        watch: as of ``start_run``.
 
     Returns:
         the exit code, as ``start_run``.
@@ -137,7 +144,10 @@ def resume_run(
                 facts = attrs.evolve(facts, origin=checkpoint.facts.origin)
             start = 0 if checkpoint is None else checkpoint.iteration
             unheard = OutputLog(folder.output_log, lost)
-            return session_of(folder, training, facts, console=voice, stop=stop, unheard=unheard), start
+            session = session_of(
+                folder, training, facts, console=voice, stop=stop, unheard=unheard, watch=watch
+            )
+            return session, start
 
         session, start = crew.agreed(prepare)
         if start >= plan.run.iterations:
@@ -158,6 +168,7 @@ def session_of(
     console: Console,
     stop: StopFlag,
     unheard: OutputLog,
+    watch: Watch | None = None,
 ) -> Session:
     """A session with the recorders of every run."""
     plan, figures = training.plan, Figures()
@@ -174,6 +185,7 @@ def session_of(
         progress,
         Grids(folder, drawn),
         Ending(folder),
+        *([] if watch is None else [Watching(watch, lambda at: logged(at) or judged(at), figures)]),
         *_trackers(plan, folder, logged, drawn, figures),
         checkpoints,  # after those whose files it syncs
         Page(folder),
