@@ -26,6 +26,7 @@ from ebmkit.cli.resume import resume
 from ebmkit.cli.run import run
 from ebmkit.cli.sample import sample
 from ebmkit.cli.status import status
+from ebmkit.cli.sweep import sweep
 from ebmkit.cli.track import track
 from ebmkit.errors import (
     CheckpointError,
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 for command in (
     *(new, run, resume, status, report, check, sample, evaluate, recover, complete, interpolate, diagnose),
-    *(export, track, doctor, explain),
+    *(export, sweep, track, doctor, explain),
 ):
     app.command()(command)
 app.add_typer(plugins, name="plugins")

@@ -1,0 +1,1 @@
+"""Searching over settings: many runs of one run file, each with other values of a few keys."""
