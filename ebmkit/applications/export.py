@@ -10,9 +10,9 @@ import attrs
 from torch import Tensor
 
 from ebmkit.applications.card import card
-from ebmkit.applications.conditions import conditions, takes_conditions
+from ebmkit.applications.conditions import conditions
 from ebmkit.applications.sampling import draw, load_schedule
-from ebmkit.core import CooperativeScheduler
+from ebmkit.core import CooperativeScheduler, takes_conditions
 from ebmkit.report.grids import are_images, grid_of
 from ebmkit.run.weights import Weights, described
 from ebmkit.storage.best import Which

@@ -6,8 +6,8 @@ import pytest
 
 from ebmkit.config.changes import differences
 from ebmkit.config.convert import as_toml, convert, describe, is_supported
-from ebmkit.config.document import override_value
 from ebmkit.config.faults import ConversionError, OutOfRangeError
+from ebmkit.config.opening import override_value
 from ebmkit.config.records import as_table, plain
 from ebmkit.parameters.records import Annealing, LossAugmentation, Ramp
 
