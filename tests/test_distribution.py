@@ -131,7 +131,15 @@ def test_the_wheel_holds_the_packages_the_run_files_and_nothing_else(built: Buil
     begin = {f"ebmkit/{name}" for name in run_files if "third_party" not in name}
     expected = {name.removeprefix("plugins/") for name in packages} | begin
     assert files(built.wheel) == expected | {f"{about(built.wheel).name}/{name}" for name in facts}
-    assert {Path(name).suffix for name in expected} == {".c", ".md", ".py", ".toml", ".txt", ".typed"}
+    assert {Path(name).suffix for name in expected} == {
+        ".c",
+        ".html",
+        ".md",
+        ".py",
+        ".toml",
+        ".txt",
+        ".typed",
+    }
 
 
 def test_every_package_of_the_wheel_is_typed(built: Built) -> None:

@@ -53,6 +53,7 @@ def _children(thing: Any) -> Iterator[tuple[str, Any]]:
     else:
         slots = [name for each in type(thing).__mro__ for name in getattr(each, "__slots__", ())]
         names = dict.fromkeys([*slots, *getattr(thing, "__dict__", {})])
+        names.pop("built_with", None)  # the arguments of a part, which it holds under names of its own
         yield from ((name, getattr(thing, name)) for name in names if hasattr(thing, name))
 
 

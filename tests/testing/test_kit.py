@@ -193,7 +193,7 @@ def test_the_command_passes_a_right_part(ebmkit: Ebmkit, images: Path) -> None:
         (f"{MALA}:MyMalla", 4, "it defines MyMala; did you mean 'MyMala'?"),
         (f"{MALA.parent}/__init__.py", 4, "defines no part"),
         ("needy.py:Hasty", 4, "Hasty.conformance() raised NameError: name 'SamplerClaims' is not defined"),
-        ("mala", 2, "did you mean sampler/mala?"),
+        ("malla", 2, "is not KIND/NAME"),
         ("sampler/mala --set stepsize=1", 2, "has no parameter 'stepsize'; did you mean 'step_size'?"),
         ("sampler/mala --set step_size=-1", 2, "'step_size' must be > 0, got -1"),
         ("sampler/mala --set step_size=x", 2, "'step_size' must be a number, got a string: 'x'"),

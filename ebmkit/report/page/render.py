@@ -9,9 +9,9 @@ from typing import Any, final
 
 import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
 
 from ebmkit import __version__
+from ebmkit.pictures.formats import open_picture
 from ebmkit.report.page.axes import short
 from ebmkit.report.page.curves import HEIGHT, WIDTH, charts
 from ebmkit.report.page.settings import Setting, chosen, defaults_of, differing
@@ -135,12 +135,12 @@ def _all_shown(pictures: Sequence[Picture]) -> Sequence[Shown]:
 
 def _shown(picture: Picture) -> Shown | None:
     try:
-        with Image.open(picture.path) as image:
+        with picture.path.open("rb") as file, open_picture(file) as image:
             image.thumbnail((_WIDEST, 16 * _WIDEST))
             content = io.BytesIO()
             image.save(content, "PNG", optimize=True)
             size = image.size
-    except OSError:
+    except (OSError, ValueError):  # it is being written, or damaged
         return None
     return Shown(picture.name, picture.iteration, *size, base64.b64encode(content.getvalue()).decode())
 
