@@ -79,7 +79,7 @@ def test_a_pickle_in_any_file_of_a_checkpoint_never_runs(
 
 
 EVALUATED = {"ebmkit/parameters/source.py": "eval", "ebmkit/registry/own.py": "exec"}
-"""Annotations of installed classes, which importing them would evaluate as well; and code that the user trusts."""
+"""Annotations of installed classes, which importing would evaluate as well; and code that the user trusts."""
 
 
 def test_no_module_can_unpickle_or_evaluate() -> None:

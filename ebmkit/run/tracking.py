@@ -7,10 +7,10 @@ from typing import Any, final
 
 import attrs
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ebmkit.core.tracker import Tracker
+from ebmkit.pictures.formats import open_picture
 from ebmkit.report.grids import are_images
 from ebmkit.report.metrics import read_metrics
 from ebmkit.run.recorders import Figures, Recorder, Status
@@ -120,7 +120,7 @@ def _grids(folder: RunFolder) -> dict[int, dict[str, Any]]:
 
 def _picture(path: Any) -> Tensor:
     """A picture as an example: ``(C, H, W)`` in [-1, 1]."""
-    with Image.open(path) as opened:
+    with path.open("rb") as file, open_picture(file) as opened:
         image = opened if opened.mode in ("L", "RGB") else opened.convert("RGB")
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
         return pixels.view(image.height, image.width, -1).permute(2, 0, 1) / 127.5 - 1
