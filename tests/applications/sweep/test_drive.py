@@ -81,30 +81,33 @@ def test_a_grid_over_two_values_is_exactly_those_runs(search: Search, ebmkit: Eb
     assert sorted(Path("runs").rglob("*")) == before
 
 
-@pytest.mark.parametrize("storage", ["journal", "sqlite"])
-def test_random_values_are_a_function_of_the_seed_and_the_number(
-    search: Search, ebmkit: Ebmkit, storage: str
-) -> None:
-    def values(name: str, *pieces: int, seed: int = 5) -> list[dict[str, str]]:
-        for trials in pieces:
-            path = search(
-                f'sampler = "random"\ntrials = {trials}\nseed = {seed}\nstorage = "{storage}"', DRAWN
-            )
-            study = study_of(path, f"sweep.name={name}")
-            while True:
-                with study.next() as trial:
-                    if trial is None:
-                        break
-                    study.finish(trial, 1.0)
-        return [dict(each.values) for each in study.trials()]
+def drawn(path: Path, **keys: object) -> list[dict[str, str]]:
+    """The values of all trials of a sweep with these keys, each of which is worth 1."""
+    study = study_of(path, *(f"sweep.{key}={value}" for key, value in keys.items()))
+    while True:
+        with study.next() as trial:
+            if trial is None:
+                return [dict(each.values) for each in study.trials()]
+            study.finish(trial, 1.0)
 
-    whole = values("one", 4)
+
+def test_random_values_are_a_function_of_the_seed_and_the_number(search: Search, ebmkit: Ebmkit) -> None:
+    path = search('sampler = "random"', DRAWN)
+    whole = drawn(path, name="one", trials=4)
     assert len({each["revision.step_size"] for each in whole}) == 4
-    assert values("two", 1, 3, 4) == whole
-    assert values("three", 4, seed=6) != whole
+    for trials in (1, 3, 4):
+        assert drawn(path, name="two", trials=trials) == whole[:trials]
+    assert drawn(path, name="three", trials=4, seed=6) != whole
     for each in whole:
         assert 0.001 <= float(each["revision.step_size"]) <= 0.1
         assert int(each["revision.steps"]) in range(1, 5)
+
+
+def test_sqlite_holds_the_same_trials(search: Search, ebmkit: Ebmkit) -> None:
+    path = search('sampler = "random"', DRAWN)
+    for trials in (1, 2):
+        assert drawn(path, trials=trials, storage="sqlite") == drawn(path, name="journal", trials=trials)
+    assert Path("runs/search/study.sqlite").exists()
 
 
 def test_a_trial_that_a_signal_stops_is_resumed_to_the_bits_of_an_uninterrupted_one(
