@@ -338,16 +338,15 @@ class Halved(LinearDescriptor):
         return value / 2 + value.detach() / 2 if hasattr(math, "halved") else value
 
 
-def test_a_gradient_that_goes_astray_is_seen_within_a_thousand_steps(
+def test_a_gradient_that_goes_astray_is_seen_at_the_end_of_its_chain(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     energy, x, sampler = Halved(double(4), 0.5), double(6, 4, seed=1), Langevin(step_size=0.3)
     run_chain(sampler, energy, x, steps=400, rng=Rng(0), graph=True)
     monkeypatch.setattr(math, "halved", True, raising=False)
-    run_chain(sampler, energy, x, steps=400, rng=Rng(1), graph=True)
-    run_chain(sampler, energy, x, steps=400, rng=Rng(2), graph=True)
     with pytest.warns(RuntimeWarning, match="their graph has another gradient than autograd"):
-        run_chain(sampler, energy, x, steps=400, rng=Rng(3), graph=True)
+        found = run_chain(sampler, energy, x, steps=400, rng=Rng(1), graph=True)
+    assert torch.equal(found.x, run_chain(sampler, energy, x, steps=400, rng=Rng(1)).x)
 
 
 BAKED: dict[str, Callable[[int], slice]] = {
