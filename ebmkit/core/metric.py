@@ -14,6 +14,7 @@ from torch import Tensor
 from ebmkit.core.features import ExampleSet, Features, describe
 from ebmkit.core.rng import Rng
 from ebmkit.errors import DataError
+from ebmkit.messages.brief import brief
 from ebmkit.parameters.ranges import Checked
 
 __all__ = ["Figure", "Material", "Metric", "Need", "standard_error"]
@@ -84,6 +85,9 @@ class Material:
     device: torch.device | None = None
     rng: Rng = attrs.field(factory=lambda: Rng(0))
     described: dict[str, Tensor] = attrs.field(factory=dict)
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def lacks(self, metric: Metric) -> list[str]:
         """What a metric needs and is not here, in words for a message."""

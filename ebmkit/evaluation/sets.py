@@ -8,7 +8,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import CooperativeScheduler, ExampleSet, Rng, classes_in_turn, takes_conditions
+from ebmkit.core import CooperativeScheduler, ExampleSet, Rng, brief, classes_in_turn, takes_conditions
 
 __all__ = ["Drawn", "Part", "draw", "gaussian_like", "spread"]
 
@@ -16,7 +16,7 @@ _CHUNK = 64
 
 
 @final
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False)
 class Drawn:
     """Samples, images among them as bytes: metrics of images look at no more than these.
 
@@ -25,6 +25,9 @@ class Drawn:
     """
 
     rows: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     @classmethod
     def of(cls, x: Tensor, *, images: bool) -> Drawn:
@@ -44,12 +47,15 @@ class Drawn:
 
 
 @final
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False)
 class Part:
     """Some of the examples of a set, by their positions in it."""
 
     whole: ExampleSet
     positions: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def __len__(self) -> int:
         """How many."""

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import Figure, Ge, Material, Metric, Need, standard_error
+from ebmkit.core import Figure, Ge, Material, Metric, Need, brief, standard_error
 from ebmkit.errors import DataError
 from ebmkit_evaluation.neighbours import BLOCK, squared_distances, squared_radii
 
@@ -30,6 +30,9 @@ class Memberships(NamedTuple):
     recall: Tensor
     density: Tensor
     coverage: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def memberships(generated: Tensor, real: Tensor, *, k: int = 5) -> Memberships:

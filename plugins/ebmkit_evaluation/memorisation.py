@@ -10,7 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import Figure, Material, Metric, Need, as_rows
+from ebmkit.core import Figure, Material, Metric, Need, as_rows, brief
 from ebmkit.errors import DataError
 from ebmkit_evaluation.definition import eight_bits
 from ebmkit_evaluation.neighbours import nearest
@@ -34,6 +34,9 @@ class Nearest(NamedTuple):
     generated: Tensor
     training: Tensor
     held_out: Tensor
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def nearest_training(material: Material, *, features: bool) -> Nearest:

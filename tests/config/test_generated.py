@@ -21,8 +21,9 @@ from ebmkit.config.document import ConfigProblemsError
 from ebmkit.config.plan import make_plan
 from ebmkit.config.positions import Position, locate
 from ebmkit.config.problems import Problem
-from ebmkit.config.slots import slots_for
-from ebmkit.config.tables import ChainKeys, DataKeys, RunTable, WeightKeys
+from ebmkit.config.search import OWN_TABLES
+from ebmkit.config.slots import Slot, slots_for
+from ebmkit.config.tables import ChainKeys, DataKeys, WeightKeys
 from ebmkit.parameters.ranges import broken_bound
 from ebmkit.parameters.signature import signature_of
 from ebmkit.registry.discovery import Registry
@@ -117,26 +118,35 @@ def tables_of(data: dict[str, Any], above: Key = ()) -> Iterator[Key]:
             yield from tables_of(value, (*above, name))
 
 
+def slot_of(data: dict[str, Any], table: str, registry: Registry) -> Slot:
+    """What the schedule of a run file wants in a table."""
+    return slots_for(registry.find("scheduler", data["schedule"]["use"]))[table]
+
+
 def schema(data: dict[str, Any], table: Key, registry: Registry) -> list[Parameter]:
     """The parameters of a table; its keys are these, ``use`` and ``optimizer``."""
-    if table == ("run",):
-        return list(signature_of(RunTable).parameters)
+    if table[0] in OWN_TABLES:
+        return list(signature_of(OWN_TABLES[table[0]]).parameters)
     if table[-1] == "optimizer":
         use = value_at(data, table).get("use", "adam")
         return list(registry.find("optimizer", use).signature.parameters)
-    if table[-1] == "parts":
+    slot = slot_of(data, table[0], registry)
+    if table[-1] == "parts" or (slot.many and len(table) == 1):
         return []
-    common = {"data": DataKeys, "revision": ChainKeys, "inference": ChainKeys, "parts": WeightKeys}
-    shared: Any = common.get(table[-2] if len(table) > 1 else table[0])
-    own = registry.find(slots_for(None)[table[0]].kind, value_at(data, table)["use"]).signature.parameters
+    common = {"source": DataKeys, "sampler": ChainKeys}
+    shared: Any = WeightKeys if table[-2:-1] == ("parts",) else common.get(slot.kind)
+    own = registry.find(slot.kind, value_at(data, table)["use"]).signature.parameters
     return [*(signature_of(shared).parameters if shared else ()), *own]
 
 
 def names_of(data: dict[str, Any], table: Key, registry: Registry) -> set[str]:
     names = {each.name for each in schema(data, table, registry)}
-    if table != ("run",):
-        names.add("use")
-    return names | ({"optimizer"} if table in (("energy",), ("generator",)) else set())
+    if table[0] in OWN_TABLES:
+        return names
+    slot = slot_of(data, table[0], registry)
+    if slot.many and len(table) == 1:
+        return names
+    return names | {"use"} | ({"optimizer"} if slot.learns and len(table) == 1 + slot.many else set())
 
 
 def parameter_of(data: dict[str, Any], key: Key, registry: Registry) -> Parameter | None:
@@ -198,7 +208,8 @@ def misplaced(
     home = ".".join(key[:-1])
     if key[-1] == "use":
         return
-    for table in rng.sample(sorted(data), 2):
+    written = [table for table in sorted(data) if f"\n[{table}]" in f"\n{text}"]
+    for table in rng.sample(written, 2):
         if key[-1] in known[table,] or table == key[0]:
             continue
         lines = text.split("\n")

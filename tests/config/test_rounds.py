@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +18,9 @@ from typing import NamedTuple
 import pytest
 
 from ebmkit.config.positions import locate
-from ebmkit.config.slots import slots_for
 from ebmkit.messages.spelling import nearest
 from ebmkit.registry.discovery import Registry
-from tests.config.test_generated import EXAMPLES, Case, cases, edited, problems_of, replace
+from tests.config.test_generated import EXAMPLES, Case, cases, edited, problems_of, replace, slot_of
 from tests.conftest import Ebmkit
 
 RunFile = Callable[[str], Path]
@@ -185,12 +185,13 @@ def as_edit(text: str, case: Case) -> Edit:
 
 def misspelt_parts(text: str, registry: Registry, rng: random.Random) -> Iterator[Case]:
     """Every ``use`` that names a part, with a letter wrong and the right name still the nearest."""
+    data = tomllib.loads(text)
     for key, position in locate(text).items():
         if key[-1] != "use" or key[-2] == "optimizer":
             continue
         begin = position.value_column
         right = text.split("\n")[position.line - 1][begin : begin + position.value_length - 2]
-        names = [each.name for each in registry.components(slots_for(None)[key[0]].kind)]
+        names = [each.name for each in registry.components(slot_of(data, key[0], registry).kind)]
         wrong = edited(right, rng)
         if wrong not in names and nearest(wrong, names) == right:
             changed = replace(text, position, value=f'"{wrong}"')

@@ -138,7 +138,7 @@ class Energies(Recorder):
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[Energies]:
     """Let every run that is started keep its best; the recorders that do."""
-    original, made = start._session, []
+    original, made = start.session_of, []
 
     def session(*arguments: object, **options: object) -> Session:
         session = original(*arguments, **options)  # type: ignore[arg-type]
@@ -146,7 +146,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[Energies]:
         session.recorders.members = [made[-1], *session.recorders.members]
         return session
 
-    monkeypatch.setattr(start, "_session", session)
+    monkeypatch.setattr(start, "session_of", session)
     return made
 
 

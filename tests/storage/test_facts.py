@@ -34,10 +34,10 @@ def test_facts_come_back_from_json_as_they_were() -> None:
     assert Facts.from_json({**entries(), "of a later release": [1]}) == FACTS
 
 
-def test_the_entries_are_those_of_earlier_releases() -> None:
+def test_the_entries_are_those_of_earlier_releases_and_the_classes() -> None:
     names = {"config", "data", "plugins", "threads", "processes", "versions", "from", "guard"}
     assert entries().keys() == names
-    assert entries()["data"] == {"shape": [1, 8, 8], "examples": 12, "sha256": "abc"}
+    assert entries()["data"] == {"shape": [1, 8, 8], "examples": 12, "sha256": "abc", "classes": []}
     assert entries()["from"] == {"run": "runs/other", "iteration": 7}
 
 
