@@ -9,10 +9,10 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ebmkit.core.generator import LatentGenerator
 from ebmkit.core.rng import Rng
+from ebmkit.core.torch_private import BatchNorm, lerp_all
 
 __all__ = ["AveragedWeights", "re_estimate", "take_averages"]
 
@@ -77,8 +77,7 @@ class AveragedWeights:
         """Take the weights as they are now into the average: call it after each update of them."""
         self.updates += 1
         share = (1 - self.decay) / (1 - self.decay**self.updates)
-        for kept, now in zip(self.values.values(), self._parameters(), strict=True):
-            kept.lerp_(now, share)
+        lerp_all(list(self.values.values()), self._parameters(), share)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that is remembered: the averages by the names of the parameters, and ``updates``."""
@@ -158,7 +157,7 @@ def re_estimate(generator: LatentGenerator, *, rng: Rng) -> None:
 
     Source: Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, 2018, arXiv 1803.05407, section 3.2.
     """
-    layers = [each for each in generator.modules() if isinstance(each, _BatchNorm) and _runs(each)]
+    layers = [each for each in generator.modules() if isinstance(each, BatchNorm) and _runs(each)]
     if not layers:
         return
     seen: list[list[tuple[Tensor, Tensor]]] = [[] for _ in layers]
@@ -181,11 +180,11 @@ def re_estimate(generator: LatentGenerator, *, rng: Rng) -> None:
         _copy((torch.stack(means).mean(0), torch.stack(variances).mean(0)), _running(layer))
 
 
-def _runs(layer: _BatchNorm) -> bool:
+def _runs(layer: BatchNorm) -> bool:
     return layer.running_mean is not None and layer.running_var is not None
 
 
-def _running(layer: _BatchNorm) -> tuple[Tensor, Tensor]:
+def _running(layer: BatchNorm) -> tuple[Tensor, Tensor]:
     assert layer.running_mean is not None  # noqa: S101 - others are left out
     assert layer.running_var is not None  # noqa: S101
     return layer.running_mean, layer.running_var

@@ -25,6 +25,9 @@ __all__ = ["Last", "strayed"]
 _STEPS = 200
 """Of all rows, for which autograd looks at all rows once: that is one step in a hundred, or less."""
 
+_LONG = 50
+"""Steps from which on all rows are looked at where some cannot be taken by themselves."""
+
 
 class Last(NamedTuple):
     """The last fast gradient of a chain, and where it was taken."""
@@ -42,9 +45,7 @@ def strayed(last: Last, energy: EnergyFn, end: Tensor, steps: int, precision: Pr
 
     Compared are as many rows as the length of the chain pays for, two at least: those of the largest numbers
     and norms, because an energy turns where x grows. A difference has to be there again at the end, in all
-    rows: where a ReLU is on the other side of zero, one is at one of the places. An energy that holds
-    something for each row, and so takes no fewer rows, is compared in all of them after chains that pay for
-    it.
+    rows: where a ReLU is on the other side of zero, one is at one of the places.
 
     Args:
         last: what to compare.
@@ -53,20 +54,17 @@ def strayed(last: Last, energy: EnergyFn, end: Tensor, steps: int, precision: Pr
         steps: how many fast gradients were taken.
         precision: of the chain.
     """
-    quadratic = last.fast.offer.quadratic
-    rows = _outermost(last.x, len(last.x) * steps // _STEPS)
+    offer = last.fast.offer
+    if offer.energies is None and steps < _LONG:
+        return ""
+    # Whoever evaluated some of the rows showed that it can be done: of a posterior, each has data of its own.
+    least = len(last.x) if offer.energies is None else len(last.x) * steps // _STEPS
+    rows, quadratic = _outermost(last.x, least), offer.quadratic
     x, found = last.x[rows], ValueAndGradient(*(each[rows] for each in last.result))
-    try:
-        plain = plainly(energy, x)
-    except Exception:  # noqa: BLE001 - it holds something for each row, and takes all of them or none
-        if steps < _STEPS:
-            return ""
-        x, found = last.x, last.result
-        plain = plainly(energy, x)
-    if not straying(found, plain, x, quadratic, precision):
+    if not straying(found, plainly(energy, x), x, quadratic, precision):
         return ""
     with torch.no_grad():
-        found = last.fast.offer.gradient(end)
+        found = offer.gradient(end)
     return straying(found, plainly(energy, end), end, quadratic, precision)
 
 

@@ -82,25 +82,27 @@ class Prepared:
             self._stale = self._snapshot is None or not self._snapshot.holds()
             self._doubted = True
 
-    def strays(self, x: Tensor) -> bool:
-        """Whether a chain that ends at ``x`` went by other gradients than autograd's; see ``ending``.
+    def strays(self, end: Tensor | None = None) -> bool:
+        """Whether a chain that ends there went by other gradients than autograd's; see ``ending``.
 
-        Whoever computed them is never asked about this energy again then, and one warning says so.
+        Whoever computed them is never asked about this energy again then, and one warning says so. Of an
+        energy that is made of others they are looked at, each where it was evaluated last.
 
         Raises:
             WrongGradientError: it did, in a run that asks for verification.
         """
-        if self._last is None or not (
-            fault := strayed(self._last, self.energy, x, self._used, self.precision)
-        ):
+        if (last := self._last) is None:
             return False
-        if current_verification() != "off":
-            raise self._wrong(self._last.fast, self._last.x, fault)
-        blamed = [part for part in self._parts if part.strays(x)]
-        fast, self._fast, self._last = self._last.fast, None, None
-        if not blamed:
+        of_parts = last.fast.offer.energies is None and [part.strays() for part in self._parts]
+        if not of_parts or not any(of_parts):
+            end = last.x if end is None else end
+            if not (fault := strayed(last, self.energy, end, self._used, self.precision)):
+                return False
+            if current_verification() != "off":
+                raise self._wrong(last.fast, last.x, fault)
             why = f"left autograd's gradient along a chain ({fault}), which was noticed at its end"
-            leave_out(fast.owner, fast.about, self.energy, why)
+            leave_out(last.fast.owner, last.fast.about, self.energy, why)
+        self._fast = self._last = None
         return True
 
     def _evaluate(self, x: Tensor) -> ValueAndGradient:

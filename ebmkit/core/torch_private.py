@@ -16,12 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch._prims_common import suggest_memory_format
 from torch.nn.modules import module as _of_modules
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode, is_in_torch_dispatch_mode
 from torch.utils._pytree import tree_iter, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
 __all__ = [
     "MODULE_HOOKS",
+    "BatchNorm",
     "BusyError",
     "TorchDispatchMode",
     "WeakTensorKeyDictionary",
@@ -44,6 +46,7 @@ __all__ = [
     "is_traced",
     "is_transformed",
     "keeps_numbers",
+    "lerp_all",
     "onednn",
     "packing_hooks",
     "suggest_memory_format",
@@ -166,6 +169,16 @@ def keeps_numbers(tensor: Tensor) -> bool:
     """Whether it has memory of its own; False where torch does not say."""
     asked = getattr(torch._C, "_has_storage", None)
     return asked is not None and bool(asked(tensor))
+
+
+def lerp_all(tensors: list[Tensor], others: list[Tensor], share: float) -> None:
+    """Move tensors that share of the way to others, in place; together where torch can."""
+    together = getattr(torch, "_foreach_lerp_", None)
+    if together is not None:
+        together(tensors, others, share)
+        return
+    for one, other in zip(tensors, others, strict=True):
+        one.lerp_(other, share)
 
 
 # Modules and their hooks.

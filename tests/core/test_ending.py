@@ -128,10 +128,33 @@ def test_what_is_off_at_one_place_is_no_fault() -> None:
         def prepare(self, x: Tensor) -> Gradient:
             def gradient(x: Tensor) -> ValueAndGradient:
                 self.asked += 1
-                return ValueAndGradient(self(x), x * (1.3 if self.asked == 7 else 1.0))
+                return ValueAndGradient(self(x), x * (1.3 if self.asked == 62 else 1.0))
 
             return gradient
 
     energy = OffOnce()
-    run_chain(SAMPLER, energy, start(), steps=5, rng=Rng(1))
-    assert energy.asked == 2 + 5 + 1  # two before use, and a second look at the end
+    run_chain(SAMPLER, energy, start(), steps=60, rng=Rng(1))
+    assert energy.asked == 2 + 60 + 1  # two before use, and a second look at the end
+
+
+def test_an_energy_whose_rows_have_data_of_their_own_is_asked_for_all_of_them() -> None:
+    class Posterior(Energy):
+        wrong = False
+
+        def __init__(self, data: Tensor) -> None:
+            super().__init__()
+            self.register_buffer("data", data)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x - self.data).square().sum(1) / 2
+
+        def prepare(self, x: Tensor) -> Gradient:
+            return lambda x: ValueAndGradient(self(x), (x - self.data) * (0.5 if self.wrong else 1.0))
+
+    energy, x = Posterior(start()).eval(), start()
+    for steps in (5, 60):
+        run_chain(SAMPLER, energy, x, steps=steps, rng=Rng(1))
+    energy.wrong = True
+    with pytest.warns(RuntimeWarning, match="along a chain"):
+        found = run_chain(SAMPLER, energy, x, steps=60, rng=Rng(1))
+    assert torch.equal(found.x, by_autograd(energy, x, 60))

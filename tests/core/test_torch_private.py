@@ -18,7 +18,7 @@ from ebmkit.core.torch_private import BusyError, TorchDispatchMode, inside
 ROOT = Path(__file__).parents[2]
 PRIVATE = re.compile(
     r"torch(\.\w+)*\._(?!_)|torch\.ops\.mkldnn"
-    r"|from torch[\w.]*\._|\._version\b|\._backward_hooks\b|\._schema\b"
+    r"|from torch[\w.]* import (.*\b)?_(?!_)|from torch[\w.]*\._|\._version\b|\._backward_hooks\b|\._schema\b"
     r"|_execution_engine|_compiled_call_impl|[\"']_global_|torch\.utils\.weak"
 )
 
@@ -146,3 +146,15 @@ def test_onednn_is_left_aside_where_it_is_switched_off() -> None:
         assert not torch_private.has_onednn()
     finally:
         torch._C._set_mkldnn_enabled(before)
+
+
+def test_averages_move_the_same_way_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = [torch.ones(3), torch.full((2,), 2.0)]
+    found = []
+    for gone in (False, True):
+        if gone:
+            monkeypatch.delattr(torch, "_foreach_lerp_")
+        values = [torch.zeros(3), torch.zeros(2)]
+        torch_private.lerp_all(values, ends, 0.25)
+        found.append(values)
+    assert all(map(torch.equal, *found))

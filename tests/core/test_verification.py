@@ -49,11 +49,11 @@ def test_every_gradient_is_compared(word: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_first_and_the_last_gradient_of_each_chain_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EBMKIT_VERIFY", "first")
-    run_chain(SAMPLER, Turning(100), torch.ones(3, 2), steps=10, rng=Rng(0))
-    for right, asked in ((0, 1), (4, 11)):  # at the end once more, where the chain came to
+    run_chain(SAMPLER, Turning(1000), torch.ones(3, 2), steps=60, rng=Rng(0))
+    for right, asked in ((0, 1), (4, 61)):  # at the end once more, where the chain came to
         energy = Turning(right)
         with pytest.raises(WrongGradientError):
-            run_chain(SAMPLER, energy, torch.ones(3, 2), steps=10, rng=Rng(0))
+            run_chain(SAMPLER, energy, torch.ones(3, 2), steps=60, rng=Rng(0))
         assert energy.asked == asked
 
 
