@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import ebmkit
+import ebmkit.core.ais
+import ebmkit.testing
 
 ROOT = Path(__file__).parents[1]
 READ = (".ci", "docs", "ebmkit", "examples", "plugins", "mkdocs.yml")
@@ -35,9 +41,9 @@ BREAKS = {
     ),
     "a picture that is not there": (
         "docs/index.md",
-        "](images/faces-over-time.png)",
         "](images/faces.png)",
-        ["'images/faces.png', but the target is not found"],
+        "](images/nobody.png)",
+        ["'images/nobody.png', but the target is not found"],
     ),
     "a parameter that an attrs class has not": (
         "ebmkit/core/chain.py",
@@ -53,14 +59,14 @@ BREAKS = {
     ),
     "a page that the menu lacks": (
         "mkdocs.yml",
-        "  - Results: results.md\n",
+        "      - Results: results.md\n",
         "",
         ["exist in the docs directory, but are not included in the \"nav\" configuration:\n  - results.md"],
     ),
     "a page of the menu that is not there": (
         "mkdocs.yml",
-        "  - Results: results.md\n",
-        "  - Results: results.md\n  - More: more.md\n",
+        "      - Results: results.md\n",
+        "      - Results: results.md\n      - More: more.md\n",
         ["'more.md' is included in the 'nav' configuration, which is not found"],
     ),
 }  # fmt: skip
@@ -91,6 +97,24 @@ def test_the_documentation_builds_and_says_nothing(tree: Path) -> None:
     done = build(tree)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tree / "site/index.html").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "page"),
+    [(ebmkit, "face"), (ebmkit.core, "core"), (ebmkit.core.ais, "core"), (ebmkit.testing, "testing")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_the_reference_shows_every_public_name(module: ModuleType, page: str, tree: Path) -> None:
+    """A function that is called as its module is shown as the module's."""
+    pytest.importorskip("mkdocs")
+    built = tree / f"site/reference/{page}/index.html"
+    if not built.is_file():
+        assert build(tree).returncode == 0
+    shown = set(re.findall(r'id="(ebmkit[\w.]*)"', built.read_text()))
+    places = [f"{module.__name__}.{name}" for name in module.__all__ if name != "__version__"]
+    assert len(places) >= 4
+    assert [place for place in places if not shown & {place, f"{place}.{place.rpartition('.')[2]}"}] == []
 
 
 @pytest.mark.slow

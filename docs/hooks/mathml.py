@@ -19,4 +19,4 @@ def on_post_page(output: str, **_: Any) -> str:
 def _mathml(found: re.Match[str]) -> str:
     tag, bracket, latex = found.groups()
     display = "inline" if bracket == "(" else "block"
-    return f"<{tag}>{convert(html.unescape(latex), display=display)}</{tag}>"
+    return f'<{tag} class="arithmatex">{convert(html.unescape(latex), display=display)}</{tag}>'

@@ -92,6 +92,7 @@ class Proposal(NamedTuple):
 
 
 Updates: TypeAlias = Generator[Update, None, Examples]
+"""What ``updates`` is: it yields each update, and returns the examples that it made."""
 
 
 class _Optional:
