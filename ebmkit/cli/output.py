@@ -63,7 +63,7 @@ def writing(folder: Path) -> Iterator[None]:
 
     above = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
     if not above.is_dir():
-        raise RunDirectoryError(f"cannot write {folder}: {above} is no folder; --output chooses another")
+        raise RunDirectoryError(f"cannot write {folder}: {above} is not a folder; --output chooses another")
     if not os.access(above, os.W_OK):
         raise RunDirectoryError(f"cannot write {folder}: {above} is read-only; --output chooses another")
     try:

@@ -57,7 +57,7 @@ def eight_bits(image: Image.Image, *, stretch: bool = False) -> Image.Image:
     values: NDArray[np.floating] = np.asarray(image).astype(np.float64 if image.mode == "I" else np.float32)
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(high - low):
-        raise ValueError("some of its pixels are no finite numbers")
+        raise ValueError("some of its pixels are not finite numbers")
     black, white = (low, high) if stretch else (0.0, _white(image, low, high))
     return Image.fromarray(_scaled(values, black, white, turned=_tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO))
 

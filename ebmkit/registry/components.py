@@ -149,7 +149,7 @@ def check_offer(kind: str, name: object, reference: object) -> None:
         PluginError: with what it is instead.
     """
     if not isinstance(name, str) or not name or ":" in name:
-        raise PluginError(f"{KINDS[kind].hook} offers {name!r}, which is no name")
+        raise PluginError(f"{KINDS[kind].hook} offers {name!r}, which is not a name")
     if isinstance(reference, str) and all(reference.partition(":")):
         if outline(*reference.split(":", 1)) is None:  # only importing it tells, or that it is broken
             loaded(kind, reference)
@@ -172,7 +172,7 @@ def loaded(kind: str, reference: type | str) -> type:
         found = imported(reference)
     base = _base(kind)
     if not isinstance(found, type):
-        raise PluginError(f"{found!r} is no class")
+        raise PluginError(f"{found!r} is not a class")
     if not issubclass(found, base):
         raise PluginError(f"{found.__name__} is not derived from {_public(KINDS[kind].base)}")
     if inspect.isabstract(found):

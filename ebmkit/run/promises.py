@@ -146,7 +146,7 @@ def _look_at_steps(sampler: Sampler, energy: EnergyFn, start: Tensor, steps: int
 
 def _look_at_info(info: Any) -> None:
     if not isinstance(info, Mapping):
-        raise FaultError(f"returned an info that is no mapping: {type(info).__name__}")
+        raise FaultError(f"returned an info that is not a mapping: {type(info).__name__}")
     for name, value in info.items():
         if not isinstance(value, Tensor):
             raise FaultError(f"watches {name!r} with a {type(value).__name__}, not a tensor")

@@ -169,7 +169,7 @@ def _named(name: str, kind: str) -> _Plugin:
     name = name.removeprefix("ebmkit-")
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ConfigError(
-            f"{quoted(name)} is no name for a part: use lower-case letters, digits and single hyphens, "
+            f"{quoted(name)} is not a name for a part: use lower-case letters, digits and single hyphens, "
             "beginning with a letter, such as my-sampler"
         )
     plugin = _Plugin(kind, name)

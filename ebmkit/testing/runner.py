@@ -44,7 +44,7 @@ def claims_of(component: Callable[..., Any]) -> Claims:
     if isinstance(claims, Mapping) and kind is not None:
         return CLAIMS[kind](settings=claims)
     if not isinstance(claims, Claims):
-        raise PluginError(f"{_name(component)} is no part: it inherits from none of {', '.join(CLAIMS)}")
+        raise PluginError(f"{_name(component)} is not a part: it inherits from none of {', '.join(CLAIMS)}")
     if kind is not None and not isinstance(claims, CLAIMS[kind]):
         raise PluginError(
             f"{_name(component)} is a {kind}, but its conformance() returns {type(claims).__name__} "

@@ -64,7 +64,7 @@ def _part(schedule: CooperativeScheduler, update: Update) -> nn.Module:
     try:
         return schedule.get_submodule(update.part)
     except AttributeError:
-        raise CheckFailedError(f"update.part is {update.part!r}, which is no part of the schedule") from None
+        raise CheckFailedError(f"update.part is {update.part!r}, not a part of the schedule") from None
 
 
 def _descend(part: nn.Module, loss: Tensor) -> None:

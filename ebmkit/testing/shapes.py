@@ -69,7 +69,7 @@ def _check_steps(sampler: Sampler, x: Tensor) -> None:
             demand(moved.dtype == x.dtype, f"{given} became {moved.dtype}")
             demand(moved.device == x.device, f"{given} on {x.device} went to {moved.device}")
             for name, value in info.items():
-                demand(isinstance(value, Tensor), f"info {name!r} is no tensor but {type(value).__name__}")
+                demand(isinstance(value, Tensor), f"info {name!r} is not a tensor but {type(value).__name__}")
                 wanted = f"({len(x)},) for {len(x)} chains, or () for all of them"
                 found = f"info {name!r} has shape {tuple(value.shape)}"
                 demand(value.shape in ((), x.shape[:1]), f"{found} instead of {wanted}")

@@ -119,5 +119,5 @@ class EfficientNetLite0(nn.Module):
         given = [tensor for name, tensor in weights.items() if not name.startswith("_fc.")]
         own = self.state_dict()
         if [tensor.shape for tensor in given] != [tensor.shape for tensor in own.values()]:
-            raise ValueError("these are no weights of EfficientNet-Lite0")
+            raise ValueError("these are not weights of EfficientNet-Lite0")
         self.load_state_dict(dict(zip(own, given, strict=True)))

@@ -160,7 +160,7 @@ def test_chains_that_meet_no_number_are_told() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return torch.where(x[:, 0] > 0.5, math.nan, super().forward(x))
 
-    with pytest.raises(DivergedError, match=r"no number where \d+ of 8 annealed chains came by"):
+    with pytest.raises(DivergedError, match=r"not a number where \d+ of 8 chains came by"):
         measure_likelihood(
             Holed(torch.zeros(2), 1.0),
             torch.zeros(4, 2),

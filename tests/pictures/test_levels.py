@@ -148,8 +148,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 NO_COLOUR: dict[str, tuple[bytes, str]] = {
     "int8.tif": (tiff(8, packed(BYTES, 8), kind=2), "mode L of signed numbers"),
     "LAB.tif": (saved(Image.fromarray(RGB, "LAB")), "mode LAB"),
-    "nan.tif": (saved(array(np.where(RAMP > 0.5, np.nan, RAMP), "f4")), "no finite numbers"),
-    "inf.tif": (saved(array(np.where(RAMP > 0.5, np.inf, RAMP), "f4")), "no finite numbers"),
+    "nan.tif": (saved(array(np.where(RAMP > 0.5, np.nan, RAMP), "f4")), "not finite numbers"),
+    "inf.tif": (saved(array(np.where(RAMP > 0.5, np.inf, RAMP), "f4")), "not finite numbers"),
 }
 
 

@@ -183,7 +183,7 @@ LATE = "from ebmkit.core import Sampler\nclass Late(Sampler):\n    "
     ("source", "reason"),
     [
         ("import not_there_at_all\nclass Late: pass", "ModuleNotFoundError"),
-        ("Late = 3", "3 is no class"),
+        ("Late = 3", "3 is not a class"),
         ("Other = 3", "AttributeError"),
         ("class Late(Sampler", "SyntaxError"),
         (f"import sys\n{LATE}sys.exit(0)\nclass Late(object, metaclass=type): pass", "SystemExit"),

@@ -116,7 +116,7 @@ FAULTS = [
     ("SAMPLER", "x = x * (float('nan') if len(CALLS) == 2 else 1)", "at step 2"),
     ("SAMPLER", "x = state.x.add_(1)", "changed the x that it was given"),
     ("SAMPLER", "info = {'rate': 0.5}", "watches 'rate' with a float, not a tensor"),
-    ("SAMPLER", "info = [1]", "no mapping"),
+    ("SAMPLER", "info = [1]", "not a mapping"),
     ("SAMPLER", "x = None", "without a tensor x"),
     ("SAMPLER", "raise IndexError('oh')", "raised IndexError: oh"),
     ("ENERGY", "value = value[:, None]", "returned shape (2, 1)"),

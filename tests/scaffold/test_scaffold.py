@@ -180,7 +180,7 @@ def test_the_example_of_the_tutorial_is_what_is_written_with_the_sampler_filled_
 def test_what_is_no_name_is_refused(name: str, tmp_path: Path, ebmkit: Ebmkit) -> None:
     outcome = ebmkit("plugins", "new", "--kind", "sampler", "--", name)
     assert outcome.code == 2
-    assert "is no name for a part" in outcome.err
+    assert "is not a name for a part" in outcome.err
     assert list(tmp_path.iterdir()) == []
 
 

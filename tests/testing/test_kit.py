@@ -139,7 +139,7 @@ def test_an_exception_that_many_checks_meet_is_told_once_and_whole(
 def test_a_check_that_does_not_exist_is_refused() -> None:
     with pytest.raises(PluginError, match="no check of a sampler is named 'law-gausian'"):
         check(Adjusted, ADJUSTED, only=["law-gausian"])
-    with pytest.raises(PluginError, match="is no part"):
+    with pytest.raises(PluginError, match="is not a part"):
         check(int)
 
 

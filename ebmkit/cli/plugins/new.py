@@ -15,7 +15,7 @@ __all__ = ["new_plugin"]
 def _kind(word: str) -> str:
     """The name of a kind; its other words are understood."""
     if (kind := kind_named(word)) is None:
-        raise typer.BadParameter(f"{word!r} is no kind of part: there are {', '.join(KINDS)}")
+        raise typer.BadParameter(f"{word!r} is not a kind of part: there are {', '.join(KINDS)}")
     return kind.name
 
 

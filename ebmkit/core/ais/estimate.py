@@ -117,7 +117,7 @@ class _Way:
         """What β_k costs more than β_{k-1}, ``(B,)`` float64."""
         cost = excess(self._reference, self._energy, x)
         if lost := int((cost.isnan() | (cost == -math.inf)).sum()):
-            raise DivergedError(f"the energy is no number where {lost} of {len(x)} annealed chains came by")
+            raise DivergedError(f"the energy is not a number where {lost} of {len(x)} chains came by")
         return (self._ladder.betas[k] - self._ladder.betas[k - 1]) * cost
 
     def moved(self, k: int, x: Tensor) -> Tensor:

@@ -85,7 +85,7 @@ def strides(
     name: Hashable = None
     try:
         if not isinstance(energy, nn.Module):
-            raise UnfitError("the energy is no nn.Module, whose weights a graph could be given")  # noqa: TRY301
+            raise UnfitError("the energy is not an nn.Module, whose weights a graph could be given")  # noqa: TRY301
         name = _name(sampler, energy, state, length)
         if (found := _shelf.find(name, partial(make, sampler, energy, state, length))) is None:
             return None

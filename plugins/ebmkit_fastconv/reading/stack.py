@@ -110,7 +110,7 @@ class Stack:
             UnknownOperationError: there is no network, or nothing in it but linear layers.
         """
         if self.features is None or self.weight is None:
-            raise UnknownOperationError("the result is no sum over one network's features")
+            raise UnknownOperationError("the result is not a sum over one network's features")
         if not self.features.layers:
             raise UnknownOperationError("a linear function of x itself")
         *layers, last = self.features.layers

@@ -206,7 +206,7 @@ def test_an_energy_that_is_no_number_is_told(bad: float) -> None:
     def energy(x: Tensor) -> Tensor:
         return torch.where(x[:, 0] > 2.5, bad, x.square().sum(1) / 2)
 
-    with pytest.raises(DivergedError, match="no number where 1 of 3 annealed chains came by"):
+    with pytest.raises(DivergedError, match="not a number where 1 of 3 chains came by"):
         anneal_down(energy, reference, Ladder.even(MALA(step_size=0.01), 1), start, rng=Rng(0))
 
 

@@ -60,5 +60,5 @@ def test_other_weights_are_refused() -> None:
     net = EfficientNetLite0()
     weights = seeded(net)
     weights.popitem()
-    with pytest.raises(ValueError, match="these are no weights of EfficientNet-Lite0"):
+    with pytest.raises(ValueError, match="these are not weights of EfficientNet-Lite0"):
         net.load_published(weights)
