@@ -32,7 +32,8 @@ def check_wiring(reader: Reader, slots: Slots, found: Mapping[str, Found], parts
             message = (
                 f"scheduler {schedule.component.name!r} takes no part {name!r}: remove the table [{name}]"
             )
-            reader.report("E108", message, (name,), helps=[f"it takes: {', '.join(_taken(schedule, slots))}"])
+            taken = f"it takes: {', '.join(_taken(schedule, slots))}"
+            reader.report("E108", message, (name,), helps=[taken, f"--unset {name} leaves it out for once"])
 
 
 def _is_there(reader: Reader, name: str, slot: Slot) -> bool:

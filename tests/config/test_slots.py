@@ -193,6 +193,7 @@ def test_missing_and_needless_tables_are_told(file: File, ebmkit: Ebmkit) -> Non
     outcome = ebmkit("check", file(RUN + '\n[generator]\nuse = "generator"\n'))
     assert "scheduler 'pyramid' takes no part 'generator'" in outcome.err
     assert "it takes: energy, coarse, grids, refinement" in outcome.err
+    assert "= help: --unset generator leaves it out for once" in outcome.err
 
 
 def test_a_part_cannot_be_called_by_a_name_with_a_dot(file: File, ebmkit: Ebmkit) -> None:
