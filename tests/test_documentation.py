@@ -36,8 +36,8 @@ BREAKS = {
     "a dead anchor of the reference": (
         "docs/composing.md",
         "](reference/core.md#ebmkit.core.Update)",
-        "](reference/core.md#ebmkit.core.Updates)",
-        ["but the doc 'reference/core.md' does not contain an anchor '#ebmkit.core.Updates'"],
+        "](reference/core.md#ebmkit.core.Nothing)",
+        ["but the doc 'reference/core.md' does not contain an anchor '#ebmkit.core.Nothing'"],
     ),
     "a picture that is not there": (
         "docs/index.md",
