@@ -52,6 +52,7 @@ def test_all_of_it_begins_with_the_quick_checks_and_leaves_nothing_behind(tmp_pa
     assert calls[:5] == [*QUICK, SUITE]
     assert "python -m mkdocs build --strict" in calls
     begin = (
+        f"{SUITE} tests/",
         f"{SUITE} -m slow tests/",
         f"{SUITE} --dist load -m slow tests/hostile",
         "python -m mkdocs build",
@@ -81,7 +82,9 @@ def test_run_is_the_readmes_command_in_a_new_environment_and_then_the_rest(tmp_p
     readme = f"{install} && {suite}".replace("-e ", "-e '").replace("]", "]'")  # as the shell reads it
     assert f"<!-- tests -->\n```sh\n{readme}\n```\n" in (ROOT / "README.md").read_text()
     assert suite == SUITE
-    assert tools == "python -m pip install --quiet -c constraints.txt -e .[lint,docs]"
+    assert (
+        tools == "python -m pip install --quiet -c constraints.txt -e .[docs,evaluate,lint,sweep,tensorboard]"
+    )
     assert calls == rest
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 

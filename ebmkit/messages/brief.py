@@ -24,7 +24,7 @@ def brief(record: Any) -> str:
         >>> from ebmkit.core import Batch
         >>> import torch
         >>> Batch(torch.zeros(3, 1, 64, 64), torch.arange(3))
-        Batch(x=(3, 1, 64, 64) float32, positions=tensor([0, 1, 2]))
+        Batch(x=(3, 1, 64, 64) float32, positions=tensor([0, 1, 2]), condition=None)
     """
     named = attrs.has(type(record))
     names = [each.name for each in attrs.fields(type(record)) if each.repr] if named else record._fields

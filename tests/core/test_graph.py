@@ -220,7 +220,7 @@ def test_what_cannot_be_a_graph_is_walked_and_told_once(monkeypatch: pytest.Monk
             assert torch.equal(run_chain(sampler, energy, x, steps=2, rng=Rng(0), graph=True).x, exact)
         assert torch.equal(run_chain(sampler, energy, x, steps=2, rng=Rng(0), graph=True).x, exact)
     graphs.forget()
-    with pytest.warns(RuntimeWarning, match=r"no nn\.Module"):
+    with pytest.warns(RuntimeWarning, match=r"not an nn\.Module"):
         run_chain(sampler, lambda x: x.sum(1), x, steps=2, rng=Rng(0), graph=True)
     monkeypatch.undo()
     for odd in (Shuffled(), Choosy(), Underdamped(step_size=0.2)):
