@@ -155,7 +155,29 @@ class Remembering(Rows):
         return self.last
 
 
+class Name(str):
+    """Equal in its own way, and so without a hash: whoever wants one gets an error."""
+
+    def __eq__(self, other: object) -> bool:
+        return str(self).lower() == str(other).lower()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Named(nn.Module):
+    """It has such a name."""
+
+    def __init__(self, kit: Any) -> None:
+        super().__init__()
+        self.first, self.second = kit.layer(nn.Linear(6, 32)), kit.layer(nn.Linear(32, 1))
+        self.name = Name("mine")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x).sin()).squeeze(1)
+
+
 def run(kit: Any) -> None:
+    kit.chain("a name without a hash", Named(kit), kit.numbers(4, 6))
     x = kit.numbers(4, 6)
     for kind in (Alike, Unhashable, Empty, Slotted, Private, Answering):
         one, other = kind(kit), kind(kit)
