@@ -88,14 +88,17 @@ def test_training_is_the_same_to_the_bit_with_and_without(run_file: RunFile, ebm
     assert metrics(Path("without")) == metrics(Path("with"))
 
 
-def test_resume_equals_the_uninterrupted_run_from_every_iteration(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    """Before the average of the energy begins, at its begin, and after."""
+@pytest.mark.parametrize("stops", [(3,), pytest.param((1, 2, 5), marks=pytest.mark.slow)])
+def test_resume_equals_the_uninterrupted_run_from_every_iteration(
+    run_file: RunFile, ebmkit: Ebmkit, stops: tuple[int, ...]
+) -> None:
+    """Before the average of the energy begins, at its beginning, and after."""
     file = run_file("coopnets")
     assert ebmkit("run", file, "--set", "run.output=whole", *AVERAGED).code == 0
     whole = final_state(Path("whole"))
     assert whole["averaged/energy/updates"] == 4
     assert whole["averaged/generator/updates"] == 6
-    for stop in (1, 2, 3, 5):
+    for stop in stops:
         cut = f"cut-{stop}"
         run = ("run", file, *sets(f"run.output={cut}", f"run.iterations={stop}"), *AVERAGED)
         assert ebmkit(*run).code == 0
@@ -104,6 +107,7 @@ def test_resume_equals_the_uninterrupted_run_from_every_iteration(run_file: RunF
         assert same_bits(final_state(Path(cut)), whole)
 
 
+@pytest.mark.slow
 def test_weights_that_were_not_averaged_before_are_from_where_the_run_goes_on(
     run_file: RunFile, ebmkit: Ebmkit
 ) -> None:
@@ -117,6 +121,7 @@ def test_weights_that_were_not_averaged_before_are_from_where_the_run_goes_on(
     assert final_state(Path("runs/coopnets"))["averaged/energy/updates"] == 2
 
 
+@pytest.mark.slow
 def test_an_average_that_is_no_longer_kept_is_left(run_file: RunFile, ebmkit: Ebmkit) -> None:
     assert ebmkit("run", run_file("coopnets"), "--set", "run.iterations=4", *AVERAGED).code == 0
     config = Path("runs/coopnets/config.toml")
@@ -189,9 +194,11 @@ def test_a_checkpoint_that_is_asked_for_has_its_own_averages(run_file: RunFile, 
     assert "after iteration 4, last weights" in ebmkit(*sample, 4, "--weights", "last").out
     early = ebmkit(*sample, 2, "--weights", "averaged")  # nothing is averaged before the third iteration
     assert early.code == 2
+    assert ebmkit(*sample, 2).code == 0
     assert "the checkpoint of iteration 2 of run coopnets has no averaged weights" in early.err
 
 
+@pytest.mark.slow
 def test_averages_are_judged_where_there_are_some(run_file: RunFile, ebmkit: Ebmkit) -> None:
     """While it trains and on command: the same figures, which are others than those of the last weights."""
     judged = sets(
@@ -226,24 +233,34 @@ def test_batch_statistics_are_those_of_the_averaged_generator(run_file: RunFile,
     assert torch.all((standard.var((0, 2, 3)) - 1).abs() < 5 * (2 / 256 + 2 / 4096) ** 0.5)
 
 
-def test_commands_take_which_weights(run_file: RunFile, ebmkit: Ebmkit, images: Path) -> None:
+@pytest.mark.parametrize(
+    "commands", [("sample", "interpolate", "complete"), pytest.param(("recover",), marks=pytest.mark.slow)]
+)
+def test_commands_take_which_weights(
+    run_file: RunFile, ebmkit: Ebmkit, images: Path, commands: tuple[str, ...]
+) -> None:
     """Each makes other pictures of the last weights; without the option those of the averaged ones."""
     fast = sets("energy.optimizer.lr=3e-2", "generator.optimizer.lr=3e-2")
     assert ebmkit("run", run_file("coopnets"), *AVERAGED, *fast).code == 0
-    commands = {
+    options = {
         "sample": ("--count", 4),
         "interpolate": ("--rows", 2, "--points", 3),
         "complete": ("--image", images / "00.png", "--count", 2),
         "recover": ("--count", 2, "--mask-size", "4", "--steps", 2),
     }
-    for command, options in commands.items():
+    for command in commands:
         pictures = []
         for chosen, said in (((), "averaged weights (energy, generator)"), (LAST, "last weights")):
-            outcome = ebmkit(command, "coopnets", *options, *chosen, "--output", command)
+            outcome = ebmkit(command, "coopnets", *options[command], *chosen, "--output", command)
             assert outcome.code == 0
             assert outcome.out.endswith(f"coopnets after iteration 6, {said}\n")
             pictures.append([path.read_bytes() for path in sorted(Path(command).glob("*.png"))])
         assert pictures[0] != pictures[1], command
+
+
+@pytest.mark.slow
+def test_a_diagnosis_takes_which_weights(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    assert ebmkit("run", run_file("coopnets"), *AVERAGED).code == 0
     short = ("diagnose", "coopnets", "--chains", 2, "--steps", 8, "--warmup", 0, "--json")
     plain, averaged, last = (ebmkit(*short, *chosen).out for chosen in ((), ("--weights", "averaged"), LAST))
     assert plain == averaged != last
@@ -254,10 +271,6 @@ def test_averaged_weights_that_nobody_kept_cannot_be_used(run_file: RunFile, ebm
     outcome = ebmkit("sample", "coopnets", "--weights", "averaged")
     assert outcome.code == 2
     assert "run coopnets has no averaged weights: take --weights last" in outcome.err
-    late = sets("run.output=late", "energy.averaging.start=6")
-    assert ebmkit("run", run_file("coopnets"), *late).code == 0
-    assert ebmkit("sample", "late", "--weights", "averaged").code == 2
-    assert ebmkit("sample", "late", "--count", 2).code == 0
 
 
 @pytest.mark.parametrize(

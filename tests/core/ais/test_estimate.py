@@ -91,13 +91,21 @@ KERNELS = {
 CHAINS = 10_000
 
 
+def pairs(*ladders: str) -> list[Any]:
+    """Every energy on each of these ladders; on long ones all but the machine only with the slow tests."""
+    return [
+        pytest.param(name, ladder, marks=pytest.mark.slow if ladder == "many" and name != "machine" else ())
+        for name in KNOWN
+        for ladder in ladders
+    ]
+
+
 def reference_for(known: Known) -> Reference:
     """Wide enough for finite variances on the way up, not too wide for those on the way down."""
     return Reference.isotropic(1.6, torch.zeros(known.size))
 
 
-@pytest.mark.parametrize("ladder", KERNELS)
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize(("name", "ladder"), pairs(*KERNELS))
 def test_the_mean_weight_on_the_way_up_is_exact(name: str, ladder: str) -> None:
     known = KNOWN[name]
     reference = reference_for(known)
@@ -108,8 +116,7 @@ def test_the_mean_weight_on_the_way_up_is_exact(name: str, ladder: str) -> None:
     assert abs(weights.mean() - math.exp(known.log_z - reference.log_z)) < 5 * error
 
 
-@pytest.mark.parametrize("ladder", ["uneven", "many"])
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize(("name", "ladder"), pairs("uneven", "many"))
 def test_from_exact_draws_the_mean_weight_on_the_way_down_is_exact(name: str, ladder: str) -> None:
     known = KNOWN[name]
     reference = Reference.isotropic(0.6, torch.zeros(known.size))  # lighter tails than the energy's
@@ -119,7 +126,10 @@ def test_from_exact_draws_the_mean_weight_on_the_way_down_is_exact(name: str, la
     assert abs(weights.mean() - math.exp(reference.log_z - known.log_z)) < 5 * error
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize(
+    "name",
+    ["machine", *(pytest.param(each, marks=pytest.mark.slow) for each in ("gaussian", "banana", "mixture"))],
+)
 def test_a_long_ladder_finds_the_constant_from_both_sides(name: str) -> None:
     """256 chains: each estimate is within 5 of its own standard errors, and these are below 0.1 nats."""
     known = KNOWN[name]
