@@ -89,8 +89,8 @@ def cases(text: str, registry: Registry, rng: random.Random) -> Iterator[Case]:
     parameters = {key: found for key in positions if (found := parameter_of(data, key, registry))}
     known = {table: names_of(data, table, registry) for table in tables_of(data)}
     for key, position in positions.items():
-        if key[-2:-1] == ("parts",):
-            continue  # the name of a part of a composed energy: any will do
+        if key[-2:-1] == ("parts",) or is_name_of_one(data, key, registry):
+            continue  # the name of one of several parts: any will do
         if key[-1] == "parts":  # a table that only those of the parts imply
             yield from misspelt(text, key, position, known[key[:-1]], rng)
             continue
@@ -121,6 +121,11 @@ def tables_of(data: dict[str, Any], above: Key = ()) -> Iterator[Key]:
 def slot_of(data: dict[str, Any], table: str, registry: Registry) -> Slot:
     """What the schedule of a run file wants in a table."""
     return slots_for(registry.find("scheduler", data["schedule"]["use"]))[table]
+
+
+def is_name_of_one(data: dict[str, Any], key: Key, registry: Registry) -> bool:
+    """Whether a key is the name of a part where the schedule takes several: ``grids.4``."""
+    return len(key) == 2 and key[0] not in OWN_TABLES and slot_of(data, key[0], registry).many
 
 
 def schema(data: dict[str, Any], table: Key, registry: Registry) -> list[Parameter]:
