@@ -109,7 +109,15 @@ class Search:
 
     def __init__(self, reader: Reader, registry: Registry) -> None:
         self._reader, self._registry = reader, registry
-        self.slots: Slots = slots_for(self._schedule())
+        schedule = self._schedule()
+        self.slots: Slots = slots_for(schedule) if schedule is not None else self._slots_of_any()
+
+    def _slots_of_any(self) -> Slots:
+        """The tables of every installed schedule: none is unknown where nobody can tell which it is."""
+        slots = dict(slots_for(None))
+        for schedule in self._registry.components("scheduler"):
+            slots = {**slots_for(schedule), **slots}
+        return slots
 
     def _schedule(self) -> Component | None:
         """What ``[schedule]`` names, or was probably meant to name; nothing is reported yet."""
