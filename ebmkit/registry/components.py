@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from threading import RLock
 from typing import Any
 
 import attrs
@@ -18,6 +19,9 @@ from ebmkit.registry.kinds import KINDS
 from ebmkit.registry.own import OwnCode
 
 __all__ = ["BrokenPlugin", "Component", "FaultError", "Plugin", "check_offer", "imported", "tame"]
+
+_loading = RLock()
+"""Stdout belongs to the process: two threads that turn it aside in turn would leave it so for good."""
 
 
 @attrs.frozen
@@ -132,7 +136,7 @@ def tame() -> Iterator[None]:
     Even ``sys.exit`` is its fault alone. Only signals, such as Ctrl-C, are the user's.
     """
     try:
-        with redirect_stdout(sys.stderr):
+        with _loading, redirect_stdout(sys.stderr):
             yield
     except (KeyboardInterrupt, EndedBySignal):
         raise
