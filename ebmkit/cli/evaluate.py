@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ebmkit.cli.options import Sets, Weights, which
+from ebmkit.cli.options import RunNames, Sets, Weights, which
 from ebmkit.cli.output import Json, answering
-from ebmkit.cli.tab import runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,15 +25,7 @@ _CURVE = 60
 
 
 def evaluate(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="Runs under runs/, or their paths; by default the last one.",
-            autocompletion=runs,
-            show_default=False,
-        ),
-    ] = None,
+    names: RunNames = None,
     *,
     count: Annotated[
         int | None, typer.Option(min=8, help="Samples; by default as in [evaluation].", show_default=False)
@@ -65,12 +56,12 @@ def evaluate(
     from ebmkit.applications.evaluation import evaluate as judge_checkpoints
     from ebmkit.applications.evaluation import judge_for
     from ebmkit.evaluation.store import store, to_json
-    from ebmkit.storage.folder import find_run
+    from ebmkit.storage.folder import find_runs
 
     console = Console()
     with answering(as_json=json) as answer:
         answer["evaluations"] = []
-        for folder in [find_run(name) for name in names] if names else [find_run(None)]:
+        for folder in find_runs(names):
             judge, usual = judge_for(folder, against=against, overrides=set_ or ())
             found = []
             asked = _asked(folder, checkpoint)

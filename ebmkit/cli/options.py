@@ -19,6 +19,7 @@ __all__ = [
     "Output",
     "RunFile",
     "RunName",
+    "RunNames",
     "Saved",
     "Sets",
     "Unsets",
@@ -40,6 +41,15 @@ RunName = Annotated[
         metavar="NAME",
         help="Run under runs/, or the path of one; by default the last one.",
         autocompletion=runs,
+    ),
+]
+RunNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME",
+        help="Runs under runs/, or their paths; by default the last one.",
+        autocompletion=runs,
+        show_default=False,
     ),
 ]
 Sets = Annotated[

@@ -7,21 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.tab import runs
+from ebmkit.cli.options import RunNames
 
 __all__ = ["report"]
 
 
 def report(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="Runs under runs/, or their paths; by default the last one.",
-            autocompletion=runs,
-            show_default=False,
-        ),
-    ] = None,
+    names: RunNames = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -35,9 +27,9 @@ def report(
     """
     from ebmkit.errors import ConfigError
     from ebmkit.report.page.render import write_page
-    from ebmkit.storage.folder import find_run
+    from ebmkit.storage.folder import find_runs
 
-    folders = [find_run(name) for name in names] if names else [find_run(None)]
+    folders = find_runs(names)
     path = output or (folders[0].path / "report.html" if len(folders) == 1 else Path("report.html"))
     try:
         write_page(folders, path)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit.cli.tab import runs
+from ebmkit.cli.options import RunNames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,15 +26,7 @@ _WIDTH = 80
 
 
 def status(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="Runs under runs/, or paths of some; by default the last one.",
-            autocompletion=runs,
-            show_default=False,
-        ),
-    ] = None,
+    names: RunNames = None,
     show_all: Annotated[
         bool, typer.Option("--all", help="Every figure, not only those that matter.")
     ] = False,
@@ -47,9 +39,9 @@ def status(
     from rich.console import Console
 
     from ebmkit.report.status import read_status
-    from ebmkit.storage.folder import find_run
+    from ebmkit.storage.folder import find_runs
 
-    folders = [find_run(name) for name in names] if names else [find_run(None)]
+    folders = find_runs(names)
     found, console = [read_status(folder) for folder in folders], Console()
     if len(found) > 1:
         _compare(console, found, every=show_all)

@@ -123,23 +123,29 @@ class Grids(Recorder):
                     save_grid(self.folder.grid(name, report.iteration), images)
 
 
-@final
 @attrs.define
-class Page(Recorder):
-    """Writes the page of the run when it has ended, however it did; nothing depends on it."""
+class _AtTheEnd(Recorder):
+    """Takes no iteration: only the end counts."""
 
     folder: RunFolder
-    name = "report.html"
     gathers = False
 
     def due(self, iteration: int) -> bool:
-        """Never: it is made of what the others wrote."""
+        """Never."""
         del iteration
         return False
 
     def record(self, report: Report) -> None:
         """Nothing."""
         del report
+
+
+@final
+@attrs.define
+class Page(_AtTheEnd):
+    """Writes the page of the run when it has ended, however it did; nothing depends on it."""
+
+    name = "report.html"
 
     def close(self, status: Status) -> None:
         """Write ``report.html``."""
@@ -149,21 +155,10 @@ class Page(Recorder):
 
 @final
 @attrs.define
-class Ending(Recorder):
+class Ending(_AtTheEnd):
     """Writes down how the run ended, for ``ebmkit status``."""
 
-    folder: RunFolder
     name = "ended.json"
-    gathers = False
-
-    def due(self, iteration: int) -> bool:
-        """Never: only the end counts."""
-        del iteration
-        return False
-
-    def record(self, report: Report) -> None:
-        """Nothing of an iteration."""
-        del report
 
     def restart(self, iteration: int) -> None:
         """It has not ended."""

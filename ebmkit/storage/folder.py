@@ -24,7 +24,7 @@ from ebmkit.messages.quoting import quoted
 from ebmkit.messages.spelling import did_you_mean
 from ebmkit.storage.durable import is_alive, make_folder, replace_file, write_synced
 
-__all__ = ["RUNS", "RunFolder", "find_run", "known_runs"]
+__all__ = ["RUNS", "RunFolder", "find_run", "find_runs", "known_runs"]
 
 RUNS = Path("runs")
 """Where runs live unless the run file says otherwise."""
@@ -258,6 +258,15 @@ def find_run(name: str | None) -> RunFolder:
     known = ", ".join([*names[:_LISTED], *(["…"] if names[_LISTED:] else [])]) or "none"
     hint = did_you_mean(name, names)
     raise RunDirectoryError(f"no run {quoted(name)}; runs here: {known}" + (f"; {hint}" if hint else ""))
+
+
+def find_runs(names: Sequence[str] | None) -> list[RunFolder]:
+    """Several runs by their names, as ``find_run`` finds one; without names the one last written to.
+
+    Raises:
+        RunDirectoryError: one of them is not there.
+    """
+    return [find_run(name) for name in names] if names else [find_run(None)]
 
 
 def known_runs() -> list[RunFolder]:
