@@ -60,17 +60,10 @@ class Inspector:
     Attributes:
         plan: says which plugin each part comes from.
         experiment: holds the parts.
-        shapes: of the examples of parts, by ``grids.16``, where they are not the data's.
     """
 
     plan: Plan
     experiment: Experiment
-    shapes: Mapping[str, tuple[int, ...]] = attrs.field(
-        default=attrs.Factory(
-            lambda self: part_shapes(self.plan, tuple(self.experiment.batches.source.shape)), takes_self=True
-        ),
-        init=False,
-    )
 
     def is_due(self, iteration: int) -> bool:
         """Whether to look after this many iterations: the first ones, then every thousandth."""
@@ -107,12 +100,13 @@ class Inspector:
 
     def _examine_others(self, x: Tensor, rng: Rng) -> None:
         """The parts in slots of other names, where the schedule keeps them: ``coarse``, ``grids.16``."""
+        shapes = part_shapes(self.plan, tuple(x.shape[1:]))
         for name, part in self.plan.parts.items():
             look = _LOOKS.get(part.component.kind)
             if look is None or name in _NAMED:
                 continue
             module = self.experiment.schedule.get_submodule(name)
-            shape = self.shapes.get(name)
+            shape = shapes.get(name)
             examples = x if shape is None else rng.fold(name).uniform(x.new_empty(len(x), *shape)) * 2 - 1
             if part.component.kind == "generator":
                 z = self._ask(name, _latents, module, len(x), rng)
