@@ -17,7 +17,7 @@ from ebmkit.core import Chain, CooperativeScheduler, Energy, Optimizer, Rng, Sou
 from ebmkit.errors import CheckpointError, ConfigError, DataError, EbmkitError, PluginError, RunDirectoryError
 from ebmkit.messages.blame import place_in
 from ebmkit.messages.quoting import quoted, shortened
-from ebmkit.run.fit import DEBUG, check_shapes, part_shapes, refused
+from ebmkit.run.fit import DEBUG, LONGEST, check_shapes, part_shapes, refused
 from ebmkit.run.trained import open_trained
 from ebmkit.storage.folder import find_run
 from ebmkit.training.batches import Batches
@@ -27,8 +27,6 @@ from ebmkit.training.loop import Experiment, Learner
 __all__ = ["assemble", "build_experiment", "build_schedule", "choose_device", "open_source"]
 
 _LOOKED_AT = 16
-_LONGEST = 500
-"""Characters of a message that a part wrote: it may repeat a value of any length."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -220,13 +218,13 @@ def _construct(plan: Plan, key: Key, part: Part, parts: dict[str, Any]) -> Any:
         raise
     except (CheckpointError, ConfigError, DataError, RunDirectoryError) as error:
         place = [name for name in ("path", "run") if name in part.values]
-        message, helps = shortened(str(error), _LONGEST), beside(plan.document.file, part.values.get("path"))
+        message, helps = shortened(str(error), LONGEST), beside(plan.document.file, part.values.get("path"))
         problem = plan.document.problem("E111", message, (*key, *place), value=bool(place), helps=helps)
         raise ConfigProblemsError([problem], file=plan.document.file) from error
     except ValueError as error:
         owner = f"{part.component.kind} {part.component.name!r} of {part.component.distribution}"
         raise refused(
-            plan, key, f"{owner} refuses these settings: {shortened(str(error), _LONGEST)}"
+            plan, key, f"{owner} refuses these settings: {shortened(str(error), LONGEST)}"
         ) from error
     except EbmkitError:
         raise

@@ -16,13 +16,13 @@ from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.messages.blame import defined_at, nearest, place_in
 from ebmkit.messages.quoting import shortened
 
-__all__ = ["DEBUG", "check_shapes", "part_shapes", "refused"]
+__all__ = ["DEBUG", "LONGEST", "check_shapes", "part_shapes", "refused"]
 
 AnswerT = TypeVar("AnswerT")
 
 DEBUG = "EBMKIT_DEBUG=1 shows the traceback"
 
-_LONGEST = 500
+LONGEST = 500
 """Characters of a message that a part wrote: it may repeat a value of any length."""
 
 
@@ -138,7 +138,7 @@ def _failed(plan: Plan, name: str, shape: tuple[int, ...], error: Exception) -> 
     inside = {each.component: each.component.factory for _, each in plan.parts[name].walk(key_of(name))}
     component = nearest(error, inside) or plan.parts[name].component
     place = place_in(error, component.factory)
-    what = f"{type(error).__name__}: {shortened(str(error), _LONGEST)}"
+    what = f"{type(error).__name__}: {shortened(str(error), LONGEST)}"
     message = f"{component.owner} fails on examples of shape {shape}, as the data have them: {what}"
     where = f"raised at {place}" if place else f"its class is at {defined_at(component.factory)}"
     problem = plan.document.problem("E109", message, key_of(name), helps=[where, DEBUG])
@@ -163,6 +163,6 @@ def part_shapes(plan: Plan, shape: tuple[int, ...]) -> Mapping[str, tuple[int, .
     try:
         shapes: Mapping[str, tuple[int, ...]] = schedule.factory.shapes(shape, names)
     except ValueError as error:
-        told = f"{schedule.owner} refuses these parts: {shortened(str(error), _LONGEST)}"
+        told = f"{schedule.owner} refuses these parts: {shortened(str(error), LONGEST)}"
         raise refused(plan, ("schedule",), told) from error
     return shapes
