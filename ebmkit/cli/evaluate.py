@@ -75,7 +75,8 @@ def evaluate(
 
 
 def _asked(folder: RunFolder, checkpoint: str) -> Sequence[Which]:
-    return folder.saved() if checkpoint == "all" else [which(checkpoint)]
+    # Where none is saved, asking for the newest says so.
+    return (folder.saved() or ["newest"]) if checkpoint == "all" else [which(checkpoint)]
 
 
 def _show(console: Console, folder: RunFolder, found: Sequence[Evaluation]) -> None:

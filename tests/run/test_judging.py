@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,3 +101,11 @@ def test_held_out_examples_are_opened_by_keys_of_the_data(
     lacking = ebmkit("evaluate", "one", "--against", "held-out")
     assert lacking.code == 2
     assert "--set data.KEY=VALUE" in lacking.err
+
+
+def test_all_checkpoints_of_a_run_that_has_none_is_one_message(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    ebmkit("run", run_file("coopnets"), "--set", "run.output=runs/one", *EVERY)
+    shutil.rmtree("runs/one/checkpoints")
+    asked = ebmkit("evaluate", "one", "--checkpoint", "all")
+    assert asked.code == 5
+    assert "Traceback" not in asked.err
