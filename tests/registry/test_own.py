@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import sys
@@ -197,8 +196,11 @@ def test_a_list_of_known_code_that_others_may_write_says_nothing(ebmkit: Ebmkit,
     assert ebmkit("sample", "it").code == 2
 
 
-def test_it_works_without_a_home(ebmkit: Ebmkit, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_works_without_a_home(
+    ebmkit: Ebmkit, file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # whoever runs this may have code of their own
 
     def nowhere() -> Path:
         raise RuntimeError("no home")
@@ -207,4 +209,4 @@ def test_it_works_without_a_home(ebmkit: Ebmkit, file: Path, monkeypatch: pytest
     train(ebmkit, file)
     assert ebmkit("sample", "it").code == 2
     assert ebmkit("--trust-code", "sample", "it").code == 0
-    assert "HOME" not in os.environ or not (Path(os.environ["HOME"]) / ".config/ebmkit/code").exists()
+    assert not (tmp_path / "home").exists()
