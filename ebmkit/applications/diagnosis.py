@@ -18,6 +18,7 @@ from ebmkit.core import (
     as_rows,
     bulk_ess,
     r_hat,
+    reference_std,
     tail_ess,
     value_and_gradient,
     walk,
@@ -173,8 +174,8 @@ def _figure(name: str, draws: Tensor) -> Figure:
 
 
 def _residual(energy: Energy, x: Tensor) -> float | None:
-    reference = getattr(energy, "reference_std", None)
-    if not isinstance(reference, float) or not math.isfinite(reference) or not len(x):
+    reference = reference_std(energy)
+    if reference is None or not len(x):
         return None
     gradient = value_and_gradient(energy, x).gradient
     return float((reference**2 * as_rows(gradient).norm(dim=1) / as_rows(x).norm(dim=1)).mean())

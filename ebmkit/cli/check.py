@@ -22,14 +22,18 @@ def check(file: RunFile, set_: Sets = None, unset: Unsets = None, json: Json = F
         with trusting():  # it is the user's own file
             plan = make_plan(read_document(file, set_ or (), unset or ()), Registry.discover())
         # What is wrong with the file is told before torch is imported.
-        from ebmkit.report import say, say_facts
+        from ebmkit.report import say, say_facts, warn
         from ebmkit.run.build import build_experiment
+        from ebmkit.run.cautions import cautions
         from ebmkit.run.description import describe
         from ebmkit.run.inspection import Inspector
 
         experiment = build_experiment(plan)
         Inspector(plan, experiment).examine(0)
-        answer |= {"config": plan.tables()}
+        warnings = list(cautions(experiment))
+        answer |= {"config": plan.tables(), "warnings": warnings}
         console = Console()
         say(console, f"{file} is valid: {plan.run.iterations} iterations")
         say_facts(console, describe(plan, experiment))
+        for warning in warnings:
+            warn(console, f"warning: {warning}")

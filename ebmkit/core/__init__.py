@@ -39,6 +39,7 @@ from ebmkit.core.metric import Figure, Material, Metric, Need, standard_error
 from ebmkit.core.optimizer import Optimizer
 from ebmkit.core.persistent import PersistentChains, Start
 from ebmkit.core.precision import Precision, computing_in, current_precision
+from ebmkit.core.reference import reference_std, unstable_step
 from ebmkit.core.renaming import renamed
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows, per_row
@@ -139,6 +140,7 @@ __all__ = [
     "r_hat",
     "reconstruct",
     "reconstruction",
+    "reference_std",
     "renamed",
     "roughness",
     "run_chain",
@@ -154,6 +156,7 @@ __all__ = [
     "tail_ess",
     "takes_conditions",
     "texture_signs",
+    "unstable_step",
     "value_and_gradient",
     "verifying",
     "walk",

@@ -64,6 +64,18 @@ class Sampler(Checked, ABC):
         del steps
         return self
 
+    def caution(self, energy: EnergyFn) -> str | None:
+        """What is bound to go wrong under this energy, as a clause; None where nothing is known to.
+
+        ``ebmkit check`` and the start of a run show it as a warning. Override it where a setting of this
+        sampler can be held against an attribute of the energy.
+
+        Args:
+            energy: what the chain will move under.
+        """
+        del energy
+        return None
+
     def init(self, energy: EnergyFn, x: Tensor) -> State:
         """The state at the start of a chain at ``x``; override it to cache an energy or a gradient.
 

@@ -18,6 +18,7 @@ from ebmkit.errors import CheckpointError
 from ebmkit.messages.streams import outliving
 from ebmkit.report import OutputLog, say, warn
 from ebmkit.run.build import build_experiment
+from ebmkit.run.cautions import cautions
 from ebmkit.run.inspection import Inspector
 from ebmkit.run.judging import Evaluations
 from ebmkit.run.outputs import Ending, Grids, Metrics, Page, Progress
@@ -78,6 +79,8 @@ def start_run(
             Inspector(plan, experiment).examine(0)
             facts = facts_of(plan, experiment)
             voice = _voice(crew, console)
+            for caution in cautions(experiment):
+                warn(voice, f"warning: {caution}")
             if source is not None:
                 facts = attrs.evolve(facts, origin=_start_from(source, experiment, voice))
             stop.keep()

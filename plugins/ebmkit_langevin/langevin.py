@@ -22,6 +22,7 @@ from ebmkit.core import (
     as_rows,
     brief,
     per_row,
+    unstable_step,
     value_and_gradient,
 )
 
@@ -131,6 +132,10 @@ class Langevin(Sampler):
     def for_chain(self, steps: int) -> Langevin:
         """With the chain's length as the span of its noise, where none is given."""
         return self if self.noise_decay == "constant" or self.span else attrs.evolve(self, span=steps)
+
+    def caution(self, energy: EnergyFn) -> str | None:
+        """A step δ ≥ 2s on the energy's Gaussian reference, where nothing shortens or bounds the steps."""
+        return None if self.clip or self.clamp else unstable_step(self.step_size, energy)
 
     def init(self, energy: EnergyFn, x: Tensor) -> State:
         """Where the chains start, with the number of steps done where moves depend on it."""

@@ -9,7 +9,18 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, as_rows, brief, value_and_gradient
+from ebmkit.core import (
+    EnergyFn,
+    Ge,
+    Gt,
+    Info,
+    Rng,
+    Sampler,
+    as_rows,
+    brief,
+    unstable_step,
+    value_and_gradient,
+)
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
@@ -52,6 +63,10 @@ class Underdamped(Sampler):
     step_size: Annotated[float, Gt(0)] = 0.01
     friction: Annotated[float, Gt(0)] = 1.0
     temperature: Annotated[float, Ge(0)] = 1.0
+
+    def caution(self, energy: EnergyFn) -> str | None:
+        """A step h ≥ 2s on the energy's Gaussian reference."""
+        return unstable_step(self.step_size, energy)
 
     def init(self, energy: EnergyFn, x: Tensor) -> UnderdampedState:
         """The start of a chain, at rest until its first step draws a velocity."""

@@ -16,6 +16,7 @@ from ebmkit.core.backends import fast_layers
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.evaluating import evaluating
 from ebmkit.core.gradient import prepare
+from ebmkit.core.reference import reference_std
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows
 from ebmkit.messages.brief import brief
@@ -65,8 +66,8 @@ class Reference:
             energy: its attribute ``reference_std`` is s.
             like: one example, ``(*S)``.
         """
-        std = getattr(energy, "reference_std", None)
-        return cls.isotropic(std, like) if isinstance(std, float) and 0 < std < math.inf else None
+        std = reference_std(energy)
+        return None if std is None else cls.isotropic(std, like)
 
     @classmethod
     def fitted(cls, x: Tensor) -> Reference:

@@ -1,0 +1,48 @@
+"""What is known before the first iteration to go wrong, though nothing in the run file is a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ebmkit.training.loop import Experiment
+
+__all__ = ["cautions"]
+
+
+def cautions(experiment: Experiment) -> Iterator[str]:
+    """A sentence for each, which names the table and what to write instead.
+
+    - a step that is not stable on the energy's Gaussian reference (``Sampler.caution``);
+    - a batch that holds examples twice, because there are fewer;
+    - one chain, whose own statistics a batch normalisation takes, and not those it uses later.
+    """
+    schedule, batches = experiment.schedule, experiment.batches
+    chain, energy = schedule.revision, schedule.energy
+    if chain is not None and energy is not None and (clause := chain.sampler.caution(energy)):
+        yield f"[revision] {clause}"
+    if batches.size > (count := len(batches.source)):
+        yield (
+            f"[data] batch = {batches.size} is more than the {count} examples there are: each batch holds "
+            f"some of them twice; batch = {count} takes every one"
+        )
+    if _proposals(experiment) == 1 and _learns_statistics(experiment):
+        yield (
+            "[schedule] one chain: the generator's batch normalisation learns from the statistics of single "
+            'images and samples with running ones; norm = "batch-always" or "group" keeps the two alike'
+        )
+
+
+def _proposals(experiment: Experiment) -> int | None:
+    """How many samples the generator proposes per iteration, where the schedule says so."""
+    chains = getattr(experiment.schedule, "chains", None)
+    return experiment.batches.size if chains == 0 else chains
+
+
+def _learns_statistics(experiment: Experiment) -> bool:
+    generator = experiment.schedule.generator
+    return generator is not None and any(
+        isinstance(each, _BatchNorm) and each.track_running_stats and not getattr(each, "always", False)
+        for each in generator.modules()
+    )
