@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from statistics import median
 
 import torch
@@ -56,13 +57,22 @@ def nets() -> tuple[Net, ConvGenerator]:
     return energy, ConvGenerator(SHAPE, norm="batch")
 
 
-def usual(energy: Net, generator: nn.Module, source: Images) -> Iterator[None]:
-    """The loop of pytorch-CoopNets, one item an iteration."""
-    of_energy = torch.optim.Adam(energy.parameters(), RATE, betas=(0.5, 0.999))
-    of_generator = torch.optim.Adam(generator.parameters(), RATE, betas=(0.5, 0.999))
+def usual(
+    energy: Net,
+    generator: nn.Module,
+    batches: Iterator[Tensor],
+    *,
+    chains: int,
+    rates: tuple[float, float] = (RATE, RATE),
+) -> Iterator[None]:
+    """The loop of pytorch-CoopNets, one item an iteration; rates of the energy and of the generator."""
+    of_energy, of_generator = (
+        torch.optim.Adam(each.parameters(), rate, betas=(0.5, 0.999))
+        for each, rate in zip((energy, generator), rates, strict=True)
+    )
     score, variance = energy.score, energy.reference_std**2
-    while True:
-        z = torch.randn(len(source), 100)
+    for observed in batches:
+        z = torch.randn(chains, 100)
         x = generator(z).detach()
         for _ in range(STEPS):
             x = x.detach().requires_grad_()
@@ -70,7 +80,7 @@ def usual(energy: Net, generator: nn.Module, source: Images) -> Iterator[None]:
             assert x.grad is not None
             x = x.detach() - 0.5 * STEP_SIZE**2 * (x.detach() / variance - x.grad)
             x = x + STEP_SIZE * torch.randn(x.shape)
-        loss = (score(x).mean(0) - score(source.x).mean(0)).sum()
+        loss = (score(x).mean(0) - score(observed).mean(0)).sum()
         of_energy.zero_grad()
         loss.backward()
         of_energy.step()
@@ -111,7 +121,7 @@ def main() -> None:
     """Print one table."""
     options = _options()
     source, (energy, generator) = Images(options.batch), nets()
-    loop = usual(copy.deepcopy(energy), copy.deepcopy(generator), source)
+    loop = usual(copy.deepcopy(energy), copy.deepcopy(generator), repeat(source.x), chains=len(source))
     contestants: dict[str, Callable[[], object]] = {LOOP: lambda: next(loop)}
     seconds: dict[str, list[dict[str, float]]] = {}
     for precision in options.precision:
