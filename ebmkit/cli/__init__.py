@@ -37,6 +37,7 @@ from ebmkit.errors import (
     RunDirectoryError,
     TrainingError,
 )
+from ebmkit.messages.colour import coloured
 
 __all__ = ["app", "main"]
 
@@ -98,14 +99,19 @@ def main() -> None:
             message = str(error)
             if (rank := os.environ.get("RANK", "0")) != "0" and not isinstance(error, LostProcessError):
                 message = f"rank {rank}: {message}"
-            print(message if message.startswith("error") else f"error: {message}", file=sys.stderr)
+            _tell(message if message.startswith("error") else f"error: {message}")
             _mention_old_versions(error)
         sys.exit(error.exit_code)
     except (OSError, RuntimeError) as error:
         if not (said := _completing(error)):
             raise
-        print(f"error: {said}", file=sys.stderr)
+        _tell(f"error: {said}")
         sys.exit(ConfigError.exit_code)
+
+
+def _tell(message: str) -> None:
+    """A message for people."""
+    print(coloured(message, sys.stderr), file=sys.stderr)
 
 
 def _completing(error: Exception) -> str:
@@ -119,7 +125,7 @@ def _mention_old_versions(error: EbmkitError) -> None:
     from ebmkit.requirements import too_old
 
     for line in too_old() if isinstance(error, PluginError | TrainingError) else ():
-        print(f"note: {line}", file=sys.stderr)
+        _tell(f"note: {line}")
 
 
 def _refuse_empty(words: list[str]) -> None:
