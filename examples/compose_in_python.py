@@ -52,8 +52,8 @@ class PlaneGenerator(LatentGenerator):
 
 def ring(count: int, rng: Rng, *, share: float = 1.0) -> Batch:
     """Points at distance 2 ± 0.1 from the origin, on a share of the ring."""
-    angle = 2 * math.pi * share * rng.fold("angle").uniform(torch.empty(count))
-    radius = 2 + 0.1 * rng.fold("radius").normal(torch.empty(count))
+    angle = 2 * math.pi * share * rng.fold_in("angle").uniform(torch.empty(count))
+    radius = 2 + 0.1 * rng.fold_in("radius").normal(torch.empty(count))
     return Batch(torch.stack([radius * angle.cos(), radius * angle.sin()], 1), torch.arange(count))
 
 
@@ -65,8 +65,8 @@ def train(iterations: int, *, seed: int = 0) -> DescriptorOnly:
     chain = Chain(Langevin(step_size=0.1), steps=20)
     schedule = DescriptorOnly(energy, chain, (2,), chains=200)
     for iteration in range(iterations):
-        rng = Rng(seed).fold("iteration", iteration)
-        for update in schedule.updates(ring(200, rng.fold("data")), rng=rng):
+        rng = Rng(seed).fold_in("iteration", iteration)
+        for update in schedule.updates(ring(200, rng.fold_in("data")), rng=rng):
             optimizer.zero_grad()
             update.loss.backward()
             optimizer.step()
@@ -81,17 +81,17 @@ def train_generator(iterations: int, *, seed: int = 0) -> GeneratorOnly:
     generator = PlaneGenerator()
     optimizer = torch.optim.Adam(generator.parameters(), lr=5e-3, betas=(0.5, 0.999))
     chain = Chain(Langevin(step_size=0.1), steps=20)
-    data = ring(200, Rng(seed).fold("data"), share=0.5)
+    data = ring(200, Rng(seed).fold_in("data"), share=0.5)
     schedule = GeneratorOnly(generator, chain, examples=len(data.x))
     for iteration in range(iterations):
-        rng = Rng(seed).fold("iteration", iteration)
+        rng = Rng(seed).fold_in("iteration", iteration)
         for update in schedule.updates(data, rng=rng):
             optimizer.zero_grad()
             update.loss.backward()
             optimizer.step()
         if iteration % 100 == 99:
             with torch.no_grad():
-                show("generator", iteration, schedule.propose(200, rng=rng.fold("samples")).x)
+                show("generator", iteration, schedule.propose(200, rng=rng.fold_in("samples")).x)
     return schedule
 
 

@@ -114,7 +114,7 @@ def diagnose(
         raise ConfigError(f"{drawn} are too few to compare: take at least 2 chains of 8 draws")
     rows: list[Tensor] = []
     stats: dict[str, list[Tensor]] = {}
-    watched = _Watched(energy, x, rng.fold("projections"))
+    watched = _Watched(energy, x, rng.fold_in("projections"))
     skipped = warmup // thin
     for step, (state, info) in enumerate(_chain(sampler, energy, x, warmup + steps, rng), start=1):
         x = state.x
@@ -142,7 +142,7 @@ def diagnose(
 
 def _chain(sampler: Sampler, energy: Energy, x: Tensor, steps: int, rng: Rng) -> Iterator[tuple[State, Info]]:
     with torch.no_grad():
-        moves = walk(sampler, energy, x, rng=rng.fold("chains"))
+        moves = walk(sampler, energy, x, rng=rng.fold_in("chains"))
         for _ in range(steps):
             yield next(moves)
 

@@ -168,7 +168,7 @@ def measure_likelihood(
             sampler,
             temperatures=temperatures,
             moves=moves,
-            rng=rng.fold("pilot"),
+            rng=rng.fold_in("pilot"),
             dtype=x.dtype,
         )
     except ValueError as error:
@@ -176,7 +176,7 @@ def measure_likelihood(
     course = _Course(energy, reference, ladder, settle, rng)
     up = course.up(chains, x.dtype)
     starts = {
-        "chains": resampled(up, chains // 2, rng=rng.fold("resample")),
+        "chains": resampled(up, chains // 2, rng=rng.fold_in("resample")),
         "examples": x[torch.arange(chains // 2) % len(x)],
     }
     down = {name: course.down(name, start) for name, start in starts.items()}
@@ -197,7 +197,7 @@ class _Course:
     rng: Rng
 
     def up(self, chains: int, dtype: torch.dtype) -> Annealed:
-        rng = self.rng.fold("up")
+        rng = self.rng.fold_in("up")
         parts = [
             anneal_up(
                 self.energy,
@@ -215,13 +215,13 @@ class _Course:
         )
 
     def down(self, name: str, starts: Tensor) -> Estimate:
-        rng = self.rng.fold("down", name)
+        rng = self.rng.fold_in("down", name)
         weights = []
         for first in range(0, len(starts), _CHUNK):
             of_chain = rng.of_chain(first)
             x = starts[first : first + _CHUNK]
             x = run_chain(
-                self.ladder.kernels[-1], self.energy, x, steps=self.settle, rng=of_chain.fold("settle")
+                self.ladder.kernels[-1], self.energy, x, steps=self.settle, rng=of_chain.fold_in("settle")
             ).x
             weights.append(anneal_down(self.energy, self.reference, self.ladder, x, rng=of_chain).log_weights)
         return Estimate.of_down(self.reference, weights)

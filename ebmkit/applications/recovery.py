@@ -85,9 +85,9 @@ def infer_and_generate(
     """
     total = torch.zeros_like(x)
     for restart in range(restarts):
-        stream = rng.fold("restart", restart)
-        start = generator.prior(len(x), rng=stream.fold("start"))
-        z = chain(generator.posterior(x, mask=mask), start, rng=stream.fold("inference")).x
+        stream = rng.fold_in("restart", restart)
+        start = generator.prior(len(x), rng=stream.fold_in("start"))
+        z = chain(generator.posterior(x, mask=mask), start, rng=stream.fold_in("inference")).x
         with torch.no_grad():
             total += generator(z)
     return total / restarts
@@ -143,7 +143,7 @@ def learned_methods(
     if generator is not None:
         by_generator = _remembered(
             lambda x, mask, rng: infer_and_generate(
-                generator, x, mask, chain=inference, rng=rng.fold("generator"), restarts=restarts
+                generator, x, mask, chain=inference, rng=rng.fold_in("generator"), restarts=restarts
             )
         )
         methods["generator"] = by_generator
@@ -198,7 +198,7 @@ def recover(
     Yields:
         the score of a method, and the images with their hidden pixels as it fills them.
     """
-    mask = square_masks(len(x), tuple(x.shape[1:]), size=mask_size, rng=rng.fold("squares")).to(x.device)
+    mask = square_masks(len(x), tuple(x.shape[1:]), size=mask_size, rng=rng.fold_in("squares")).to(x.device)
     shown = mask * x
     for name, method in methods.items():
         filled = torch.where(mask > 0, x, method(shown, mask, rng))
@@ -224,7 +224,8 @@ def _remembered(method: Method) -> Method:
 def _by_descriptor(energy: Energy, chain: Chain, *, first: Method | None) -> Method:
     def method(x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
         hidden = torch.zeros_like(x) if first is None else first(x, mask, rng)
-        return complete(energy, torch.where(mask > 0, x, hidden), mask, chain=chain, rng=rng.fold("revision"))
+        start = torch.where(mask > 0, x, hidden)
+        return complete(energy, start, mask, chain=chain, rng=rng.fold_in("revision"))
 
     return method
 

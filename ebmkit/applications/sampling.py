@@ -125,7 +125,7 @@ def draw(
     pieces = []
     for first in chunks[world().rows(len(chunks))]:
         rows = None if condition is None else condition[first : first + _CHUNK]
-        rng = Rng(seed, first_chain=first).fold("sample")
+        rng = Rng(seed, first_chain=first).fold_in("sample")
         pieces.append(_draw(schedule, min(_CHUNK, count - first), rng, steps, rows))
     if not pieces:  # more processes than chunks; the others need to know the shapes alone
         row = None if condition is None else condition[:1]

@@ -59,7 +59,7 @@ def complete(
         known = (read_image(mask, (1, *shape[1:])).to(device) > 0).float()
     start = picture.where(known > 0, torch.zeros_like(picture)) if mask is not None else picture
     chain = revision if steps is None else Chain(revision.sampler, steps)
-    rng = Rng(seed).fold("complete")
+    rng = Rng(seed).fold_in("complete")
     target = (output or folder.path / "completed") / f"{image.stem}.png"
     with writing(target.parent):
         completed = complete(energy, start.expand(count, *shape), known, chain=chain, rng=rng)

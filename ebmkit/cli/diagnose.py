@@ -62,10 +62,10 @@ def diagnose(
     if energy is None:
         raise ConfigError(f"run {folder.name} has no energy to move chains under")
     kernel = _sampler(schedule, sampler, step_size)
-    rng = Rng(seed).fold("diagnose")
+    rng = Rng(seed).fold_in("diagnose")
     with torch.no_grad():
         starting = _given(schedule, classes, condition, chains, of=folder.name)
-        start = starting.propose(chains, rng=rng.fold("start")).x
+        start = starting.propose(chains, rng=rng.fold_in("start")).x
     with _named(folder, sampler):
         found = run_diagnosis(energy, kernel, start, warmup=warmup, steps=steps, thin=thin, rng=rng)
     record = {"iteration": trained.iteration, "sampler": str(kernel), **attrs.asdict(found)}

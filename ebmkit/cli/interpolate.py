@@ -46,11 +46,11 @@ def interpolate(
         raise ConfigError(f"run {folder.name} has no generator, so there are no latents to go between")
     refuse_other_than_images(folder, trained.trained_on.shape)
     target = output or folder.path / "interpolated"
-    rng = Rng(seed).fold("interpolate")
-    ends = generator.prior(2 * rows, rng=rng.fold("lines"))
+    rng = Rng(seed).fold_in("interpolate")
+    ends = generator.prior(2 * rows, rng=rng.fold_in("lines"))
     paths = {
         "lines": lines(ends[:rows], ends[rows:], points=points),
-        "sphere": sphere(generator.prior(4, rng=rng.fold("sphere")), points=points),
+        "sphere": sphere(generator.prior(4, rng=rng.fold_in("sphere")), points=points),
     }
     if generator.latent_shape == (2,):
         paths["manifold"] = manifold(points=points).to(ends)

@@ -92,8 +92,8 @@ def _recovered(
 
     scores = []
     for size in sizes:
-        rng = Rng(seed).fold("recover", size)
-        mask = square_masks(len(x), tuple(x.shape[1:]), size=size, rng=rng.fold("squares"))
+        rng = Rng(seed).fold_in("recover", size)
+        mask = square_masks(len(x), tuple(x.shape[1:]), size=size, rng=rng.fold_in("squares"))
         pictures = [x, mask * x]
         for score, filled in recover(methods, x.to(device), mask_size=size, rng=rng):
             scores.append(score)

@@ -33,7 +33,7 @@ from ebmkit.core.figures import (
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.graph.alignment import align_channels
-from ebmkit.core.losses import contrastive, reconstruction, squared_error
+from ebmkit.core.losses import contrastive_divergence, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.metric import Figure, Material, Metric, Need, standard_error
 from ebmkit.core.optimizer import Optimizer
@@ -125,7 +125,7 @@ __all__ = [
     "check_stop",
     "classes_in_turn",
     "computing_in",
-    "contrastive",
+    "contrastive_divergence",
     "current_precision",
     "describe",
     "evaluating",

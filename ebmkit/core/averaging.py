@@ -140,7 +140,7 @@ def take_averages(module: nn.Module, averages: Mapping[str, Mapping[str, Tensor]
         own = dict(part.named_parameters())
         _copy(values.values(), [own[each] for each in values])
         if isinstance(part, LatentGenerator):
-            re_estimate(part, rng=rng.fold("batch statistics", name))
+            re_estimate(part, rng=rng.fold_in("batch statistics", name))
 
 
 @torch.no_grad()

@@ -47,8 +47,8 @@ def walk(
 ) -> Iterator[tuple[State, Info]]:
     """The chain as an iterator of (state, info), one item a step.
 
-    Step t draws from ``rng.fold("step", t)``, so a trajectory is the same however it is cut. The caller may
-    change the energy between two steps: each step follows the energy as it is then. Items that were given
+    Step t draws from ``rng.fold_in("step", t)``, so a trajectory is the same however it is cut. The caller
+    may change the energy between two steps: each step follows the energy as it is then. Items that were given
     cannot be taken back: where a fast gradient is found to have left autograd's (after steps 1, 2, 4, 8, ...
     and the last), a warning says so and the steps that follow are autograd's.
 

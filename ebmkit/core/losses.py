@@ -11,10 +11,10 @@ from torch import Tensor
 from ebmkit.core.rows import as_rows
 from ebmkit.core.world import shared_mean
 
-__all__ = ["contrastive", "reconstruction", "squared_error"]
+__all__ = ["contrastive_divergence", "reconstruction", "squared_error"]
 
 
-def contrastive(observed: Tensor, samples: Tensor) -> Tensor:
+def contrastive_divergence(observed: Tensor, samples: Tensor) -> Tensor:
     r"""Minus the stochastic log-likelihood whose gradient is the paper's Step D2 (density shifting).
 
     $$L = \frac{1}{n} \sum_i E(x_i) - \frac{1}{m} \sum_j E(\tilde{x}_j), \qquad
@@ -34,7 +34,7 @@ def contrastive(observed: Tensor, samples: Tensor) -> Tensor:
 
     Examples:
         >>> import torch
-        >>> contrastive(torch.tensor([1.0, 3.0]), torch.tensor([5.0]))
+        >>> contrastive_divergence(torch.tensor([1.0, 3.0]), torch.tensor([5.0]))
         tensor(-3.)
     """
     return shared_mean(observed) - shared_mean(samples)

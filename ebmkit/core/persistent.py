@@ -46,7 +46,7 @@ class PersistentChains(nn.Module):
     An iteration takes some of them (``start``), moves them, and writes them back (``keep``)::
 
         x, slots, rng = self.replay.start(self.chains, rng=rng)
-        revised = self.revision(self.energy, x, rng=rng.fold("revision"))
+        revised = self.revision(self.energy, x, rng=rng.fold_in("revision"))
         self.replay.keep(slots, revised.x)
 
     A slot that keeps nothing yet is started anew when it is taken, and any other with probability
@@ -107,7 +107,7 @@ class PersistentChains(nn.Module):
 
         Args:
             count: of the chains of all processes together, <= n.
-            rng: of the iteration. Drawn from are ``rng.fold("slots")``, ``"restart"`` and ``"start"``.
+            rng: of the iteration. Drawn from are ``rng.fold_in("slots")``, ``"restart"`` and ``"start"``.
             data: this process's part of a batch, ``(b, *S)``: chain i that is started anew takes example
                 i modulo the whole batch's size. None starts from noise.
 
@@ -123,7 +123,7 @@ class PersistentChains(nn.Module):
         anew = ~self.started[slots]
         if self.restart:
             # In float64 the numbers lie between 0 and 1 to the last bit, so that 1 means always.
-            luck = rng.of_chain(0).fold("restart").uniform(torch.empty(count, dtype=torch.float64))
+            luck = rng.of_chain(0).fold_in("restart").uniform(torch.empty(count, dtype=torch.float64))
             anew |= (luck < self.restart).to(anew.device)
         own, rng = share(count, rng)
         rows = slice(rng.first_chain, rng.first_chain + own)
@@ -159,7 +159,7 @@ class PersistentChains(nn.Module):
         """The slots of all chains of this iteration, alike on every process."""
         if count == len(self):
             return torch.arange(count, device=self.samples.device)
-        chosen = rng.fold("slots").permutation(len(self))[:count]
+        chosen = rng.fold_in("slots").permutation(len(self))[:count]
         return chosen.sort().values.to(self.samples.device)
 
     def _states(self, slots: Tensor, anew: Tensor, rng: Rng, data: Tensor | None = None) -> Tensor:
@@ -167,7 +167,10 @@ class PersistentChains(nn.Module):
         kept = self.samples[slots]
         if not anew.any():
             return kept
-        fresh = self._noise(kept, rng.fold("start")) if data is None else self._examples(data, len(kept), rng)
+        if data is None:
+            fresh = self._noise(kept, rng.fold_in("start"))
+        else:
+            fresh = self._examples(data, len(kept), rng)
         return torch.where(per_row(anew, kept), fresh, kept)
 
     def _noise(self, like: Tensor, rng: Rng) -> Tensor:

@@ -82,9 +82,9 @@ class Rng:
 
     Examples:
         >>> import torch
-        >>> rng = Rng(0).fold("revision", 7)
+        >>> rng = Rng(0).fold_in("revision", 7)
         >>> whole = rng.normal(torch.empty(4, 3))
-        >>> upper = Rng(0, first_chain=2).fold("revision", 7).normal(torch.empty(2, 3))
+        >>> upper = Rng(0, first_chain=2).fold_in("revision", 7).normal(torch.empty(2, 3))
         >>> torch.equal(whole[2:], upper)
         True
     """
@@ -99,17 +99,17 @@ class Rng:
     def __repr__(self) -> str:
         return f"Rng(key=0x{self.key:016x}, first_chain={self.first_chain})"
 
-    def fold(self, *labels: int | str) -> Rng:
+    def fold_in(self, *labels: int | str) -> Rng:
         """A new stream, independent of this one, named by ``labels``; this one is unchanged.
 
         Examples:
-            >>> Rng(1).fold("data", 3).key == Rng(1).fold("data").fold(3).key
+            >>> Rng(1).fold_in("data", 3).key == Rng(1).fold_in("data").fold_in(3).key
             True
         """
         return Rng(folded(self.key, *labels), first_chain=self.first_chain)
 
     def steps(self, label: str, count: int | None = None) -> Iterator[Rng]:
-        """``fold(label, 0)``, ``fold(label, 1)``, …: the streams of the steps of one chain.
+        """``fold_in(label, 0)``, ``fold_in(label, 1)``, …: the streams of the steps of one chain.
 
         They draw the same numbers as those. Where a step needs few, the numbers of the next steps are drawn
         along with them, because the calls would take longer than the numbers.

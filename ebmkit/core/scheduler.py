@@ -228,5 +228,5 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
             return made
         # Not as a graph, whatever the chain says: making it takes longer than a few samples.
         length = chain.steps if steps is None else steps
-        revised = run_chain(chain.sampler, energy, proposal.x, steps=length, rng=rng.fold("revision"))
+        revised = run_chain(chain.sampler, energy, proposal.x, steps=length, rng=rng.fold_in("revision"))
         return made._replace(revised=revised.x)

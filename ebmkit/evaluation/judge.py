@@ -120,7 +120,7 @@ class Judge:
         generator = schedule.generator
         needs_condition = isinstance(generator, ConditionalGenerator)
         if generator is not None and not needs_condition and self.inference is not None:
-            rng = Rng(seed).fold("reconstruct")
+            rng = Rng(seed).fold_in("reconstruct")
             material.reconstruct = partial(_reconstructed, generator, self.inference, rng)
         figures, left_out = self._measure(material)
         against = f"{len(self.real)} {self.against} examples"
@@ -137,7 +137,8 @@ class Judge:
         first, second = Part(self.real, self._half(0)[:count]), Part(self.real, self._half(1))
         if not len(second):
             return (), ()
-        drawn = Drawn.of(gaussian_like(self.real, count, rng=Rng(seed).fold("ceiling")), images=self.images)
+        gaussian = gaussian_like(self.real, count, rng=Rng(seed).fold_in("ceiling"))
+        drawn = Drawn.of(gaussian, images=self.images)
         floor, _ = self._measure(self._material(first, second, seed))
         ceiling, _ = self._measure(self._material(drawn, self.real, seed))
         return floor, ceiling
@@ -151,7 +152,7 @@ class Judge:
                 'there are no held-out examples to compare with: held_out = ["KEY=VALUE"] in [evaluation] '
                 "gives the keys of [data] that open them, and so does --set data.KEY=VALUE"
             )
-        return spread(examples, MOST_REAL, rng=Rng(0).fold("real"))
+        return spread(examples, MOST_REAL, rng=Rng(0).fold_in("real"))
 
     @cached_property
     def _real_features(self) -> Tensor:
@@ -171,7 +172,7 @@ class Judge:
 
     def _material(self, generated: ExampleSet, real: Part, seed: int) -> Material:
         """What is compared, with the features of real examples filled in."""
-        rng = Rng(seed).fold("metrics")
+        rng = Rng(seed).fold_in("metrics")
         material = Material(
             generated=generated, real=real, features=self.features, device=self.device, rng=rng
         )
@@ -206,8 +207,8 @@ class Judge:
 
 def _reconstructed(generator: LatentGenerator, inference: Chain, rng: Rng, x: Tensor) -> Tensor:
     """g(z), z moved from N(0, I) by the chain under p(z | x)."""
-    start = generator.prior(len(x), rng=rng.fold("start"))
-    z = inference(generator.posterior(x.to(start)), start, rng=rng.fold("chain")).x
+    start = generator.prior(len(x), rng=rng.fold_in("start"))
+    z = inference(generator.posterior(x.to(start)), start, rng=rng.fold_in("chain")).x
     with torch.no_grad():
         reconstructed: Tensor = generator(z)
     return reconstructed.cpu()

@@ -79,7 +79,7 @@ def draw(schedule: CooperativeScheduler, count: int, *, seed: int, images: bool,
     pieces = []
     classes = classes if takes_conditions(schedule) else 0
     for first in range(0, count, _CHUNK):
-        rng = Rng(seed, first_chain=first).fold("sample")
+        rng = Rng(seed, first_chain=first).fold_in("sample")
         size = min(_CHUNK, count - first)
         given = schedule.given(classes_in_turn(classes, first=first, count=size))
         made: dict[str, Any] = given.sample(size, rng=rng)._asdict()

@@ -179,14 +179,14 @@ def assemble(
     rng = Rng(plan.run.seed)
     keys = plan.parts["data"].shared
     batches = Batches(
-        source, size=keys["batch"], rng=rng.fold("batches"), device=device, workers=keys["workers"]
+        source, size=keys["batch"], rng=rng.fold_in("batches"), device=device, workers=keys["workers"]
     )
     learners = {
         name: Learner(schedule.get_submodule(name), _optimizer(plan, name, part), part.averaging)
         for name, part in plan.parts.items()
         if part.learning and _learns(schedule.get_submodule(name))
     }
-    noise = rng.fold("rollback", len(rollbacks)) if rollbacks else rng
+    noise = rng.fold_in("rollback", len(rollbacks)) if rollbacks else rng
     noise = noise.of_chain(batches.rows.start)
     return Experiment(schedule, learners, batches, noise, plan.run.precision, plan.run.verify)
 
@@ -195,7 +195,7 @@ class _weights_of:  # noqa: N801 - reads as a clause of `with`
     """Draw a part's initial weights from its own seed and give torch's global generator back."""
 
     def __init__(self, seed: int, table: str) -> None:
-        self.seed = Rng(seed).fold("weights", table).key >> 1
+        self.seed = Rng(seed).fold_in("weights", table).key >> 1
         self.forked = torch.random.fork_rng(devices=[])
 
     def __enter__(self) -> None:

@@ -83,7 +83,7 @@ class Inspector:
         """
         condition = self.experiment.batches[iteration].condition
         schedule = self.experiment.schedule.given(None if condition is None else condition[:_ROWS])
-        rng = self.experiment.rng.fold("inspection", iteration)
+        rng = self.experiment.rng.fold_in("inspection", iteration)
         x: Tensor = self._ask("data", self._batch, iteration)
         energy, generator = schedule.energy, schedule.generator
         self._examine_others(x, rng)
@@ -107,7 +107,7 @@ class Inspector:
                 continue
             module = self.experiment.schedule.get_submodule(name)
             shape = shapes.get(name)
-            examples = x if shape is None else rng.fold(name).uniform(x.new_empty(len(x), *shape)) * 2 - 1
+            examples = x if shape is None else rng.fold_in(name).uniform(x.new_empty(len(x), *shape)) * 2 - 1
             if part.component.kind == "generator":
                 z = self._ask(name, _latents, module, len(x), rng)
                 self._ask(name, look_at_generator, module, z, examples)
@@ -149,7 +149,7 @@ class Inspector:
         """The answers of a chain's sampler; where the energy fails, the part ``behind`` it is named."""
         if chain is None:
             return
-        count, noise = min(steps, chain.steps), rng.fold(table)
+        count, noise = min(steps, chain.steps), rng.fold_in(table)
         try:
             self._ask(table, look_at_sampler, chain.sampler, energy, start, steps=count, rng=noise)
         except TargetFailedError as failed:

@@ -42,7 +42,7 @@ def count_of(subject: SamplerSubject) -> int:
 
 def rng_of(subject: SamplerSubject, *labels: int | str) -> Rng:
     """The random numbers of one check."""
-    return Rng(subject.seed).fold("conformance", *labels)
+    return Rng(subject.seed).fold_in("conformance", *labels)
 
 
 def _variants(subject: SamplerSubject) -> list[Mapping[str, Any]]:
@@ -170,7 +170,7 @@ def other_law(target: Target, subject: SamplerSubject) -> str:
         return _first_step(law, sampler, target, rng)
     if _temperature(sampler) != 1:
         raise CheckSkippedError("only Gaussians have a closed form at a temperature other than 1")
-    x = target.draw(count_of(subject), rng.fold("start"))
+    x = target.draw(count_of(subject), rng.fold_in("start"))
     if subject.claims.adapted:
         steps = _INVARIANCE_STEPS
         x = _from_adapted(subject.claims, sampler, target, x, rng)
@@ -184,7 +184,7 @@ def other_law(target: Target, subject: SamplerSubject) -> str:
 def _from_adapted(claims: SamplerClaims, sampler: Sampler, target: Target, x: Tensor, rng: Rng) -> Tensor:
     """Where chains end that begin at ``x`` with what other chains have adapted."""
     demand(claims.warmup > 0, "adapted is claimed without warmup, the steps that the adaptation takes")
-    elsewhere, of_warmup = target.draw(len(x), rng.fold("elsewhere")), rng.fold("warmup")
+    elsewhere, of_warmup = target.draw(len(x), rng.fold_in("elsewhere")), rng.fold_in("warmup")
     *_, warm = states(sampler, target.energy, elsewhere, claims.warmup, of_warmup)
     held = fields(warm)
     unknown = [name for name in claims.adapted if name not in held]
@@ -199,7 +199,7 @@ def _from_adapted(claims: SamplerClaims, sampler: Sampler, target: Target, x: Te
 def _first_step(law: Linear, sampler: Sampler, target: Target, rng: Rng) -> str:
     """x1 given x0 is N(x0 - c ∇E(x0), v I) if the linear law is of one gradient; compare it row by row."""
     pull, variance = _first_step_law(law, sampler)
-    x = target.draw(_FIRST_STEP_CHAINS, rng.fold("start"))
+    x = target.draw(_FIRST_STEP_CHAINS, rng.fold_in("start"))
     gradient = value_and_gradient(target.energy, x).gradient
     mean = x - pull * gradient
     moved = run_chain(sampler, target.energy, x, steps=1, rng=rng).x

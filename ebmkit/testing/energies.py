@@ -39,7 +39,7 @@ def _build(subject: EnergySubject, *, seed: int = 0) -> Energy:
 
 
 def _examples(subject: EnergySubject, dtype: torch.dtype = torch.float32, count: int = 5) -> Tensor:
-    return 0.5 * Rng(1).fold("examples").normal(torch.empty(count, *subject.claims.shape, dtype=dtype))
+    return 0.5 * Rng(1).fold_in("examples").normal(torch.empty(count, *subject.claims.shape, dtype=dtype))
 
 
 def parameters(subject: EnergySubject) -> str:

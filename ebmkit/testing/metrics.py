@@ -46,7 +46,7 @@ def _material(subject: MetricSubject, *, seed: int = 0) -> Material:
     """Everything that a metric may ask for: smooth random images, the generated ones a little brighter."""
     sets: dict[str, Any] = {}
     for number, name in enumerate(_SETS):
-        noise = Rng(seed).fold(name).normal(torch.empty(subject.claims.count, *subject.claims.shape))
+        noise = Rng(seed).fold_in(name).normal(torch.empty(subject.claims.count, *subject.claims.shape))
         sets[name] = (noise * 0.3 + (0.1 if number == 0 else 0.0)).clamp(-1, 1)
     return Material(**sets, features=_Projected(), reconstruct=lambda x: 0.9 * x, rng=Rng(seed))
 

@@ -44,7 +44,7 @@ def build(subject: SamplerSubject, **changes: Any) -> Sampler:
 
 def start(count: int = 8, shape: tuple[int, ...] = (3,), dtype: torch.dtype = torch.float64) -> Tensor:
     """Where chains begin: reproducible N(0, 1) numbers, ``(count, *shape)``."""
-    return Rng(1).fold("start").normal(torch.empty(count, *shape, dtype=dtype))
+    return Rng(1).fold_in("start").normal(torch.empty(count, *shape, dtype=dtype))
 
 
 def states(
@@ -61,7 +61,7 @@ def states(
     with torch.no_grad():
         here = sampler.init(energy, start) if isinstance(start, Tensor) else start
         for step in range(steps):
-            here, _ = sampler.step(energy, here, rng.fold("step", step))
+            here, _ = sampler.step(energy, here, rng.fold_in("step", step))
             yield here
 
 
@@ -187,7 +187,7 @@ def resume(subject: SamplerSubject) -> str:
         sampler, here = build(subject), through_safetensors(whole[stopped - 1])
         with torch.no_grad():
             for step in range(stopped, 6):
-                here, _ = sampler.step(bowl, here, Rng(2).fold("step", step))
+                here, _ = sampler.step(bowl, here, Rng(2).fold_in("step", step))
         demand_same(fields(whole[-1]), fields(here), f"resumed after step {stopped}, the end differs in")
     return "stopped after each of 5 steps"
 

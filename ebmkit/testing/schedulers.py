@@ -35,8 +35,8 @@ def _build(subject: ScheduleSubject, *, seed: int = 0) -> CooperativeScheduler:
 
 
 def _batch(iteration: int) -> Batch:
-    data = Rng(5).fold("data").normal(torch.empty(EXAMPLES, *_SHAPE)).tanh()
-    positions = Rng(6).fold("batch", iteration).permutation(EXAMPLES)[:_BATCH]
+    data = Rng(5).fold_in("data").normal(torch.empty(EXAMPLES, *_SHAPE)).tanh()
+    positions = Rng(6).fold_in("batch", iteration).permutation(EXAMPLES)[:_BATCH]
     return Batch(data[positions], positions)
 
 
@@ -47,7 +47,7 @@ def _train(schedule: CooperativeScheduler, iterations: range) -> list[tuple[list
 
 def _iteration(schedule: CooperativeScheduler, iteration: int) -> tuple[list[Update], Examples]:
     seen = []
-    turn = schedule.updates(_batch(iteration), rng=Rng(7).fold(iteration))
+    turn = schedule.updates(_batch(iteration), rng=Rng(7).fold_in(iteration))
     try:
         while True:
             update = next(turn)

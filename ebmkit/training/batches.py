@@ -70,5 +70,5 @@ class Batches:
 
     def _epoch(self, epoch: int) -> Tensor:
         if self._order[0] != epoch:
-            self._order = (epoch, self.rng.fold(epoch).permutation(len(self.source)))
+            self._order = (epoch, self.rng.fold_in(epoch).permutation(len(self.source)))
         return self._order[1]

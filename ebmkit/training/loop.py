@@ -177,7 +177,7 @@ def _iterate(experiment: Experiment, iteration: int) -> Report:
         with stage("data"):
             batch = experiment.batches[iteration]
         device = batch.x.device
-        updates = experiment.schedule.updates(batch, rng=experiment.rng.fold("iteration", iteration))
+        updates = experiment.schedule.updates(batch, rng=experiment.rng.fold_in("iteration", iteration))
         guard: AbstractContextManager[None] = _undone_if_stopped(experiment.schedule)
         with tensor_cores(experiment.precision, device), _verified(experiment.verify, iteration):
             while True:

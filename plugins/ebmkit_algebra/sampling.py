@@ -101,7 +101,7 @@ class Sampling(CooperativeScheduler):
         energy = self._conditioned(slots)
         proposal = _completed(energy, proposal)
         with stage("revision"):
-            moved = self.revision(energy, proposal, rng=rng.fold("revision"))
+            moved = self.revision(energy, proposal, rng=rng.fold_in("revision"))
         revised = _completed(energy, moved.x)
         self.replay.keep(slots, revised)
         yield Update("energy", None, {f"revision_{name}": value for name, value in moved.stats.items()})
@@ -114,7 +114,7 @@ class Sampling(CooperativeScheduler):
     def _observe(self, data: Tensor, rng: Rng) -> None:
         """Decide which pixels of which image each chain holds."""
         self.observed.copy_(data[torch.arange(len(self.observed), device=data.device) % len(data)])
-        self.masks.copy_(self._draw_masks(rng.fold("masks")))
+        self.masks.copy_(self._draw_masks(rng.fold_in("masks")))
 
     def _conditioned(self, chains: Tensor) -> EnergyFn:
         """The energy, given what these chains observe."""

@@ -48,12 +48,12 @@ class Augmentation:
     def __call__(self, x: Tensor, *, rng: Rng) -> Tensor:
         """Row i is changed by the numbers of row i of ``rng``; x itself is left alone."""
         if self.mirror:
-            turned = rng.fold("mirror").uniform(x.new_empty(len(x), dtype=torch.float64)) < 1 / 2
+            turned = rng.fold_in("mirror").uniform(x.new_empty(len(x), dtype=torch.float64)) < 1 / 2
             x = torch.where(per_row(turned, x), x.flip(-1), x)
         if self.shift:
-            x = _shifted(x, self.shift, rng.fold("shift"))
+            x = _shifted(x, self.shift, rng.fold_in("shift"))
         if self.brightness:
-            amount = rng.fold("brightness").uniform(x.new_empty(len(x))) * 2 - 1
+            amount = rng.fold_in("brightness").uniform(x.new_empty(len(x))) * 2 - 1
             x = x + self.brightness * per_row(amount, x)
         return x
 

@@ -42,7 +42,7 @@ class Bank(nn.Module):
             count: of the pairs of all processes together, <= N.
             z: this process's part, ``(m, *L)``.
             x: the same of the samples, ``(m, *S)``.
-            rng: of the iteration; which slots are taken is drawn from ``rng.fold("slots")``.
+            rng: of the iteration; which slots are taken is drawn from ``rng.fold_in("slots")``.
 
         Returns:
             z and x of old pairs, from slots at random, none twice; this process's part.

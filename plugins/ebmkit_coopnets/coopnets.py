@@ -136,7 +136,7 @@ class CoopNets(CooperativeScheduler):
         with stage("generation"):
             known, generated, proposal = self._generate(generator, count, rng)
         with stage("revision"):
-            revised = self.annealing.of(self.revision)(energy, proposal, rng=rng.fold("revision"))
+            revised = self.annealing.of(self.revision)(energy, proposal, rng=rng.fold_in("revision"))
         with stage("inference"):
             latents = self._infer(generator, revised.x, known, rng)
         with stage("density_shifting"):
@@ -149,7 +149,7 @@ class CoopNets(CooperativeScheduler):
         graph = generated if latents is known and self.bank is None else None
         fitted = (latents, revised.x)
         if self.bank is not None:
-            fitted = self.bank.exchange(chains, *fitted, rng=rng.fold("bank"))
+            fitted = self.bank.exchange(chains, *fitted, rng=rng.fold_in("bank"))
         for loss in self._reconstructions(generator, *fitted, graph):
             yield Update("generator", loss)
         return Examples(batch.x, proposal, revised.x, latents, condition)
@@ -161,11 +161,11 @@ class CoopNets(CooperativeScheduler):
 
     def _generate(self, generator: LatentGenerator, count: int, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
         """G0: the latents, g of them with its graph, and the proposals without."""
-        z = generator.prior(count, rng=rng.fold("prior"))
+        z = generator.prior(count, rng=rng.fold_in("prior"))
         generated = generator(z)
         proposal = generated.detach().to(z.dtype)  # bfloat16 under the precision of that name
         if self.proposal_noise:
-            noise = rng.fold("proposal noise").normal(proposal)
+            noise = rng.fold_in("proposal noise").normal(proposal)
             proposal = proposal + generator.noise_std * noise
         return z, generated, proposal
 
@@ -173,7 +173,7 @@ class CoopNets(CooperativeScheduler):
         """G1: the latents that explain the revised samples, starting from the known ones."""
         if self.inference is None or self.inference.steps == 0:
             return known
-        return self.inference(generator.posterior(revised), known, rng=rng.fold("inference")).x
+        return self.inference(generator.posterior(revised), known, rng=rng.fold_in("inference")).x
 
     def _reconstructions(
         self, generator: LatentGenerator, latents: Tensor, revised: Tensor, graph: Tensor | None

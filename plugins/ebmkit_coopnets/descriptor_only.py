@@ -96,7 +96,8 @@ class DescriptorOnly(CooperativeScheduler):
         data = batch.x if self.start == "data" else None
         proposal, slots, of_chains = self.replay.start(self.chains, rng=rng, data=data)
         with stage("revision"):
-            revised = self.annealing.of(self.revision)(self.energy, proposal, rng=of_chains.fold("revision"))
+            chain = self.annealing.of(self.revision)
+            revised = chain(self.energy, proposal, rng=of_chains.fold_in("revision"))
         self.replay.keep(slots, revised.x)
         with stage("density_shifting"):
             shift = self.shifting(self.energy, batch.x, revised.x, rng=rng, revised_rng=of_chains)

@@ -121,7 +121,7 @@ class Dual(CooperativeScheduler):
         with stage("generation"):
             made = self._generate(count, of_chains)
         with stage("revision"):
-            revised = self.revision(self.energy, made.proposal, rng=of_chains.fold("revision"))
+            revised = self.revision(self.energy, made.proposal, rng=of_chains.fold_in("revision"))
         with stage("inference"):
             inferred = self._infer(batch, rng)
         with stage("density_shifting"):
@@ -140,7 +140,7 @@ class Dual(CooperativeScheduler):
         return Proposal(made.proposal, made.z)
 
     def _generate(self, count: int, rng: Rng) -> _Generated:
-        z = self.generator.prior(count, rng=rng.fold("prior"))
+        z = self.generator.prior(count, rng=rng.fold_in("prior"))
         with ExitStack() as taught_by_data_alone:
             if not self.revised_weight:
                 taught_by_data_alone.enter_context(torch.no_grad())
@@ -151,7 +151,7 @@ class Dual(CooperativeScheduler):
     def _infer(self, batch: Batch, rng: Rng) -> Samples:
         """G1: the latents of the batch's images, moved on and kept."""
         start = self.latents.of(batch.positions, rng=rng)
-        inferred = self.inference(self.generator.posterior(batch.x), start, rng=rng.fold("inference"))
+        inferred = self.inference(self.generator.posterior(batch.x), start, rng=rng.fold_in("inference"))
         self.latents.keep(batch.positions, inferred.x)
         return inferred
 

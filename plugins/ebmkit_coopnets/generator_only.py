@@ -100,15 +100,15 @@ class GeneratorOnly(CooperativeScheduler):
         """G1, then the updates G2."""
         if not self.started:
             whole = rng.of_chain(0)
-            self.latents.copy_(whole.fold("latents").normal(self.latents))
+            self.latents.copy_(whole.fold_in("latents").normal(self.latents))
             if self.masks is not None and self._draw_masks is not None:
-                self.masks.copy_(self._draw_masks(whole.fold("masks")))
+                self.masks.copy_(self._draw_masks(whole.fold_in("masks")))
             self.started.fill_(True)
         mask = None if self.masks is None else self.masks[batch.positions]
         generator = given(self.generator, batch.condition)
         with stage("inference"):
             posterior = generator.posterior(batch.x, mask=mask)
-            inferred = self.inference(posterior, self.latents[batch.positions], rng=rng.fold("inference"))
+            inferred = self.inference(posterior, self.latents[batch.positions], rng=rng.fold_in("inference"))
         self.latents[gather(batch.positions)] = latents = gather(inferred.x)
         stats = {f"inference_{name}": value for name, value in inferred.stats.items()}
         stats["latent_std"] = latents.std(correction=0)
@@ -121,7 +121,7 @@ class GeneratorOnly(CooperativeScheduler):
 
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """Ancestral samples of the generator."""
-        z = self.generator.prior(count, rng=rng.fold("prior"))
+        z = self.generator.prior(count, rng=rng.fold_in("prior"))
         return Proposal(self.generator(z), z)
 
 

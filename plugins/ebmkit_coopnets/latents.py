@@ -40,10 +40,10 @@ class ImageLatents(nn.Module):
 
         Args:
             positions: in the data source; of several processes each asks for its own.
-            rng: of the iteration; the first one draws all latents from ``rng.fold("latents")``.
+            rng: of the iteration; the first one draws all latents from ``rng.fold_in("latents")``.
         """
         if not self.started:
-            self.values.copy_(rng.of_chain(0).fold("latents").normal(self.values))
+            self.values.copy_(rng.of_chain(0).fold_in("latents").normal(self.values))
             self.started.fill_(True)
         return self.values[positions]
 

@@ -187,20 +187,20 @@ class MultiGrid(CooperativeScheduler):
     def _begin(self, count: int, rng: Rng, data: Tensor | None = None) -> _Begin:
         """G0: proposals of the generator, or where the coarsest grid starts without."""
         if self.generator is not None:
-            z = self.generator.prior(count, rng=rng.fold("prior"))
+            z = self.generator.prior(count, rng=rng.fold_in("prior"))
             made = self.generator(z)
             return _Begin(made.detach().to(z.dtype), z, made)
         like = next(self.energy.parameters(), torch.empty(0))
         channels, coarsest = len(self.colours.total), next(iter(self.sizes.values()))
         if self.start == "noise":
             return _Begin(
-                rng.fold("start").normal(like.new_empty(count, channels, *coarsest)) * self.noise_std
+                rng.fold_in("start").normal(like.new_empty(count, channels, *coarsest)) * self.noise_std
             )
         if self.start == "data" and data is not None:
             means = gather(data.mean((-2, -1), keepdim=True))
             rows = torch.arange(rng.first_chain, rng.first_chain + count, device=means.device)
             return _Begin(means[rows % len(means)])
-        return _Begin(self.colours.draw(like.new_empty(count, channels, 1, 1), rng=rng.fold("start")))
+        return _Begin(self.colours.draw(like.new_empty(count, channels, 1, 1), rng=rng.fold_in("start")))
 
     def _moved(
         self, name: str, chain: Chain, x: Tensor | None, begin: _Begin, rng: Rng
@@ -208,7 +208,7 @@ class MultiGrid(CooperativeScheduler):
         """D1 on one grid: where its chains started, and where they ended."""
         proposal = self._raised(name, x, begin)
         # The finest draws as the revision of any other schedule does, in `sample` too.
-        stream = rng.fold("revision") if name == self.finest else rng.fold("revision", name)
+        stream = rng.fold_in("revision") if name == self.finest else rng.fold_in("revision", name)
         return proposal, chain(self.energies[name], proposal, rng=stream)
 
     def _raised(self, name: str, x: Tensor | None, begin: _Begin) -> Tensor:
@@ -224,7 +224,7 @@ class MultiGrid(CooperativeScheduler):
 
     def _shifted(self, name: str, x: Tensor, revised: Samples, rng: Rng) -> Update:
         """D2 of one grid; the figures of the finest have the names that they have everywhere."""
-        own = rng if name == self.finest else rng.fold("grid", name)
+        own = rng if name == self.finest else rng.fold_in("grid", name)
         with stage("density_shifting"):
             shift = self.shifting(self.energies[name], shrink(x, self.sizes[name]), revised.x, rng=own)
         figures = revision_figures(revised, observed=shift.observed, synthesized=shift.synthesized)

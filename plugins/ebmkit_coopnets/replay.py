@@ -113,10 +113,10 @@ class Replay(CooperativeScheduler):
         """D1, then the update D2."""
         data = batch.x if self.start == "data" else None
         drawn, slots, of_chains = self.replay.start(self.chains, rng=rng, data=data)
-        proposal = self.augmentation(drawn, rng=of_chains.fold("augmentation"))
+        proposal = self.augmentation(drawn, rng=of_chains.fold_in("augmentation"))
         with stage("revision"):
             chain = self.annealing.of(self.revision)
-            revised = chain(self.energy, proposal, rng=of_chains.fold("revision"))
+            revised = chain(self.energy, proposal, rng=of_chains.fold_in("revision"))
         self.replay.keep(slots, revised.x)
         with stage("density_shifting"):
             shift = self.shifting(self.energy, batch.x, revised.x, rng=rng)

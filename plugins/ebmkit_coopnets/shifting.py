@@ -7,7 +7,7 @@ from typing import NamedTuple, final
 import attrs
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, LossAugmentation, Rng, augmented, brief, contrastive, shared_mean
+from ebmkit.core import EnergyFn, LossAugmentation, Rng, augmented, brief, contrastive_divergence, shared_mean
 
 __all__ = ["DensityShift", "Shift"]
 
@@ -39,7 +39,7 @@ class DensityShift:
     + \lambda \left( \frac1n \sum_i E(x_i + \tau \epsilon_i)^2 + \frac1m \sum_j E(\tilde x_j)^2 \right)$$
 
     With augmentation each image on both sides is changed anew, by the same law. Without any of it the loss is
-    ``contrastive``, bit for bit.
+    ``contrastive_divergence``, bit for bit.
 
     Args:
         data_noise: τ, standard deviation of the fresh noise on the data, in the units of x; 0 for none.
@@ -70,23 +70,23 @@ class DensityShift:
             energy: that learns.
             x: the data.
             revised: the samples, without a graph.
-            rng: of the iteration, at the first row of x; drawn from are ``fold("data noise")`` and
-                ``fold("augment observed")``.
+            rng: of the iteration, at the first row of x; drawn from are ``fold_in("data noise")`` and
+                ``fold_in("augment observed")``.
             revised_rng: the same at the first row of the revised samples, where that is another; drawn from
-                is ``fold("augment revised")``.
+                is ``fold_in("augment revised")``.
             revised_energy: of the revised samples, where that is another: of other conditions.
 
         Raises:
             ConfigError: images are to be augmented, and the examples are none.
         """
         if self.data_noise:
-            x = x + self.data_noise * rng.fold("data noise").normal(x)
+            x = x + self.data_noise * rng.fold_in("data noise").normal(x)
         if self.augmentation:
-            x = augmented(x, self.augmentation, rng=rng.fold("augment observed"))
-            own = (revised_rng or rng).fold("augment revised")
+            x = augmented(x, self.augmentation, rng=rng.fold_in("augment observed"))
+            own = (revised_rng or rng).fold_in("augment revised")
             revised = augmented(revised, self.augmentation, rng=own)
         observed, synthesized = energy(x), (revised_energy or energy)(revised)
-        loss = contrastive(observed, synthesized)
+        loss = contrastive_divergence(observed, synthesized)
         if self.energy_l2:
             squares = shared_mean(observed.square()) + shared_mean(synthesized.square())
             loss = loss + self.energy_l2 * squares

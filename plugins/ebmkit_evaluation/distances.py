@@ -79,7 +79,7 @@ class Mmd(Metric):
 
     def measure(self, material: Material) -> Sequence[Figure]:
         """``mmd``, with the jackknife's error."""
-        rng = material.rng.fold("mmd")
+        rng = material.rng.fold_in("mmd")
         return [
             _figure(
                 "mmd", material, lambda real: gaussian_kernel(self.bandwidth or median_distance(real, rng))

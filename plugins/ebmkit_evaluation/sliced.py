@@ -74,7 +74,7 @@ class Swd(Metric):
         generated, real = material.generated, material.examples("real")
         count = min(len(generated) // _GROUPS, _MOST) * _GROUPS
         groups = [
-            _group_distances(material.rng.fold("swd", group), self.patches, mine, theirs)
+            _group_distances(material.rng.fold_in("swd", group), self.patches, mine, theirs)
             for group, (mine, theirs) in enumerate(
                 zip(_groups(generated, material.rng), _groups(real, material.rng), strict=True)
             )
@@ -117,7 +117,7 @@ def _groups(examples: ExampleSet, rng: Rng) -> Iterator[_Group]:
     size = min(len(examples) // _GROUPS, _MOST)
     if not size:
         raise DataError(f"swd needs at least {_GROUPS} images, and there are {len(examples)}")
-    order = rng.fold("swd").permutation(len(examples))
+    order = rng.fold_in("swd").permutation(len(examples))
     for index in torch.split(order[: size * _GROUPS], size):
         yield _Group(examples, index)
 
@@ -132,12 +132,12 @@ def _cut(level: Tensor, owner: Tensor, places: Tensor) -> Tensor:
 
 def _group_distances(rng: Rng, patches: int, mine: _Group, theirs: _Group) -> dict[int, Tensor]:
     """The distance at each scale, times 1,000."""
-    generated, real = (group.patches(rng.fold("places"), patches) for group in (mine, theirs))
+    generated, real = (group.patches(rng.fold_in("places"), patches) for group in (mine, theirs))
     found = {}
     for side, cut in real.items():
         spread, centre = torch.std_mean(cut, (0, 1, 2))
         spread = spread.clamp_min(torch.finfo(spread.dtype).tiny)
         x, y = (((each - centre) / spread).flatten(1) for each in (generated[side], cut))
-        directions = rng.fold("directions", side).normal(x.new_empty(x.shape[1], _DIRECTIONS))
+        directions = rng.fold_in("directions", side).normal(x.new_empty(x.shape[1], _DIRECTIONS))
         found[side] = 1000 * sliced_distance(x, y, directions / directions.norm(dim=0))
     return found

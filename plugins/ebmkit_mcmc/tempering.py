@@ -83,7 +83,7 @@ class ParallelTempering(Sampler):
             adjusted_langevin(
                 energy,
                 here,
-                rng.fold("replica", r),
+                rng.fold_in("replica", r),
                 size=self.step_size,
                 temperature=self._temperature(r),
             )
@@ -91,7 +91,7 @@ class ParallelTempering(Sampler):
         ]
         moved = _stacked([here for here, _, _ in moves])
         turn = self._turn(state.parity)
-        swapped = turn & accept(self._swap_ratios(moved.energy), rng.fold("swap"))
+        swapped = turn & accept(self._swap_ratios(moved.energy), rng.fold_in("swap"))
         moved = _swap(moved, swapped)
         info = {"acceptance": moves[0][1].float(), "swap": swapped.sum(1) / turn.sum(1)}
         cold = Evaluated(*(each[:, 0].contiguous() for each in moved))

@@ -76,7 +76,7 @@ class Underdamped(Sampler):
         """One move: ``(B, *S) -> (B, *S)``, one gradient."""
         velocity = state.velocity
         if velocity.ndim == 0:
-            velocity = math.sqrt(self.temperature) * rng.fold("velocity").normal(state.x)
+            velocity = math.sqrt(self.temperature) * rng.fold_in("velocity").normal(state.x)
         half = self.step_size / 2
         keep = math.exp(-self.friction * self.step_size)
         noise = math.sqrt((1 - keep**2) * self.temperature) * rng.normal(state.x)

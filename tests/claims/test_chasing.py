@@ -20,7 +20,7 @@ class Squares:
     """16x16 images, dark with a bright 6x6 square somewhere."""
 
     def __getitem__(self, iteration: int) -> Batch:
-        rng = Rng(9).fold(iteration)
+        rng = Rng(9).fold_in(iteration)
         corner = (rng.uniform(torch.empty(32, 2)) * 11).long()
         place = torch.arange(16)
         inside = (place >= corner[..., None]) & (place < corner[..., None] + 6)

@@ -26,18 +26,18 @@ class Gaussians:
     """The batches of eight Gaussians N(mode, 0.01 I) with equal weight."""
 
     def __getitem__(self, iteration: int) -> Batch:
-        rng = Rng(1).fold("data", iteration)
+        rng = Rng(1).fold_in("data", iteration)
         which = (rng.uniform(torch.empty(200)) * 8).long().clamp_max(7)
-        return Batch(MODES[which] + STD * rng.fold("noise").normal(torch.empty(200, 2)), torch.arange(200))
+        return Batch(MODES[which] + STD * rng.fold_in("noise").normal(torch.empty(200, 2)), torch.arange(200))
 
 
 class Ring:
     """The batches of a ring of radius 2 and standard deviation 0.1."""
 
     def __getitem__(self, iteration: int) -> Batch:
-        rng = Rng(1).fold("data", iteration)
+        rng = Rng(1).fold_in("data", iteration)
         angle = 2 * math.pi * rng.uniform(torch.empty(200))
-        radius = 2 + STD * rng.fold("radius").normal(torch.empty(200))
+        radius = 2 + STD * rng.fold_in("radius").normal(torch.empty(200))
         return Batch(torch.stack([radius * angle.cos(), radius * angle.sin()], 1), torch.arange(200))
 
 
@@ -80,7 +80,7 @@ def learn(schedule: CooperativeScheduler, data: Gaussians | Ring, seed: int) -> 
 
 
 def revised(energy: Energy, start: Tensor, seed: int) -> Tensor:
-    return CHAIN(energy, start, rng=Rng(seed).fold("revision")).x
+    return CHAIN(energy, start, rng=Rng(seed).fold_in("revision")).x
 
 
 def shares(x: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ def cooperative(data: Gaussians | Ring, seed: int) -> tuple[CoopNets, Tensor]:
     schedule = CoopNets(MLPEnergy(), MLPGenerator(), CHAIN)
     learn(schedule, data, seed)
     with torch.no_grad():
-        proposal = schedule.propose(4000, rng=Rng(seed).fold("test")).x
+        proposal = schedule.propose(4000, rng=Rng(seed).fold_in("test")).x
     return schedule, revised(schedule.energy, proposal, seed)
 
 

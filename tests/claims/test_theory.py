@@ -113,7 +113,7 @@ def test_with_the_descriptor_frozen_the_generator_converges_to_it() -> None:
     optimizer = torch.optim.Adam(generator.parameters(), 1e-2, betas=(0.5, 0.999))
     batch = Batch(torch.zeros(500, 2).double(), torch.arange(500))
     for iteration in range(500):
-        for update in schedule.updates(batch, rng=Rng(2).fold(iteration)):
+        for update in schedule.updates(batch, rng=Rng(2).fold_in(iteration)):
             chosen = frozen if update.part == "energy" else optimizer
             chosen.zero_grad()
             update.loss.backward()  # type: ignore[no-untyped-call]

@@ -20,7 +20,7 @@ PLUGIN = """
     from torch import nn
     from ebmkit.core import (
         Chain, CooperativeScheduler, Encoder, Energy, Examples, Gaussian, Ge, Gt, LatentGenerator, Proposal,
-        Tracker, Update, as_rows, contrastive, reconstruction,
+        Tracker, Update, as_rows, contrastive_divergence, reconstruction,
     )
     from ebmkit.plugin import hookimpl
 
@@ -68,17 +68,17 @@ PLUGIN = """
 
         def updates(self, batch, *, rng):
             law = self.encoder(batch.x)
-            made = self.generator(law.sample(rng=rng.fold('latents')))
+            made = self.generator(law.sample(rng=rng.fold_in('latents')))
             loss = reconstruction(batch.x, made, noise_std=self.generator.noise_std) + law.kl().mean()
             yield Update('encoder', loss)
-            made = self.generator(self.encoder(batch.x).sample(rng=rng.fold('latents')).detach())
+            made = self.generator(self.encoder(batch.x).sample(rng=rng.fold_in('latents')).detach())
             loss = reconstruction(batch.x, made, noise_std=self.generator.noise_std)
             yield Update('generator', loss)
-            x = self.propose(self.chains, rng=rng.fold('start')).x.detach()
+            x = self.propose(self.chains, rng=rng.fold_in('start')).x.detach()
             for name in ('coarse', 'energy'):
                 energy = self.get_submodule(name)
-                x = self.revision(energy, x, rng=rng.fold(name)).x
-                yield Update(name, contrastive(energy(batch.x), energy(x)))
+                x = self.revision(energy, x, rng=rng.fold_in(name)).x
+                yield Update(name, contrastive_divergence(energy(batch.x), energy(x)))
             return Examples(observed=batch.x, revised=x)
 
 

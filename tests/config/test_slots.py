@@ -20,7 +20,8 @@ PLUGIN = """
     from typing import Annotated
 
     from torch import nn
-    from ebmkit.core import Chain, CooperativeScheduler, Energy, Examples, Gt, Proposal, Update, contrastive
+    from ebmkit.core import Chain, CooperativeScheduler, Energy, Examples, Gt, Proposal, Update
+    from ebmkit.core import contrastive_divergence
     from ebmkit.plugin import hookimpl
 
 
@@ -64,11 +65,11 @@ PLUGIN = """
             return Proposal(rng.normal(next(self.energy.parameters()).new_empty(count, *self.shape)))
 
         def updates(self, batch, *, rng):
-            x = self.propose(self.chains, rng=rng.fold('start')).x
+            x = self.propose(self.chains, rng=rng.fold_in('start')).x
             for name in ('coarse', *(f'grids.{each}' for each in self.grids), 'energy'):
                 energy = self.get_submodule(name)
-                x = self.refinement(energy, x, rng=rng.fold(name)).x
-                yield Update(name, contrastive(energy(batch.x), energy(x)))
+                x = self.refinement(energy, x, rng=rng.fold_in(name)).x
+                yield Update(name, contrastive_divergence(energy(batch.x), energy(x)))
             return Examples(observed=batch.x, revised=x)
 
 

@@ -120,7 +120,7 @@ class DrawnOneByOne(Rng):
 
     def steps(self, label: str, count: int | None = None) -> Iterator[Rng]:
         assert count is not None
-        return (self.fold(label, step) for step in range(count))
+        return (self.fold_in(label, step) for step in range(count))
 
 
 SAMPLERS: list[Sampler] = [
@@ -165,7 +165,7 @@ def test_chains_of_numbers_have_the_noise_of_their_streams() -> None:
     moved = run_chain(Langevin(step_size=0.3), torch.square, x, steps=40, rng=Rng(3)).x
     for step in range(40):
         x = torch.add(x, 2 * x, alpha=-(0.3**2) / 2)
-        x.add_(Rng(3).fold("step", step).normal(x), alpha=0.3)
+        x.add_(Rng(3).fold_in("step", step).normal(x), alpha=0.3)
     assert torch.equal(moved, x)
 
 

@@ -93,14 +93,14 @@ def descriptor() -> LinearDescriptor:
 def test_keyed_streams_draw_what_was_noted_whoever_folds_them() -> None:
     def draws(rng: Rng) -> list[Tensor]:
         like = torch.empty(3, 5, dtype=torch.float64)
-        inner = rng.fold("inner", 2)
+        inner = rng.fold_in("inner", 2)
         return [rng.normal(like), inner.uniform(like[:, :1]), rng.normal(like.float()), inner.normal(like)]
 
     noted = NotedRng(Rng(1))
     draws(noted)
-    for rng in (Rng(7), Rng(2**64 - 1, first_chain=40).fold("elsewhere")):
+    for rng in (Rng(7), Rng(2**64 - 1, first_chain=40).fold_in("elsewhere")):
         for step, words in enumerate(draw_words(rng, "step", range(3, 6), noted.draws), 3):
-            for found, exact in zip(draws(KeyedRng(words)), draws(rng.fold("step", step)), strict=True):
+            for found, exact in zip(draws(KeyedRng(words)), draws(rng.fold_in("step", step)), strict=True):
                 assert torch.equal(found, exact)
 
 

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import torch
 
-from ebmkit.core import contrastive, reconstruction, squared_error
+from ebmkit.core import contrastive_divergence, reconstruction, squared_error
 from tests.models import LinearDescriptor, LinearGenerator, double
 
 
 def test_density_shifting_is_the_difference_of_the_mean_gradients() -> None:
     energy = LinearDescriptor(double(3), 0.5)
     data, samples = double(7, 3, seed=1), double(2, 3, seed=2)
-    contrastive(energy(data), energy(samples)).backward()  # type: ignore[no-untyped-call]
+    contrastive_divergence(energy(data), energy(samples)).backward()  # type: ignore[no-untyped-call]
     assert energy.weight.grad is not None
     # d/dw of minus the log-likelihood gradient: mean of x over samples minus over data.
     assert torch.allclose(energy.weight.grad, samples.mean(0) - data.mean(0))
@@ -19,7 +19,7 @@ def test_the_reference_never_reaches_the_parameters() -> None:
     gradients = []
     for reference_std in (0.1, 10.0):
         energy = LinearDescriptor(double(3), reference_std)
-        contrastive(energy(double(5, 3)), energy(double(4, 3, seed=1))).backward()  # type: ignore[no-untyped-call]
+        contrastive_divergence(energy(double(5, 3)), energy(double(4, 3, seed=1))).backward()  # type: ignore[no-untyped-call]
         gradients.append(energy.weight.grad)
     assert torch.allclose(gradients[0], gradients[1], rtol=1e-9)  # type: ignore[arg-type]
 

@@ -27,8 +27,8 @@ def five(replay: PersistentChains, data: Tensor | None, iterations: range) -> Te
     """Iterations that take five of the slots and move them by noise; where they began, ``(k, 5, *S)``."""
     starts = []
     for iteration in iterations:
-        x, slots, rng = replay.start(5, rng=Rng(7).fold("iteration", iteration), data=data)
-        replay.keep(slots, x + rng.fold("revision").normal(x))
+        x, slots, rng = replay.start(5, rng=Rng(7).fold_in("iteration", iteration), data=data)
+        replay.keep(slots, x + rng.fold_in("revision").normal(x))
         starts.append(gather(x))
     return torch.stack(starts)
 
@@ -37,7 +37,7 @@ def test_all_slots_are_taken_in_order_and_fewer_at_random_and_never_twice() -> N
     replay = PersistentChains(10, SHAPE)
     assert torch.equal(replay.start(10, rng=Rng(0)).slots, torch.arange(10))
     count, times = 3, 4000
-    taken = torch.stack([replay.start(count, rng=Rng(0).fold(k)).slots for k in range(times)])
+    taken = torch.stack([replay.start(count, rng=Rng(0).fold_in(k)).slots for k in range(times)])
     assert bool((taken.diff(dim=1) > 0).all())
     # Each slot is taken with probability 3 / 10: five standard errors are passed once in 1.7 million slots.
     frequency = taken.flatten().bincount(minlength=10) / times
@@ -63,13 +63,13 @@ def test_what_is_written_back_is_in_the_slots_that_were_taken_and_nowhere_else()
 def test_a_slot_is_started_anew_the_first_time_that_it_is_taken() -> None:
     replay = PersistentChains(10, SHAPE)
     first, slots, rng = replay.start(4, rng=Rng(5))
-    assert torch.equal(first, rng.fold("start").normal(torch.empty(4, *SHAPE)))
+    assert torch.equal(first, rng.fold_in("start").normal(torch.empty(4, *SHAPE)))
     replay.keep(slots, first + 100)
     assert replay.started.nonzero().flatten().tolist() == slots.tolist()
     second = replay.start(10, rng=Rng(6)).x
     assert torch.equal(second[slots], first + 100)
     others = [slot for slot in range(10) if slot not in slots]
-    assert torch.equal(second[others], Rng(6).fold("start").normal(torch.empty(10, *SHAPE))[others])
+    assert torch.equal(second[others], Rng(6).fold_in("start").normal(torch.empty(10, *SHAPE))[others])
 
 
 @pytest.mark.parametrize("restart", [0.05, 0.5])
@@ -77,7 +77,7 @@ def test_chains_are_started_anew_as_often_as_they_should(restart: float) -> None
     count, times = 50, 400
     replay = started(100, restart=restart)
     anew = torch.stack(
-        [replay.start(count, rng=Rng(1).fold(k)).x[:, 0, 0] < 50 for k in range(times)]
+        [replay.start(count, rng=Rng(1).fold_in(k)).x[:, 0, 0] < 50 for k in range(times)]
     ).double()
     # Five standard errors of independent coins: a false alarm has probability 6e-7.
     spread = math.sqrt(restart * (1 - restart))
@@ -91,7 +91,7 @@ def test_probabilities_of_0_and_1_mean_never_and_always() -> None:
     for k in range(200):
         assert torch.equal(started(50).start(50, rng=Rng(k)).x[:, 0, 0], torch.arange(100.0, 150))
         x, _, rng = started(50, restart=1.0).start(50, rng=Rng(k))
-        assert torch.equal(x, rng.fold("start").normal(x))
+        assert torch.equal(x, rng.fold_in("start").normal(x))
 
 
 def test_chains_start_from_the_law_of_their_noise() -> None:
@@ -122,7 +122,7 @@ def test_from_data_a_chain_takes_the_example_of_its_number() -> None:
 
 def test_the_latest_are_repeated_in_turn_and_noise_where_there_are_none() -> None:
     replay = PersistentChains(3, SHAPE)
-    noise = Rng(2).fold("start").normal(torch.empty(5, *SHAPE))
+    noise = Rng(2).fold_in("start").normal(torch.empty(5, *SHAPE))
     assert torch.equal(replay.latest(5, rng=Rng(2)), noise)
     replay.keep(torch.tensor([0, 2]), torch.ones(2, *SHAPE))
     mixed = replay.latest(5, rng=Rng(2))

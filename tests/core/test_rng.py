@@ -17,8 +17,8 @@ def test_the_same_key_gives_the_same_bits_and_another_gives_others() -> None:
     like = torch.empty(8, 5)
     assert torch.equal(Rng(3).normal(like), Rng(3).normal(like))
     assert not torch.equal(Rng(3).normal(like), Rng(4).normal(like))
-    assert not torch.equal(Rng(3).fold("a").normal(like), Rng(3).fold("b").normal(like))
-    assert not torch.equal(Rng(3).fold(1, 2).normal(like), Rng(3).fold(2, 1).normal(like))
+    assert not torch.equal(Rng(3).fold_in("a").normal(like), Rng(3).fold_in("b").normal(like))
+    assert not torch.equal(Rng(3).fold_in(1, 2).normal(like), Rng(3).fold_in(2, 1).normal(like))
 
 
 def test_a_stream_goes_on_and_starts_again_with_its_key() -> None:
@@ -33,7 +33,7 @@ def test_a_stream_goes_on_and_starts_again_with_its_key() -> None:
 def test_folding_leaves_the_parent_as_it_was() -> None:
     rng = Rng(3)
     rng.normal(torch.empty(2, 2))
-    assert rng.fold("a").key == Rng(3).fold("a").key
+    assert rng.fold_in("a").key == Rng(3).fold_in("a").key
 
 
 @pytest.mark.parametrize("shape", [(1,), (3,), (2, 7), (3, 64, 64), (4097,)])
@@ -120,7 +120,7 @@ def test_streams_are_not_correlated(pair: str) -> None:
     others = {
         "chains": Rng(20, first_chain=1).normal(one),
         "draws": rng.normal(one),
-        "labels": Rng(20).fold("x").normal(one),
+        "labels": Rng(20).fold_in("x").normal(one),
         "seeds": Rng(21).normal(one),
         "neighbours": x.roll(1),
         "halves": x.roll(size // 2),  # where the two numbers of one Box-Muller pair stand
@@ -135,7 +135,7 @@ def test_a_permutation_holds_every_number_once() -> None:
     order = Rng(1).permutation(1000)
     assert torch.equal(order.sort().values, torch.arange(1000))
     # The place of 0 is uniform: 2000 permutations of 10, 9 degrees of freedom, 5 sigma.
-    places = torch.stack([Rng(2).fold(k).permutation(10).argmin() for k in range(2000)])
+    places = torch.stack([Rng(2).fold_in(k).permutation(10).argmin() for k in range(2000)])
     chi_square = ((places.bincount(minlength=10) - 200.0).square() / 200).sum()
     assert abs(chi_square - 9) < 5 * math.sqrt(18)
 
@@ -153,7 +153,7 @@ def test_the_streams_of_steps_draw_what_each_draws_alone(
     like = torch.empty(shape, dtype=dtype)
     rng = Rng(4, first_chain=7)
     for step, stream in zip(range(40), rng.steps("step", count), strict=False):
-        alone = rng.fold("step", step)
+        alone = rng.fold_in("step", step)
         assert (stream.key, stream.first_chain) == (alone.key, alone.first_chain)
         for _ in range(2):
             assert torch.equal(stream.normal(like), alone.normal(like))
@@ -167,7 +167,7 @@ def test_a_chain_of_some_steps_has_as_many_streams_with_the_same_numbers(count: 
     assert len(drawn) == count
     for step, (some, any_number) in enumerate(zip(drawn, rng.steps("step"), strict=False)):
         assert torch.equal(some, any_number.normal(like))
-        assert torch.equal(some, rng.fold("step", step).normal(like))
+        assert torch.equal(some, rng.fold_in("step", step).normal(like))
 
 
 def irregular(rng: Rng, step: int) -> list[Tensor]:
@@ -175,7 +175,7 @@ def irregular(rng: Rng, step: int) -> list[Tensor]:
     small, large = torch.empty(3, 2), torch.empty(9, 4000, dtype=torch.float64)
     drawn = [rng.normal(large if step % 5 == 4 else small)]
     if step % 3 == 0:
-        drawn += [rng.uniform(small[:, 0]), rng.fold("inner").normal(small), rng.normal(small.double())]
+        drawn += [rng.uniform(small[:, 0]), rng.fold_in("inner").normal(small), rng.normal(small.double())]
     if step % 7 == 2:
         drawn += [rng.of_chain(0).normal(small), rng.permutation(5)]
     return [*drawn, rng.normal(small[: 1 + step % 3])]
@@ -190,7 +190,7 @@ def test_steps_that_draw_differently_get_the_numbers_of_their_own_streams(order:
     elif order == "interleaved":
         streams = [*streams[::2], *streams[1::2]]
     for step, stream in streams:
-        alone = irregular(rng.fold("step", step), step)
+        alone = irregular(rng.fold_in("step", step), step)
         for found, exact in zip(irregular(stream, step), alone, strict=True):
             assert torch.equal(found, exact)
 
@@ -199,14 +199,14 @@ def test_what_is_drawn_for_one_step_may_be_changed_and_keeps_no_other_alive() ->
     rng, like = Rng(4), torch.empty(3, 2)
     first, second = (stream.normal(like) for stream in islice(rng.steps("step"), 2))
     first.zero_()
-    assert torch.equal(second, rng.fold("step", 1).normal(like))
+    assert torch.equal(second, rng.fold_in("step", 1).normal(like))
     assert second.untyped_storage().nbytes() == second.nbytes
 
 
 def test_threads_may_share_the_streams_of_a_chain() -> None:
     """Each part of 13 steps is made by whoever comes first, and is thrown away by whoever is ahead."""
     rng, like = Rng(4), torch.empty(5, 1000)
-    exact = [rng.fold("step", step).normal(like) for step in range(120)]
+    exact = [rng.fold_in("step", step).normal(like) for step in range(120)]
     for _ in range(5):
         streams = list(rng.steps("step", 120))
         with ThreadPoolExecutor(4) as pool:
@@ -224,7 +224,7 @@ def test_large_draws_are_made_in_blocks_of_the_same_numbers() -> None:
 
 def test_the_numbers_are_those_of_the_first_release() -> None:
     """Runs that were saved go on with the noise they would have had."""
-    drawn = Rng(0).fold("revision", 7).normal(torch.empty(2, 3, dtype=torch.float64))
+    drawn = Rng(0).fold_in("revision", 7).normal(torch.empty(2, 3, dtype=torch.float64))
     expected = [
         [-0.8858165829107523, 0.6808371085539416, 0.1337034368628009],
         [1.9906299082820176, -0.16765378555688695, 1.162447129315668],

@@ -184,7 +184,7 @@ def test_samples_are_proposed_and_then_revised_under_the_energy() -> None:
     schedule = CoopNets(energy(), generator(), chain(5))
     made = schedule.sample(6, rng=Rng(3))
     proposal = schedule.propose(6, rng=Rng(3))
-    revised = run_chain(chain().sampler, energy(), proposal.x, steps=5, rng=Rng(3).fold("revision")).x
+    revised = run_chain(chain().sampler, energy(), proposal.x, steps=5, rng=Rng(3).fold_in("revision")).x
     assert made.observed is None
     assert torch.equal(made.proposal, proposal.x)  # type: ignore[arg-type]
     assert torch.equal(made.latents, proposal.z)  # type: ignore[arg-type]

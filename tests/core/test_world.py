@@ -21,7 +21,7 @@ from ebmkit.core import (
     Source,
     State,
     World,
-    contrastive,
+    contrastive_divergence,
     gather,
     reconstruction,
     share,
@@ -69,7 +69,7 @@ def learned(first: int, last: int) -> dict[str, Tensor]:
     x = numbers(7, 4, 5, 5, seed=2)[first:last]
     target = numbers(7, 2, 20, 20, seed=3)[first:last]
     losses = {
-        "contrastive": contrastive(energies, samples),
+        "contrastive_divergence": contrastive_divergence(energies, samples),
         "reconstruction": reconstruction(target, layers(x), noise_std=0.5),
     }
     sum(losses.values()).backward()  # type: ignore[union-attr]

@@ -56,8 +56,8 @@ def test_the_same_seed_gives_the_same_figures_and_another_others(schedule: Coope
 
 def test_what_is_judged_are_the_samples_of_the_sample_command(schedule: CooperativeScheduler) -> None:
     drawn = draw(schedule, 70, seed=4, images=False)
-    first = schedule.sample(64, rng=Rng(4).fold("sample")).revised
-    second = schedule.sample(6, rng=Rng(4, first_chain=64).fold("sample")).revised
+    first = schedule.sample(64, rng=Rng(4).fold_in("sample")).revised
+    second = schedule.sample(6, rng=Rng(4, first_chain=64).fold_in("sample")).revised
     assert first is not None
     assert second is not None
     assert torch.equal(drawn.rows, torch.cat([first, second]).detach())

@@ -325,7 +325,7 @@ def test_generator_only_reaches_probabilistic_pca() -> None:
     everything = Batch(data, torch.arange(count))
     products = []
     for iteration in range(350):
-        for update in schedule.updates(everything, rng=Rng(0).fold(iteration)):
+        for update in schedule.updates(everything, rng=Rng(0).fold_in(iteration)):
             optimizer.zero_grad()
             update.loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -439,7 +439,7 @@ def test_the_energy_sees_fresh_noise_on_the_data(name: str) -> None:
         schedule.energy.zero_grad()
         _, made = one_iteration(schedule, data, key=key)
         assert made.observed is data.x
-        noise = 0.2 * Rng(key).fold("data noise").normal(data.x)
+        noise = 0.2 * Rng(key).fold_in("data noise").normal(data.x)
         assert made.revised is not None
         assert schedule.energy.weight.grad is not None
         expected = made.revised.mean(0) - (data.x + noise).mean(0)

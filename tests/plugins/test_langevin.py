@@ -111,7 +111,7 @@ def test_the_settings_off_are_the_bits_of_before() -> None:
     energy, x = LinearDescriptor(WEIGHT, STD), double(5, 2)
     off = Langevin(step_size=0.2, temperature=0.5, clip=0.0, clamp=None, noise_decay="constant", span=7)
     moved = run_chain(off, energy, x, steps=1, rng=Rng(3)).x
-    noise = Rng(3).fold("step", 0).normal(x)
+    noise = Rng(3).fold_in("step", 0).normal(x)
     expected = torch.add(x, value_and_gradient(energy, x).gradient, alpha=-(0.2**2) / 2)
     assert torch.equal(moved, expected.add_(noise, alpha=0.2 * math.sqrt(0.5)))
 
@@ -156,7 +156,7 @@ def test_the_noise_of_each_step_has_its_share(decay: Any, shares: list[float]) -
     x = torch.zeros(3, 2, dtype=torch.float64)
     sampler = Langevin(step_size=0.5, temperature=4.0, noise_decay=decay)
     samples = run_chain(sampler, lambda x: 0 * x.sum(1), x, steps=5, rng=Rng(1))
-    noise = [Rng(1).fold("step", t).normal(x) for t in range(5)]
+    noise = [Rng(1).fold_in("step", t).normal(x) for t in range(5)]
     expected = sum(share * each for share, each in zip(shares, noise, strict=True))
     assert torch.allclose(samples.x, 0.5 * 2 * torch.as_tensor(expected), atol=1e-6)
     assert float(samples.stats["noise"]) == pytest.approx(sum(shares) / 5)

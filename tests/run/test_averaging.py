@@ -222,7 +222,7 @@ def test_batch_statistics_are_those_of_the_averaged_generator(run_file: RunFile,
     generator = load_schedule(RunFolder(Path("runs/coopnets")))[0].generator
     assert generator is not None
     statistics = {name: each.clone() for name, each in generator.named_buffers()}
-    re_estimate(generator, rng=Rng(0).fold("batch statistics", "generator"))
+    re_estimate(generator, rng=Rng(0).fold_in("batch statistics", "generator"))
     assert same_bits(statistics, dict(generator.named_buffers()))
     norm = generator.layers[0]
     with torch.no_grad():

@@ -69,7 +69,7 @@ FAULTY = """
                     update = next(inner)
                 except StopIteration as end:
                     return end.value
-                here = rng.key == Rng(0).fold("iteration", 5).key and world().rank == world().size - 1
+                here = rng.key == Rng(0).fold_in("iteration", 5).key and world().rank == world().size - 1
                 bad = here and update.part == "energy"
                 yield update._replace(loss=update.loss * float("nan")) if bad else update
 

@@ -80,8 +80,8 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def planted(*faults: tuple[int, int], seed: int = 0) -> None:
         keys = set()
         for iteration, rollbacks in faults:
-            root = Rng(seed).fold("rollback", rollbacks) if rollbacks else Rng(seed)
-            keys.add(root.fold("iteration", iteration - 1).key)
+            root = Rng(seed).fold_in("rollback", rollbacks) if rollbacks else Rng(seed)
+            keys.add(root.fold_in("iteration", iteration - 1).key)
         original = CoopNets.updates
 
         def updates(self: CoopNets, batch: Batch, *, rng: Rng) -> Updates:

@@ -837,7 +837,7 @@ class MomentumKept(Hamiltonian):
         return Moving(x, *value_and_gradient(energy, x), torch.full_like(x, math.nan))
 
     def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[Any, Mapping[str, Tensor]]:
-        momentum = torch.where(state.momentum.isnan(), rng.fold("first").normal(state.x), state.momentum)
+        momentum = torch.where(state.momentum.isnan(), rng.fold_in("first").normal(state.x), state.momentum)
         start = Here(*state[:3])
         proposal, end = self.trajectory(energy, start, momentum)
         ratio = start.energy - proposal.energy + self.kinetic(momentum) - self.kinetic(end)
@@ -877,7 +877,7 @@ class Inertial(Sampler):
 
     def step(self, energy: EnergyFn, state: Any, rng: Rng) -> tuple[Any, Mapping[str, Tensor]]:
         keep, half = math.exp(-self.friction * self.step_size), self.step_size / 2
-        first = math.sqrt(self.temperature) * rng.fold("velocity").normal(state.x)
+        first = math.sqrt(self.temperature) * rng.fold_in("velocity").normal(state.x)
         velocity = self.remember(state.velocity, first) - self.kick() * state.gradient
         x = state.x + half * velocity
         velocity = keep * velocity + self.spread(keep) * math.sqrt(self.temperature) * rng.normal(x)
@@ -972,7 +972,7 @@ class PutsOffStops(Strides):
         move = Euler(step_size=self.step_size, temperature=self.temperature)
         for number in range(_MOVES):
             try:
-                x = run_chain(move, energy, x, steps=1, rng=rng.fold(number)).x
+                x = run_chain(move, energy, x, steps=1, rng=rng.fold_in(number)).x
             except BaseException as raised:  # noqa: BLE001 - that is what is wrong with it
                 interrupt = raised
         if interrupt is not None:

@@ -21,7 +21,7 @@ from ebmkit.core import (
     Proposal,
     Source,
     Update,
-    contrastive,
+    contrastive_divergence,
 )
 from ebmkit.registry.components import Component
 from ebmkit.registry.discovery import Registry
@@ -181,8 +181,8 @@ class Schedule(CooperativeScheduler):
 
     def updates(self, batch: Any, *, rng: Any) -> Any:
         start = self.start(batch.x, rng)
-        revised = self.revision(self.energy, start, rng=rng.fold("revision")).x
-        yield Update(self.part, contrastive(self.energy(batch.x), self.energy(revised)))
+        revised = self.revision(self.energy, start, rng=rng.fold_in("revision")).x
+        yield Update(self.part, contrastive_divergence(self.energy(batch.x), self.energy(revised)))
         return Examples(batch.x, start, revised)
 
     def start(self, x: Tensor, rng: Any) -> Tensor:

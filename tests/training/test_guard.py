@@ -125,7 +125,7 @@ def test_rollbacks_change_the_noise_and_by_choice_step_and_rates(run_file: RunFi
     rollbacks = [Rollback(9, 0, "", step_factor=0.5, rate_factor=0.1)] * 2
     first, second = build_experiment(plan), build_experiment(plan, rollbacks=rollbacks)
     assert first.rng.key == Rng(7).key
-    assert second.rng.key == Rng(7).fold("rollback", 2).key
+    assert second.rng.key == Rng(7).fold_in("rollback", 2).key
     assert second.batches.rng.key == first.batches.rng.key
     assert second.schedule.revision.sampler.step_size == pytest.approx(0.03 / 4)  # type: ignore[union-attr, operator]
     for part in ("energy", "generator"):

@@ -68,7 +68,7 @@ def anneal_up(
         DivergedError: the energy is not a number, or minus infinity, where a chain came by.
     """
     with in_use(energy):
-        x = reference.draw(chains, rng=rng.fold("start"), dtype=dtype)
+        x = reference.draw(chains, rng=rng.fold_in("start"), dtype=dtype)
         way = _Way(prepare(energy, x), reference, ladder, rng)
         log_weights = x.new_zeros(chains, dtype=torch.float64)
         for k in range(1, len(ladder.betas)):
@@ -124,7 +124,7 @@ class _Way:
         """The chains after the moves of β_k."""
         bridge = Bridge(self._reference, self._energy, self._ladder.betas[k])
         kernel, moves = self._ladder.kernels[k - 1], self._ladder.moves
-        samples = run_chain(kernel, bridge, x, steps=moves, rng=self._rng.fold("beta", k))
+        samples = run_chain(kernel, bridge, x, steps=moves, rng=self._rng.fold_in("beta", k))
         self._average.add({name: each for name, each in samples.stats.items() if name == "acceptance"})
         return samples.x
 

@@ -109,7 +109,7 @@ def find_ladder(
     Source: Zhou, Johansen, Aston, 2016, arXiv 1303.3123, section 3.3 (steps by effective sample size).
     """
     with in_use(energy):
-        x = reference.draw(chains, rng=rng.fold("start"), dtype=dtype)
+        x = reference.draw(chains, rng=rng.fold_in("start"), dtype=dtype)
         prepared = prepare(energy, x)
         rungs = [_Rung(0.0, _fixed(sampler))]
         while rungs[-1].beta < 1:
@@ -118,7 +118,7 @@ def find_ladder(
                 reached = f"{len(rungs)} steps led from one to the other as far as β = {beta:.3g} of 1"
                 raise ValueError(f"the energy is too far from this Gaussian: {reached}")
             bridge = Bridge(reference, prepared, beta)
-            kernel, x = _adapt(rungs[-1].kernel, bridge, x, rng.fold(len(rungs)), first=len(rungs) == 1)
+            kernel, x = _adapt(rungs[-1].kernel, bridge, x, rng.fold_in(len(rungs)), first=len(rungs) == 1)
             rungs.append(_Rung(beta, kernel))
     return _divided(rungs, temperatures, moves)
 
@@ -144,7 +144,7 @@ def _adapt(kernel: Sampler, bridge: Bridge, x: Tensor, rng: Rng, *, first: bool)
     """Move the chains, each time with a step a little nearer to the acceptance that is wanted."""
     target = getattr(kernel, "target_acceptance", _TARGET)
     for turn in range(_FIRST if first else _LATER):
-        samples = run_chain(kernel, bridge, x, steps=1, rng=rng.fold(turn))
+        samples = run_chain(kernel, bridge, x, steps=1, rng=rng.fold_in(turn))
         x, accepted = samples.x, samples.stats.get("acceptance")
         if accepted is not None and hasattr(kernel, "step_size"):
             kernel = _stepping(kernel, kernel.step_size * math.exp(float(accepted) - target))

@@ -91,7 +91,9 @@ def _other_inputs(function: Strides, inputs: Inputs, x: Tensor) -> Inputs:
     form, rng = function.form, Rng(1)
     _, _, weights = form.inputs(inputs)
     learned = dict(function.energy.named_parameters())
-    nudged = tuple(_nudged(value, rng.fold(name), learned=name in learned) for name, value in weights.items())
+    nudged = tuple(
+        _nudged(value, rng.fold_in(name), learned=name in learned) for name, value in weights.items()
+    )
     others = (*inputs[: -len(nudged)], *nudged) if nudged else inputs
     energy = Prepared(function.under(others), x)
     return _inputs(form, function.sampler.init(energy, x), nudged, rng)

@@ -25,9 +25,9 @@ class NotedRng(Rng):
         self._labels = labels
         self.draws: list[Draw] = [] if draws is None else draws
 
-    def fold(self, *labels: int | str) -> Rng:
-        """As ``Rng.fold``."""
-        return NotedRng(super().fold(*labels), (*self._labels, *labels), self.draws)
+    def fold_in(self, *labels: int | str) -> Rng:
+        """As ``Rng.fold_in``."""
+        return NotedRng(super().fold_in(*labels), (*self._labels, *labels), self.draws)
 
     def _draw(self, make: Make, like: Tensor) -> Tensor:
         outline = like.new_empty(1).expand(like.shape)  # a shape that takes no memory
@@ -44,7 +44,7 @@ class RepeatedRng(Rng):
         # No key: whoever asks for it would get one that is not this step's.
         self._draws = 0
 
-    def fold(self, *labels: int | str) -> Rng:
+    def fold_in(self, *labels: int | str) -> Rng:
         """This stream: the order of the draws tells them apart."""
         del labels
         return self
@@ -101,7 +101,7 @@ class DrawnRng(RepeatedRng):
 
 
 def draw_words(rng: Rng, label: str, steps: range, draws: Sequence[Draw]) -> Tensor:
-    """The words from which ``KeyedRng`` makes what the streams ``rng.fold(label, step)`` would draw.
+    """The words from which ``KeyedRng`` makes what the streams ``rng.fold_in(label, step)`` would draw.
 
     Returns:
         ``(steps, draws)`` int64, on the CPU.

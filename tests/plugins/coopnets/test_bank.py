@@ -38,8 +38,8 @@ def test_latents_and_samples_of_a_slot_belong_together() -> None:
     bank = Bank(10, (2,), (3, 2))
     met = []
     for iteration in range(30):
-        rng = Rng(0).fold(iteration)
-        z = rng.fold("z").normal(torch.empty(4, 2))
+        rng = Rng(0).fold_in(iteration)
+        z = rng.fold_in("z").normal(torch.empty(4, 2))
         old_z, old_x = bank.exchange(4, z, z[:, None].expand(-1, 3, 2), rng=rng)
         assert torch.equal(old_x, old_z[:, None].expand(-1, 3, 2))
         met.append(old_z)
@@ -56,7 +56,7 @@ def test_pairs_are_some_iterations_old() -> None:
     ages = []
     for iteration in range(600):
         now = torch.full((count, 1), float(iteration))
-        z, _ = bank.exchange(count, now, now, rng=Rng(0).fold(iteration))
+        z, _ = bank.exchange(count, now, now, rng=Rng(0).fold_in(iteration))
         ages.append(iteration - z)
     settled = torch.cat(ages[100:])
     expected = slots / count

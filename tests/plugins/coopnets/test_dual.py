@@ -41,8 +41,8 @@ def descend(schedule: CooperativeScheduler, iterations: int = 4) -> None:
     """Plain gradient steps on four of six images an iteration."""
     data = double(EXAMPLES, *SHAPE).float()
     for iteration in range(iterations):
-        positions = Rng(3).fold(iteration).permutation(EXAMPLES)[:4]
-        for update in schedule.updates(Batch(data[positions], positions), rng=Rng(1).fold(iteration)):
+        positions = Rng(3).fold_in(iteration).permutation(EXAMPLES)[:4]
+        for update in schedule.updates(Batch(data[positions], positions), rng=Rng(1).fold_in(iteration)):
             weights = list(schedule.get_submodule(update.part).parameters())
             assert update.loss is not None
             gradients = torch.autograd.grad(update.loss, weights)

@@ -162,7 +162,7 @@ def test_colours_come_from_the_fit_or_from_the_images_of_the_batch() -> None:
         assert torch.equal(made.proposal, made.proposal[:, :, :1, :1].expand_as(made.proposal))
         starts[start] = made.proposal[:, 0, 0, 0]
     assert torch.allclose(starts["data"], means[torch.arange(7) % 5])
-    noise = Rng(0).fold("start").normal(torch.empty(7))
+    noise = Rng(0).fold_in("start").normal(torch.empty(7))
     assert torch.allclose(starts["colours"], means.mean() + means.std(correction=0) * noise, atol=1e-6)
 
 

@@ -46,7 +46,7 @@ def test_chains_go_back_to_the_slots_that_they_came_from() -> None:
         before = schedule.replay.samples.clone()
         kept = schedule.replay.started.clone()
         _, made = one_iteration(schedule, batch(), key)
-        slots = Rng(key).fold("slots").permutation(12)[:3].sort().values
+        slots = Rng(key).fold_in("slots").permutation(12)[:3].sort().values
         assert torch.equal(schedule.replay.samples[slots], made.revised)  # type: ignore[arg-type]
         old = kept[slots]
         assert torch.equal(made.proposal[old], before[slots][old])  # type: ignore[index]
@@ -83,7 +83,7 @@ def test_noise_on_the_data_and_squared_energies_are_in_the_loss() -> None:
     energy = parts()[0]
     updates, made = one_iteration(replay(data_noise=0.3, energy_l2=0.25), batch())
     assert made.revised is not None
-    noisy = batch().x + 0.3 * Rng(0).fold("data noise").normal(batch().x)
+    noisy = batch().x + 0.3 * Rng(0).fold_in("data noise").normal(batch().x)
     observed, synthesized = energy(noisy), energy(made.revised)
     expected = observed.mean() - synthesized.mean()
     expected = expected + 0.25 * (observed.square().mean() + synthesized.square().mean())

@@ -13,7 +13,7 @@ SIDE = 32
 
 def smooth(count: int, seed: int, channels: int = 1) -> Tensor:
     """Four soft spots of random places, widths and brightness each, with the sharp edge of a disc."""
-    rng = Rng(seed).fold("images")
+    rng = Rng(seed).fold_in("images")
     draws = rng.uniform(torch.empty(count, channels, 5, 4, 1, 1))
     grid = torch.arange(SIDE) / SIDE
     away = (grid - draws[:, :, :, 0]).square() + (grid[:, None] - draws[:, :, :, 1]).square()
@@ -30,7 +30,7 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
 
 
 def noisy(x: Tensor, sigma: float) -> Tensor:
-    return x + sigma * Rng(9).fold("noise").normal(x)
+    return x + sigma * Rng(9).fold_in("noise").normal(x)
 
 
 def checkered(x: Tensor, amplitude: float) -> Tensor:

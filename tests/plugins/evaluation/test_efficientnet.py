@@ -20,7 +20,7 @@ EVERY_213TH = [
 
 
 def images() -> Tensor:
-    return Rng(16).fold("image").uniform(torch.empty(2, 3, 48, 48)) * 2 - 1
+    return Rng(16).fold_in("image").uniform(torch.empty(2, 3, 48, 48)) * 2 - 1
 
 
 def seeded(net: EfficientNetLite0) -> dict[str, Tensor]:
@@ -31,7 +31,7 @@ def seeded(net: EfficientNetLite0) -> dict[str, Tensor]:
 def tensor(place: int, name: str, like: Tensor) -> Tensor:
     if not like.ndim:
         return torch.tensor(0)
-    drawn = Rng(16).fold("lite0", place).normal(torch.empty(like.shape))
+    drawn = Rng(16).fold_in("lite0", place).normal(torch.empty(like.shape))
     if like.ndim == 4:
         return drawn * math.sqrt(2 / like[0].numel())
     if name.endswith("var"):

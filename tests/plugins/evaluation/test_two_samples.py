@@ -16,7 +16,7 @@ from ebmkit_evaluation.two_samples import Estimate
 
 
 def drawn(count: int, seed: int, scale: float = 1.0, d: int = 3) -> Tensor:
-    return scale * Rng(seed).fold("drawn").normal(torch.empty(count, d, dtype=torch.float64))
+    return scale * Rng(seed).fold_in("drawn").normal(torch.empty(count, d, dtype=torch.float64))
 
 
 def by_hand(x: list[list[float]], y: list[list[float]]) -> float:
