@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 
 from ebmkit.training.loop import Experiment
 
 __all__ = ["cautions"]
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def cautions(experiment: Experiment) -> Iterator[str]:
@@ -43,6 +45,6 @@ def _proposals(experiment: Experiment) -> int | None:
 def _learns_statistics(experiment: Experiment) -> bool:
     generator = experiment.schedule.generator
     return generator is not None and any(
-        isinstance(each, _BatchNorm) and each.track_running_stats and not getattr(each, "always", False)
+        isinstance(each, _BATCH_NORMS) and each.track_running_stats and not getattr(each, "always", False)
         for each in generator.modules()
     )
