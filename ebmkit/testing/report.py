@@ -8,11 +8,15 @@ from enum import StrEnum
 
 import attrs
 
-__all__ = ["CheckFailedError", "CheckSkippedError", "Outcome", "Report", "Result", "noted"]
+__all__ = ["CheckFailedError", "CheckSkippedError", "ContractError", "Outcome", "Report", "Result", "noted"]
 
 
 class CheckFailedError(AssertionError):
     """A part broke a rule; the message says which, with the values seen."""
+
+
+class ContractError(CheckFailedError):
+    """A part broke a rule that every other check stands on: they would only fail of the same."""
 
 
 class CheckSkippedError(Exception):
@@ -51,6 +55,7 @@ class Result:
         detail: what was measured, or what is wrong, or why it was skipped.
         seconds: how long it took.
         cause: of a failure by an exception, its type and its place: checks that share it share one mistake.
+        last: whether no other check can tell anything after this one.
     """
 
     check: str
@@ -58,6 +63,7 @@ class Result:
     detail: str
     seconds: float
     cause: str = ""
+    last: bool = False
 
     @property
     def bad(self) -> bool:
@@ -92,14 +98,17 @@ class Report:
         return tuple(result for result in self.results if result.bad)
 
     def told(self) -> Iterator[tuple[Result, str]]:
-        """Each result with its detail; an exception that an earlier one met at the same line is told once."""
-        first: dict[str, str] = {}
+        """Each result with its detail; those that fail or are skipped for one and the same reason as one."""
+        groups: dict[object, list[Result]] = {}
         for result in self.results:
-            told = first.setdefault(result.cause, result.check) if result.cause else result.check
-            said = f"{result.cause.partition(' ')[0]}, the one of {told}"
-            yield result, result.detail if told == result.check else said
+            skipped = result.outcome is Outcome.SKIPPED
+            reason = (result.outcome, result.detail) if skipped else (result.outcome, result.cause)
+            groups.setdefault(reason if reason[1] else result.check, []).append(result)
+        for first, *others in groups.values():
+            likewise = f"\nlikewise: {', '.join(each.check for each in others)}" if others else ""
+            yield first, first.detail + likewise
 
     def __repr__(self) -> str:
         verdict = "passes" if self.passed else f"fails {len(self.failures)} of {len(self.results)} checks"
         lines = [f"{result.check}: {result.outcome}: {said}" for result, said in self.told() if result.bad]
-        return "\n  ".join([f"{self.kind} {self.component} {verdict}", *lines])
+        return "\n".join([f"{self.kind} {self.component} {verdict}", *lines]).replace("\n", "\n  ")

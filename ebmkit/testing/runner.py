@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from ebmkit.messages.blame import last_outside, place_in
 from ebmkit.registry.discovery import imported
 from ebmkit.registry.kinds import KINDS
 from ebmkit.testing.claims import Claims
-from ebmkit.testing.report import CheckFailedError, CheckSkippedError, Outcome, Report, Result
+from ebmkit.testing.report import CheckFailedError, CheckSkippedError, ContractError, Outcome, Report, Result
 from ebmkit.testing.subject import Subject, kind_of
 
 __all__ = ["CHECKS", "CLAIMS", "Check", "check", "claims_of", "run_check"]
@@ -79,25 +80,27 @@ def check(
     subject = Subject(component, claims, quick, seed)
     checks = CHECKS[claims.kind]
     _refuse_unknown(claims.kind, [*only, *claims.expected_failures])
-    results = []
+    results: list[Result] = []
     for name in checks:
-        if not only or name in only:
-            results.append(run_check(subject, name))
-            progress(results[-1])
+        if only and name not in only:
+            continue
+        broken = next((each for each in results if each.last), None)
+        results.append(_not_run(name, broken) if broken else run_check(subject, name))
+        progress(results[-1])
     return Report(_name(component), claims.kind, seed, tuple(results))
 
 
 def run_check(subject: Subject[Any], name: str) -> Result:
     """One check of one part; whatever the part raises is a failure, not an error."""
     begin = time.perf_counter()
-    cause = ""
+    cause, last = "", False
     try:
         with _contained(), subject.furnished() as furnished:
             outcome, detail = Outcome.PASSED, CHECKS[subject.claims.kind][name](furnished)
     except CheckSkippedError as skipped:
         outcome, detail = Outcome.SKIPPED, str(skipped)
     except CheckFailedError as failed:
-        outcome, detail = Outcome.FAILED, str(failed)
+        outcome, detail, last = Outcome.FAILED, str(failed), isinstance(failed, ContractError)
     except Exception as error:  # noqa: BLE001 - the part may raise anything
         outcome, detail = Outcome.FAILED, _raised(error, subject.component)
         cause = f"{type(error).__name__}{_place(error, subject.component)}"
@@ -107,7 +110,11 @@ def run_check(subject: Subject[Any], name: str) -> Result:
     elif reason is not None and outcome is Outcome.PASSED:
         outcome = Outcome.UNEXPECTED_PASS
         detail = f"expected to fail ({reason}), but it passes: remove it from expected_failures"
-    return Result(name, outcome, detail, time.perf_counter() - begin, cause)
+    return Result(name, outcome, detail, time.perf_counter() - begin, cause, last)
+
+
+def _not_run(name: str, broken: Result) -> Result:
+    return Result(name, Outcome.SKIPPED, f"not run: {broken.check} has to pass first", 0.0)
 
 
 @contextmanager
@@ -137,7 +144,10 @@ def _raised(error: Exception, component: Callable[..., Any]) -> str:
 def _place(error: Exception, component: Callable[..., Any]) -> str:
     """The last line of the part's own that it came through, or else the last one outside torch."""
     place = place_in(error, component) or last_outside(error, "torch")
-    return f" at {place}" if place else ""
+    if not place:
+        return ""
+    line = linecache.getline(place.file, place.line).strip()
+    return f" at {place}" + (f"\n  {line}" if line else "")
 
 
 def _name(component: Callable[..., Any]) -> str:

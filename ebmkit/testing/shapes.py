@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmkit.core import Rng, Sampler, as_rows, run_chain, walk
 from ebmkit.testing.probes import bowl
-from ebmkit.testing.report import noted
+from ebmkit.testing.report import ContractError, noted
 from ebmkit.testing.samplers import SamplerSubject, build, start, states
 from ebmkit.testing.tensors import demand, fields, same_bits
 
@@ -53,11 +53,10 @@ def _check_pair(sampler: Sampler) -> None:
     with torch.no_grad():
         given = sampler.step(bowl, sampler.init(bowl, start()), Rng(2))
     pair = isinstance(given, tuple) and not hasattr(given, "_asdict") and len(given) == 2  # noqa: PLR2004
-    demand(pair, f"step returns (state, info), this one returns a {type(given).__name__}")
-    demand(
-        isinstance(given[1], Mapping),
-        f"step returns (state, info), and this info is a {type(given[1]).__name__}",
-    )
+    if not pair:
+        raise ContractError(f"step returned a {type(given).__name__}; wanted (state, info)")
+    if not isinstance(given[1], Mapping):
+        raise ContractError(f"step returned a {type(given[1]).__name__} as info; wanted a mapping")
 
 
 def _check_steps(sampler: Sampler, x: Tensor) -> None:
@@ -70,9 +69,9 @@ def _check_steps(sampler: Sampler, x: Tensor) -> None:
             demand(moved.device == x.device, f"{given} on {x.device} went to {moved.device}")
             for name, value in info.items():
                 demand(isinstance(value, Tensor), f"info {name!r} is not a tensor but {type(value).__name__}")
-                wanted = f"({len(x)},) for {len(x)} chains, or () for all of them"
+                wanted = f"({len(x)},), one number a chain, or () for all of them"
                 found = f"info {name!r} has shape {tuple(value.shape)}"
-                demand(value.shape in ((), x.shape[:1]), f"{found} instead of {wanted}")
+                demand(value.shape in ((), x.shape[:1]), f"{found}; wanted {wanted}")
                 demand(value.is_floating_point(), f"info {name!r} is {value.dtype}, which has no mean")
 
 

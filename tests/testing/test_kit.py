@@ -99,11 +99,11 @@ def test_a_sampler_that_knows_vectors_alone_is_told_which_states_it_fails_on() -
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        ("Position(state.x)", "step returns (state, info), this one returns a Position"),
-        ("(Position(state.x), 0.5)", "step returns (state, info), and this info is a float"),
+        ("Position(state.x)", "step returned a Position; wanted (state, info)"),
+        ("(Position(state.x), 0.5)", "step returned a float as info; wanted a mapping"),
         (
             "(Position(state.x), {'a': state.x})",
-            "info 'a' has shape (5, 3) instead of (5,) for 5 chains, or ()",
+            "info 'a' has shape (5, 3); wanted (5,), one number a chain, or ()",
         ),
     ],
 )
@@ -113,6 +113,19 @@ def test_what_a_step_returns_is_held_against_what_it_should(
     (tmp_path / "odd.py").write_text(RETURNS.replace("RETURNED", returned))
     checks = json.loads(ebmkit("plugins", "check", "odd.py", "--quick", "--json").out)["checks"]
     assert message in checks[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("returned", "others"), [("Position(state.x)", 0), ("(Position(state.x), {'a': state.x})", 15)]
+)
+def test_nothing_else_is_checked_where_a_step_returns_no_pair(
+    returned: str, others: int, tmp_path: Path, ebmkit: Ebmkit
+) -> None:
+    (tmp_path / "odd.py").write_text(RETURNS.replace("RETURNED", returned))
+    checks = json.loads(ebmkit("plugins", "check", "odd.py", "--quick", "--json").out)["checks"]
+    assert [each["check"] for each in checks] == list(CHECKS["sampler"])
+    assert sum(each["outcome"] != "skipped" for each in checks[1:]) >= others
+    assert others or {each["outcome"] for each in checks[1:]} == {"skipped"}
 
 
 def test_an_exception_that_many_checks_meet_is_told_once_and_whole(
@@ -128,10 +141,13 @@ def test_an_exception_that_many_checks_meet_is_told_once_and_whole(
     outcome = ebmkit("plugins", "check", file, "--quick")
     assert outcome.code == 4
     assert max(map(len, outcome.out.splitlines()[:-1])) <= 80
-    table = "".join(line[34:75].strip() for line in outcome.out.splitlines())
+    lines = outcome.out.splitlines()
+    table = "".join(line[lines[0].index("what was seen") : 76].rstrip() for line in lines)
     assert table.count("NameError: name 'stat'") == 1
     assert f"{file}:{RETURNS.splitlines().index('        return RETURNED') + 1}" in table
-    assert outcome.out.count("NameError, the one of shape-and-dtype") > 10
+    assert "return Position(stat.x), {}" in table
+    assert "likewise: independent-rows, batch-split" in table
+    assert outcome.out.count("FAILED") == 1
     checks = json.loads(ebmkit("plugins", "check", file, "--quick", "--json").out)["checks"]
     assert sum(f"{file}:" in each["detail"] for each in checks) > 10
 
