@@ -23,7 +23,7 @@ from ebmkit.config.positions import Position, locate
 from ebmkit.config.problems import Problem
 from ebmkit.config.search import OWN_TABLES
 from ebmkit.config.slots import Slot, slots_for
-from ebmkit.config.tables import ChainKeys, DataKeys, WeightKeys
+from ebmkit.config.tables import AveragingTable, ChainKeys, DataKeys, WeightKeys
 from ebmkit.parameters.ranges import broken_bound
 from ebmkit.parameters.signature import signature_of
 from ebmkit.registry.discovery import Registry
@@ -132,6 +132,8 @@ def schema(data: dict[str, Any], table: Key, registry: Registry) -> list[Paramet
     """The parameters of a table; its keys are these, ``use`` and ``optimizer``."""
     if table[0] in OWN_TABLES:
         return list(signature_of(OWN_TABLES[table[0]]).parameters)
+    if table[-1] == "averaging":
+        return list(signature_of(AveragingTable).parameters)
     if table[-1] == "optimizer":
         use = value_at(data, table).get("use", "adam")
         return list(registry.find("optimizer", use).signature.parameters)
@@ -146,12 +148,16 @@ def schema(data: dict[str, Any], table: Key, registry: Registry) -> list[Paramet
 
 def names_of(data: dict[str, Any], table: Key, registry: Registry) -> set[str]:
     names = {each.name for each in schema(data, table, registry)}
-    if table[0] in OWN_TABLES:
+    if table[0] in OWN_TABLES or table[-1] == "averaging":
         return names
     slot = slot_of(data, table[0], registry)
     if slot.many and len(table) == 1:
         return names
-    return names | {"use"} | ({"optimizer"} if slot.learns and len(table) == 1 + slot.many else set())
+    return (
+        names
+        | {"use"}
+        | ({"optimizer", "averaging"} if slot.learns and len(table) == 1 + slot.many else set())
+    )
 
 
 def parameter_of(data: dict[str, Any], key: Key, registry: Registry) -> Parameter | None:
