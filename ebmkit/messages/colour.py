@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from typing import Final, TextIO
@@ -22,14 +21,15 @@ _PARTS: Final[Sequence[tuple[re.Pattern[str], str]]] = (
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Whether what is printed there should be coloured: on a terminal, unless the user says otherwise.
+    """Whether what is printed there should be coloured: as rich, which prints everything else, decides it.
 
-    ``NO_COLOR`` (https://no-color.org) forbids it, ``FORCE_COLOR`` asks for it in a file or a pipe too;
-    either counts unless it is empty. A terminal that is dumb has none.
+    That is on a terminal that has colours, unless ``NO_COLOR`` (https://no-color.org) forbids it;
+    ``FORCE_COLOR`` asks for it in a file or a pipe too. Either counts unless it is empty.
     """
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or (os.environ.get("TERM") != "dumb" and stream.isatty())
+    from rich.console import Console  # not needed where nothing is wrong
+
+    console = Console(file=stream)
+    return console.color_system is not None and not console.no_color
 
 
 def coloured(message: str, stream: TextIO) -> str:
