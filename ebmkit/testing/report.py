@@ -101,9 +101,8 @@ class Report:
         """Each result with its detail; those that fail or are skipped for one and the same reason as one."""
         groups: dict[object, list[Result]] = {}
         for result in self.results:
-            skipped = result.outcome is Outcome.SKIPPED
-            reason = (result.outcome, result.detail) if skipped else (result.outcome, result.cause)
-            groups.setdefault(reason if reason[1] else result.check, []).append(result)
+            reason = result.detail if result.outcome is Outcome.SKIPPED else result.cause
+            groups.setdefault((result.outcome, reason) if reason else result.check, []).append(result)
         for first, *others in groups.values():
             likewise = f"\nlikewise: {', '.join(each.check for each in others)}" if others else ""
             yield first, first.detail + likewise
