@@ -148,8 +148,8 @@ def main() -> None:
     """Print the curve of each contestant as it grows, then one table."""
     options = _options()
     torch.manual_seed(1)
-    count = len(Zip(path=options.photographs)) - HELD_OUT
-    source, held_out = Zip(path=options.photographs, limit=count), Zip(path=options.photographs, skip=count)
+    source = Zip(path=options.photographs, skip=HELD_OUT)
+    held_out = Zip(path=options.photographs, limit=HELD_OUT)
     judge = Judge(
         metrics={"kid": Kid()}, features=Lite0(), training=source, held_out=held_out, against="held-out"
     )
