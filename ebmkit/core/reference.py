@@ -10,7 +10,7 @@ __all__ = ["reference_std", "unstable_step"]
 def reference_std(energy: object) -> float | None:
     """The s of an energy with a Gaussian reference, its attribute of that name; None where not finite."""
     std = getattr(energy, "reference_std", None)
-    return std if isinstance(std, float) and 0 < std < math.inf else None
+    return float(std) if isinstance(std, int | float) and 0 < std < math.inf else None
 
 
 def unstable_step(step_size: float, energy: object) -> str | None:

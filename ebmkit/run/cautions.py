@@ -17,7 +17,7 @@ def cautions(experiment: Experiment) -> Iterator[str]:
     """A sentence for each, which names the table and what to write instead.
 
     - a step that is not stable on the energy's Gaussian reference (``Sampler.caution``);
-    - a batch that holds examples twice, because there are fewer;
+    - a batch that holds examples more than once, because there are fewer;
     - one chain, whose own statistics a batch normalisation takes, and not those it uses later.
     """
     schedule, batches = experiment.schedule, experiment.batches
@@ -27,7 +27,7 @@ def cautions(experiment: Experiment) -> Iterator[str]:
     if batches.size > (count := len(batches.source)):
         yield (
             f"[data] batch = {batches.size} is more than the {count} examples there are: each batch holds "
-            f"some of them twice; batch = {count} takes every one"
+            f"some of them more than once; batch = {count} takes every one"
         )
     if _proposals(experiment) == 1 and _learns_statistics(experiment):
         yield (

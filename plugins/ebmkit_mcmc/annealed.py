@@ -8,7 +8,18 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import EnergyFn, Ge, Gt, Info, Rng, Sampler, brief, per_row, value_and_gradient
+from ebmkit.core import (
+    EnergyFn,
+    Ge,
+    Gt,
+    Info,
+    Rng,
+    Sampler,
+    brief,
+    per_row,
+    unstable_step,
+    value_and_gradient,
+)
 
 if TYPE_CHECKING:
     from ebmkit.testing import LinearLaw, SamplerClaims
@@ -55,6 +66,10 @@ class Annealed(Sampler):
     temperature_start: Annotated[float, Gt(0)] = 10.0
     temperature: Annotated[float, Gt(0)] = 1.0
     anneal_steps: Annotated[int, Ge(0)] = 100
+
+    def caution(self, energy: EnergyFn) -> str | None:
+        """A step δ ≥ 2s on the energy's Gaussian reference."""
+        return unstable_step(self.step_size, energy)
 
     def init(self, energy: EnergyFn, x: Tensor) -> AnnealedState:
         """The start of a chain, at the temperature T₀."""

@@ -11,7 +11,7 @@ import torch
 
 from ebmkit.core import Rng, run_chain, unstable_step
 from ebmkit_langevin import Langevin
-from ebmkit_mcmc import Underdamped
+from ebmkit_mcmc import Annealed, Underdamped
 from tests.conftest import Ebmkit
 
 RunFile = Callable[[str], Path]
@@ -36,6 +36,14 @@ def test_langevin_is_cautious_exactly_where_its_chain_runs_away(step_size: float
     assert (sampler.caution(energy) is None) == bool((end.abs() < 1).all())
 
 
+@pytest.mark.parametrize("step_size", [0.999, 1.001])
+def test_annealed_is_cautious_exactly_where_its_chain_runs_away(step_size: float) -> None:
+    energy = Quadratic()
+    sampler = Annealed(step_size=step_size, temperature=1e-12, temperature_start=1e-12)
+    end = run_chain(sampler, energy, torch.ones(1, 3), steps=2000, rng=Rng(0)).x
+    assert (sampler.caution(energy) is None) == bool((end.abs() < 1).all())
+
+
 @pytest.mark.parametrize("step_size", [0.99, 1.01])
 def test_underdamped_is_cautious_exactly_where_its_chain_runs_away(step_size: float) -> None:
     energy = Quadratic()
@@ -54,6 +62,13 @@ def test_an_energy_without_a_finite_reference_has_no_longest_step() -> None:
     for std in (float("inf"), None, "0.5"):
         energy.reference_std = std  # type: ignore[assignment]
         assert unstable_step(1e9, energy) is None
+
+
+def test_a_reference_written_without_a_point_counts() -> None:
+    energy = Quadratic()
+    energy.reference_std = 1
+    assert unstable_step(2.0, energy) is not None
+    assert unstable_step(1.9, energy) is None
 
 
 @pytest.mark.parametrize(
