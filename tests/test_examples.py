@@ -30,6 +30,7 @@ def test_every_example_trains_on_real_faces(file: Path, ebmkit: Ebmkit) -> None:
     assert outcome.code == 0, outcome.err
     folder = Path("runs") / file.stem
     assert "360 examples" in outcome.out
+    assert "warning:" not in outcome.out
     assert list((folder / "samples").glob("*-0000002.png"))
     resolved = tomllib.loads((folder / "config.toml").read_text())
     for name, table in tomllib.loads(file.read_text()).items():
@@ -50,3 +51,5 @@ def test_every_experiment_of_the_paper_is_valid(file: Path, ebmkit: Ebmkit, imag
         other = ()
     outcome = ebmkit("check", file, *(word for value in other for word in ("--set", value)))
     assert outcome.code == 0, outcome.err
+    assert "warning: [schedule]" not in outcome.out
+    assert "warning: [revision]" not in outcome.out

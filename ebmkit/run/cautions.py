@@ -43,8 +43,11 @@ def _proposals(experiment: Experiment) -> int | None:
 
 
 def _learns_statistics(experiment: Experiment) -> bool:
+    """Of single images; one made from latents at many places, a texture, has statistics like the next."""
     generator = experiment.schedule.generator
-    return generator is not None and any(
+    if generator is None or len(generator.latent_shape) != 1:
+        return False
+    return any(
         isinstance(each, _BATCH_NORMS) and each.track_running_stats and not getattr(each, "always", False)
         for each in generator.modules()
     )
