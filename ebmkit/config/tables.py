@@ -154,6 +154,9 @@ class EvaluationTable:
         against: what samples are compared with.
         held_out: keys of ``[data]`` that open examples kept back from training: ``["part=held-out"]``,
             ``["skip=8500", "limit=0"]``.
+        crop: side in pixels of squares that are cut out of samples and real images at random places and
+            compared in their stead: for textures, of which one photograph is all the data; 0 compares
+            whole images. The floor then compares the left half of the data with the right half.
     """
 
     every: Annotated[int, Ge(0)] = 0
@@ -162,3 +165,4 @@ class EvaluationTable:
     features: str = "auto"
     against: Literal["training", "held-out"] = "training"
     held_out: tuple[str, ...] = ()
+    crop: Annotated[int, Ge(0)] = 0

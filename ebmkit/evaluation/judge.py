@@ -28,13 +28,17 @@ from ebmkit.core import (
     describe,
 )
 from ebmkit.errors import DataError
+from ebmkit.evaluation.crops import crops, tiles
 from ebmkit.evaluation.sets import Drawn, Part, draw, gaussian_like, spread
 from ebmkit.storage.durable import replace_file
 
-__all__ = ["MOST_REAL", "Evaluation", "Judge"]
+__all__ = ["MOST_CROPS", "MOST_REAL", "Evaluation", "Judge"]
 
 MOST_REAL = 2000
 """Real examples that samples are compared with, at most: more cost time and change little."""
+
+MOST_CROPS = 500
+"""Crops of real images that those of samples are compared with: one photograph has no more to tell."""
 
 
 @final
@@ -86,6 +90,7 @@ class Judge:
         device: where the schedule is.
         inference: the chain that infers the latents of reconstructions; None takes none.
         classes: of the training data, which conditional parts draw in turn; 0 without any.
+        crop: side in pixels of the squares that are compared; 0 compares whole examples.
     """
 
     metrics: Mapping[str, Metric]
@@ -99,6 +104,7 @@ class Judge:
     device: torch.device = attrs.field(factory=lambda: torch.device("cpu"))
     inference: Chain | None = None
     classes: int = 0
+    crop: int = 0
 
     def judge(
         self, schedule: CooperativeScheduler, *, iteration: int, count: int, seed: int = 0
@@ -108,22 +114,24 @@ class Judge:
         Args:
             schedule: in eval mode; nothing of it changes.
             iteration: of its weights.
-            count: samples.
+            count: samples, or crops of samples.
             seed: of the samples.
 
         Raises:
-            DataError: samples are to be compared with held-out examples, and there are none.
+            DataError: samples are to be compared with held-out examples, and there are none; or crops are
+                larger than the images.
         """
-        drawn = draw(schedule, count, seed=seed, images=self.images, classes=self.classes)
-        material = self._material(drawn, self.real, seed)
-        material.training, material.held_out = self.training, self.held_out
+        material = self._material(self._drawn(schedule, count, seed), self.real, seed)
+        if not self.crop:
+            material.training, material.held_out = self.training, self.held_out
         generator = schedule.generator
         needs_condition = isinstance(generator, ConditionalGenerator)
         if generator is not None and not needs_condition and self.inference is not None:
             rng = Rng(seed).fold_in("reconstruct")
             material.reconstruct = partial(_reconstructed, generator, self.inference, rng)
         figures, left_out = self._measure(material)
-        against = f"{len(self.real)} {self.against} examples"
+        what = f"crops of {self.crop} pixels" if self.crop else "examples"
+        against = f"{len(self.real)} {self.against} {what}"
         return Evaluation(
             iteration=iteration, count=count, against=against, seed=seed, figures=figures, left_out=left_out
         )
@@ -132,9 +140,10 @@ class Judge:
         """The floor and the ceiling of what ``judge`` finds with so many samples.
 
         The floor compares one half of the real examples with the other: the figures of a perfect model, of
-        as many samples as there are. The ceiling compares a Gaussian with all of them.
+        as many samples as there are; or crops of the left halves of images with crops of the right ones,
+        which share no pixel. The ceiling compares a Gaussian with all of them.
         """
-        first, second = Part(self.real, self._half(0)[:count]), Part(self.real, self._half(1))
+        first, second = self._halves(count)
         if not len(second):
             return (), ()
         gaussian = gaussian_like(self.real, count, rng=Rng(seed).fold_in("ceiling"))
@@ -144,15 +153,28 @@ class Judge:
         return floor, ceiling
 
     @cached_property
-    def real(self) -> Part:
-        """The real examples that samples are compared with."""
+    def real(self) -> ExampleSet:
+        """The real examples, or crops of them, that samples are compared with."""
+        rng = Rng(0).fold_in("real")
+        if self.crop:
+            return crops(self._against, self.crop, MOST_CROPS, rng=rng)
+        return spread(self._against, MOST_REAL, rng=rng)
+
+    @property
+    def _against(self) -> ExampleSet:
         examples = self.held_out if self.against == "held-out" else self.training
         if examples is None:
             raise DataError(
                 'there are no held-out examples to compare with: held_out = ["KEY=VALUE"] in [evaluation] '
                 "gives the keys of [data] that open them, and so does --set data.KEY=VALUE"
             )
-        return spread(examples, MOST_REAL, rng=Rng(0).fold_in("real"))
+        return examples
+
+    def _drawn(self, schedule: CooperativeScheduler, count: int, seed: int) -> ExampleSet:
+        """Samples, or crops of so few samples as hold that many beside each other."""
+        few = count if not self.crop else -(-count // tiles(self._against, self.crop))
+        drawn = draw(schedule, few, seed=seed, images=self.images, classes=self.classes)
+        return crops(drawn, self.crop, count, rng=Rng(seed).fold_in("crops")) if self.crop else drawn
 
     @cached_property
     def _real_features(self) -> Tensor:
@@ -167,10 +189,18 @@ class Judge:
                 _store(path, found)
         return found
 
-    def _half(self, which: int) -> Tensor:
-        return torch.arange(which, len(self.real), 2)
+    def _halves(self, count: int) -> tuple[ExampleSet, ExampleSet]:
+        """Real examples of which no two sets share anything, the first at most so many."""
+        if self.crop:
+            left, right = (
+                crops(self._against, self.crop, most, rng=Rng(0).fold_in(name), columns=columns)
+                for name, most, columns in (("left", count, (0, 0.5)), ("right", MOST_CROPS, (0.5, 1)))
+            )
+            return left, right
+        even, odd = (torch.arange(first, len(self.real), 2) for first in (0, 1))
+        return Part(self.real, even[:count]), Part(self.real, odd)
 
-    def _material(self, generated: ExampleSet, real: Part, seed: int) -> Material:
+    def _material(self, generated: ExampleSet, real: ExampleSet, seed: int) -> Material:
         """What is compared, with the features of real examples filled in."""
         rng = Rng(seed).fold_in("metrics")
         material = Material(
@@ -202,6 +232,7 @@ class Judge:
         if self.cache is None or not self.fingerprint:
             return None
         said = f"{features.fingerprint()} {self.fingerprint} {self.against} {len(self.real)}"
+        said += f" crops of {self.crop}" if self.crop else ""
         return self.cache / f"{features.name}-{hashlib.sha256(said.encode()).hexdigest()[:20]}.safetensors"
 
 

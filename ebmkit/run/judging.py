@@ -70,6 +70,7 @@ def judge_of(
         if any("reconstruct" in each.needs for each in metrics.values())
         else None,
         classes=len(training.classes),
+        crop=table.crop,
     )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ebmkit.core import Chain, CooperativeScheduler, Features, Figure, Material, Metric, Rng
 from ebmkit.errors import DataError
-from ebmkit.evaluation.judge import Judge
+from ebmkit.evaluation.judge import MOST_CROPS, Judge
 from ebmkit.evaluation.sets import draw
 from ebmkit.testing.parts import TinyEnergy, TinyGenerator
 from ebmkit_coopnets.coopnets import CoopNets
@@ -137,3 +137,17 @@ def test_too_few_samples_leave_a_metric_out_with_its_own_words(schedule: Coopera
 
     found = judge(metrics={"never": Never()}, features=None).judge(schedule, iteration=1, count=8)
     assert (found.figures, found.left_out) == ([], {"never": "8 are too few"})
+
+
+def test_crops_are_compared_in_the_place_of_whole_images(schedule: CooperativeScheduler) -> None:
+    features = Counted()
+    cropped = judge(features=features, crop=4, metrics={"kid": Kid(), "memorisation": Memorisation()})
+    found = cropped.judge(schedule, iteration=1, count=30)
+    assert features.looked_at == MOST_CROPS + 30
+    assert found.against == f"{MOST_CROPS} training crops of 4 pixels"
+    assert {each.name: each.count for each in found.figures} == {"kid": 30}
+    assert set(found.left_out) == {"memorisation"}
+    floor, ceiling = cropped.bounds(30)
+    assert [each.count for each in (*floor, *ceiling)] == [30, 30]
+    with pytest.raises(DataError, match="do not fit into 8x4 pixels"):
+        judge(crop=5).bounds(30)
