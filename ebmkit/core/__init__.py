@@ -4,7 +4,7 @@ This is the public surface for component authors. It imports torch and names no 
 """
 
 from ebmkit.core.algebra import Mixture, Negated, Sum, Tempered, Weighted
-from ebmkit.core.annealing import Annealer
+from ebmkit.core.annealing import Annealer, newly_annealed
 from ebmkit.core.augmentation import augmented
 from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.backends import GradientBackend, Offer, fast_layers, layers_are_plain
@@ -135,6 +135,7 @@ __all__ = [
     "given",
     "layers_are_plain",
     "mean_energies",
+    "newly_annealed",
     "per_row",
     "prepare",
     "r_hat",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, final
 
 import attrs
@@ -9,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core.chain import Chain
+from ebmkit.core.renaming import before_loading
 from ebmkit.parameters.records import Annealing, Ramp
 
-__all__ = ["Annealer"]
+__all__ = ["Annealer", "newly_annealed"]
 
 
 @final
@@ -19,12 +21,13 @@ class Annealer(nn.Module):
     """Counts iterations and gives the chain as each of them runs it.
 
     The count is a buffer, so that it is saved, and a resumed run goes on at the same place of every ramp.
-    Call ``of`` once an iteration.
+    Call ``of``, or ``each``, once per iteration.
 
     Args:
         chain: the revision, or another.
         annealing: factors by iteration; None for none.
         noise_until: iterations with noise; 0 means all.
+        others: chains that are annealed together with it.
 
     Attributes:
         done: iterations there were, 0-dim int64.
@@ -36,30 +39,54 @@ class Annealer(nn.Module):
 
     done: Tensor
 
-    def __init__(self, chain: Chain, annealing: Annealing | None = None, *, noise_until: int = 0) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        annealing: Annealing | None = None,
+        *,
+        noise_until: int = 0,
+        others: Iterable[Chain] = (),
+    ) -> None:
         super().__init__()
         self.noise_until = noise_until
         self.annealing = annealing or Annealing()
         self.register_buffer("done", torch.zeros((), dtype=torch.int64))
-        if noise_until:
-            chain.without_noise()
-        for name, ramp in self._ramps().items():
-            _refuse(chain, name, ramp)
+        for each in (chain, *others):
+            if noise_until:
+                each.without_noise()
+            for name, ramp in self._ramps().items():
+                _refuse(each, name, ramp)
 
     def of(self, chain: Chain) -> Chain:
         """The chain as this iteration runs it; the same object where nothing changes it."""
+        return self.each({"": chain})[""]
+
+    def each(self, chains: Mapping[str, Chain]) -> dict[str, Chain]:
+        """Several chains as this one iteration runs them."""
         ramps = self._ramps()
         # Reading the count waits for the device, so it is read where something depends on it.
         iteration = int(self.done) if self.noise_until or ramps else 0
         self.done += 1
-        if 0 < self.noise_until <= iteration:
-            chain = chain.without_noise()
-        return _scaled(chain, {name: ramp.at(iteration) for name, ramp in ramps.items()})
+        quiet = 0 < self.noise_until <= iteration
+        factors = {name: ramp.at(iteration) for name, ramp in ramps.items()}
+        return {
+            name: _scaled(chain.without_noise() if quiet else chain, factors)
+            for name, chain in chains.items()
+        }
 
     def _ramps(self) -> dict[str, Ramp]:
         """By the parameter that each multiplies."""
         found = {name: getattr(self.annealing, name) for name in ("temperature", "step_size", "steps")}
         return {name: ramp for name, ramp in found.items() if ramp is not None}
+
+
+def newly_annealed(schedule: nn.Module) -> None:
+    """Let a schedule load states of a release in which it had no ``annealing``: it counts from 0."""
+    before_loading(schedule, _uncounted)
+
+
+def _uncounted(state: dict[str, Any], prefix: str) -> None:
+    state.setdefault(f"{prefix}annealing.done", torch.zeros((), dtype=torch.int64))
 
 
 def _refuse(chain: Chain, name: str, ramp: Ramp) -> None:

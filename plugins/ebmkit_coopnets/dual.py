@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from ebmkit.core import (
+    Annealer,
+    Annealing,
     Batch,
     Chain,
     CooperativeScheduler,
@@ -16,6 +18,7 @@ from ebmkit.core import (
     Examples,
     Ge,
     LatentGenerator,
+    LossAugmentation,
     Proposal,
     Rng,
     Samples,
@@ -24,6 +27,7 @@ from ebmkit.core import (
     brief,
     evaluating,
     gather,
+    newly_annealed,
     reconstruction,
     share,
     shared_mean,
@@ -80,8 +84,11 @@ class Dual(CooperativeScheduler):
         examples: how many images the data have.
         chains: m, the number of proposals an iteration; 0 means as many as the batch has images.
         revised_weight: S, weight of the revised samples beside the data; 50 and 70 in the published code.
+        noise_until: leave the noise out of the revision after that many iterations; 0 never does.
+        annealing: factors on the revision's temperature, step size and number of steps, by iteration.
         data_noise: standard deviation of fresh noise on the data that the energy sees, in the units of x.
         energy_l2: weight of the mean squared energies of data and samples in the energy's loss.
+        augmentation: how that loss sees images: both sides shifted, brightened, cut by the same law.
 
     Source: Cui, Han, 2023, arXiv 2312.02469 (dual-MCMC teaching); Han, Lu, Zhu, Wu, 2016, arXiv 1606.08571
     (latents of each image); Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408.
@@ -102,8 +109,11 @@ class Dual(CooperativeScheduler):
         *,
         chains: Annotated[int, Ge(0)] = 0,
         revised_weight: Annotated[float, Ge(0)] = 1.0,
+        noise_until: Annotated[int, Ge(0)] = 0,
+        annealing: Annealing | None = None,
         data_noise: Annotated[float, Ge(0)] = 0.0,
         energy_l2: Annotated[float, Ge(0)] = 0.0,
+        augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
         self.energy = energy
@@ -113,7 +123,9 @@ class Dual(CooperativeScheduler):
         self.latents = ImageLatents(examples, generator.latent_shape)
         self.chains = chains
         self.revised_weight = revised_weight
-        self.shifting = DensityShift(data_noise, energy_l2)
+        self.annealing = Annealer(revision, annealing, noise_until=noise_until)
+        self.shifting = DensityShift(data_noise, energy_l2, augmentation)
+        newly_annealed(self)
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G0, D1, G1, then the updates D2 and G2."""
@@ -121,11 +133,12 @@ class Dual(CooperativeScheduler):
         with stage("generation"):
             made = self._generate(count, of_chains)
         with stage("revision"):
-            revised = self.revision(self.energy, made.proposal, rng=of_chains.fold_in("revision"))
+            chain = self.annealing.of(self.revision)
+            revised = chain(self.energy, made.proposal, rng=of_chains.fold_in("revision"))
         with stage("inference"):
             inferred = self._infer(batch, rng)
         with stage("density_shifting"):
-            shift = self.shifting(self.energy, batch.x, revised.x, rng=rng)
+            shift = self.shifting(self.energy, batch.x, revised.x, rng=rng, revised_rng=of_chains)
         figures = revision_figures(revised, observed=shift.observed, synthesized=shift.synthesized)
         yield Update("energy", shift.loss, figures)
         with stage("reconstruction"):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import (
+    Annealer,
+    Annealing,
     Batch,
     Chain,
     CooperativeScheduler,
@@ -18,6 +20,7 @@ from ebmkit.core import (
     Ge,
     Gt,
     LatentGenerator,
+    LossAugmentation,
     Proposal,
     Rng,
     Samples,
@@ -25,6 +28,7 @@ from ebmkit.core import (
     Updates,
     brief,
     gather,
+    newly_annealed,
     reconstruction,
     share,
     stage,
@@ -95,8 +99,12 @@ class MultiGrid(CooperativeScheduler):
             the coarsest grid.
         noise_std: standard deviation of the starting noise, in the units of x.
         enlarge: U, ``nearest`` or ``bilinear``, which keeps the means of the cells too.
+        noise_until: leave the noise out of all chains after that many iterations; 0 never does.
+        annealing: factors on every chain's temperature, step size and number of steps, by iteration.
         data_noise: standard deviation of fresh noise on the data that each energy sees, in the units of x.
         energy_l2: weight of the mean squared energies of data and samples in each energy's loss.
+        augmentation: how these losses see images: both sides shifted, brightened, cut by the same law. Its
+            ``translation`` is in pixels of the data, and on coarser grids in proportion.
 
     Raises:
         ValueError: the examples are no images, or the grids do not fit them or each other.
@@ -119,8 +127,11 @@ class MultiGrid(CooperativeScheduler):
         start: Origin = "colours",
         noise_std: Annotated[float, Gt(0)] = 1.0,
         enlarge: Enlarge = "nearest",
+        noise_until: Annotated[int, Ge(0)] = 0,
+        annealing: Annealing | None = None,
         data_noise: Annotated[float, Ge(0)] = 0.0,
         energy_l2: Annotated[float, Ge(0)] = 0.0,
+        augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
         self.sizes = sizes_of(grids, shape)
@@ -133,7 +144,14 @@ class MultiGrid(CooperativeScheduler):
         self.start = start
         self.noise_std = noise_std
         self.enlarge: Enlarge = enlarge
-        self.shifting = DensityShift(data_noise, energy_l2)
+        self.annealing = Annealer(
+            self.revision, annealing, noise_until=noise_until, others=self.steps.values()
+        )
+        self.shifting = {
+            name: DensityShift(data_noise, energy_l2, _on_grid(augmentation, size[0] / shape[1]))
+            for name, size in self.sizes.items()
+        }
+        newly_annealed(self)
 
     @classmethod
     def shapes(cls, shape: tuple[int, ...], parts: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
@@ -164,11 +182,11 @@ class MultiGrid(CooperativeScheduler):
             begin = self._begin(count, of_chains, batch.x)
         moved, x = {}, None
         with stage("revision"):
-            for name, chain in self.steps.items():
+            for name, chain in self.annealing.each(self.steps).items():
                 moved[name] = self._moved(name, chain, x, begin, of_chains)
                 x = moved[name][1].x
         for name, (_, revised) in moved.items():
-            yield self._shifted(name, batch.x, revised, rng)
+            yield self._shifted(name, batch.x, revised, rng, of_chains)
         proposal, revised = moved[self.finest]
         if begin.made is not None and self.generator is not None:
             with stage("reconstruction"):
@@ -222,11 +240,16 @@ class MultiGrid(CooperativeScheduler):
         below = shrink(begin.x, (x.shape[-2], x.shape[-1]))
         return proposed + enlarge(x - below, size, self.enlarge)
 
-    def _shifted(self, name: str, x: Tensor, revised: Samples, rng: Rng) -> Update:
+    def _shifted(self, name: str, x: Tensor, revised: Samples, rng: Rng, of_chains: Rng) -> Update:
         """D2 of one grid; the figures of the finest have the names that they have everywhere."""
-        own = rng if name == self.finest else rng.fold_in("grid", name)
+        own, of_revised = (
+            each if name == self.finest else each.fold_in("grid", name) for each in (rng, of_chains)
+        )
+        observed = shrink(x, self.sizes[name])
         with stage("density_shifting"):
-            shift = self.shifting(self.energies[name], shrink(x, self.sizes[name]), revised.x, rng=own)
+            shift = self.shifting[name](
+                self.energies[name], observed, revised.x, rng=own, revised_rng=of_revised
+            )
         figures = revision_figures(revised, observed=shift.observed, synthesized=shift.synthesized)
         if name != self.finest:
             figures = {f"grid_{name}_{figure}": value for figure, value in figures.items()}
@@ -238,6 +261,13 @@ class MultiGrid(CooperativeScheduler):
         from ebmkit.testing import SchedulerClaims
 
         return SchedulerClaims(parts={"grids": ("2", "4")})
+
+
+def _on_grid(augmentation: LossAugmentation | None, scale: float) -> LossAugmentation | None:
+    """As it is on a grid of that share of the data's side."""
+    if augmentation is None:
+        return None
+    return attrs.evolve(augmentation, translation=round(augmentation.translation * scale))
 
 
 def _chain_of_each(

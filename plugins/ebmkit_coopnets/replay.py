@@ -15,6 +15,7 @@ from ebmkit.core import (
     Ge,
     Gt,
     Le,
+    LossAugmentation,
     PersistentChains,
     Proposal,
     Rng,
@@ -65,6 +66,7 @@ class Replay(CooperativeScheduler):
         energy_l2: λ, weight of the squared energies; 0.1 to 1 where nothing else keeps them small.
         noise_until: leave the noise out of the revision after that many iterations; 0 never does.
         annealing: factors on the revision's temperature, step size and number of steps, by iteration.
+        augmentation: how the energy's loss sees images: both sides shifted, brightened, cut by the same law.
 
     Raises:
         ValueError: fewer slots than chains, or a ``mirror`` or ``shift`` of what is no image.
@@ -96,6 +98,7 @@ class Replay(CooperativeScheduler):
         energy_l2: Annotated[float, Ge(0)] = 0.0,
         noise_until: Annotated[int, Ge(0)] = 0,
         annealing: Annealing | None = None,
+        augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
         if chains > slots:
@@ -106,20 +109,20 @@ class Replay(CooperativeScheduler):
         self.start = start
         self.replay = PersistentChains(slots, shape, restart=restart, noise=noise, scale=noise_scale)
         self.annealing = Annealer(revision, annealing, noise_until=noise_until)
-        self.augmentation = Augmentation(shape, mirror, shift, brightness)
-        self.shifting = DensityShift(data_noise, energy_l2)
+        self.drawn = Augmentation(shape, mirror, shift, brightness)
+        self.shifting = DensityShift(data_noise, energy_l2, augmentation)
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """D1, then the update D2."""
         data = batch.x if self.start == "data" else None
         drawn, slots, of_chains = self.replay.start(self.chains, rng=rng, data=data)
-        proposal = self.augmentation(drawn, rng=of_chains.fold_in("augmentation"))
+        proposal = self.drawn(drawn, rng=of_chains.fold_in("augmentation"))
         with stage("revision"):
             chain = self.annealing.of(self.revision)
             revised = chain(self.energy, proposal, rng=of_chains.fold_in("revision"))
         self.replay.keep(slots, revised.x)
         with stage("density_shifting"):
-            shift = self.shifting(self.energy, batch.x, revised.x, rng=rng)
+            shift = self.shifting(self.energy, batch.x, revised.x, rng=rng, revised_rng=of_chains)
         figures = revision_figures(revised, observed=shift.observed, synthesized=shift.synthesized)
         yield Update("energy", shift.loss, figures)
         return Examples(batch.x, proposal, revised.x)

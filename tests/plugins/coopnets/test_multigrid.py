@@ -9,7 +9,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import Batch, Chain, CooperativeScheduler, Energy, Examples, Rng
+from ebmkit.core import (
+    Annealing,
+    Batch,
+    Chain,
+    CooperativeScheduler,
+    Energy,
+    EnergyFn,
+    Examples,
+    Info,
+    LossAugmentation,
+    Ramp,
+    Rng,
+    Sampler,
+    State,
+)
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets
@@ -23,6 +37,13 @@ from tests.models import double
 from tests.plugins.test_coopnets import one_iteration
 
 SHAPE = (1, 8, 8)
+
+
+class Still(Sampler):
+    """A sampler without a temperature."""
+
+    def step(self, energy: EnergyFn, state: State, rng: Rng) -> tuple[State, Info]:
+        return state, {}
 
 
 def descriptor(side: int = 8) -> ConvDescriptor:
@@ -78,21 +99,70 @@ def assert_same(one: nn.Module | Examples, other: nn.Module | Examples) -> None:
     assert all(torch.equal(pairs[0][name], pairs[1][name]) for name in pairs[0])
 
 
-def test_one_grid_from_noise_is_the_short_run_descriptor_bit_for_bit() -> None:
-    alone = DescriptorOnly(descriptor(), revision(), SHAPE, chains=6, persistent=False, noise_std=0.4)
-    one = multigrid(8, start="noise", noise_std=0.4)
+HELPS: list[dict[str, Any]] = [
+    {},
+    {
+        "annealing": Annealing(steps=Ramp(end=2.0, over=2), step_size=Ramp(end=0.5, after=1)),
+        "augmentation": LossAugmentation(translation=2, brightness=0.1, cutout=0.3),
+        "data_noise": 0.1,
+        "energy_l2": 0.01,
+    },
+    {"noise_until": 2},
+]
+
+
+@pytest.mark.parametrize("helps", HELPS)
+def test_one_grid_from_noise_is_the_short_run_descriptor_bit_for_bit(helps: dict[str, Any]) -> None:
+    alone = DescriptorOnly(
+        descriptor(), revision(), SHAPE, chains=6, persistent=False, noise_std=0.4, **helps
+    )
+    one = multigrid(8, start="noise", noise_std=0.4, **helps)
     assert_same(trained(alone), trained(one))
     assert_same(alone.energy, one.energy)
 
 
-def test_one_grid_with_a_generator_is_coopnets_bit_for_bit() -> None:
-    alone = CoopNets(descriptor(), generator(), revision(), chains=6)
-    one = multigrid(8, made=generator())
+@pytest.mark.parametrize("helps", HELPS)
+def test_one_grid_with_a_generator_is_coopnets_bit_for_bit(helps: dict[str, Any]) -> None:
+    alone = CoopNets(descriptor(), generator(), revision(), chains=6, **helps)
+    one = multigrid(8, made=generator(), **helps)
     assert_same(trained(alone), trained(one))
     assert_same(alone.energy, one.energy)
     assert one.generator is not None
     assert_same(alone.generator, one.generator)
     assert_same(alone.sample(4, rng=Rng(9)), one.sample(4, rng=Rng(9)))
+
+
+def test_every_chain_is_annealed_and_a_shift_is_of_as_many_pixels_as_the_grid_has() -> None:
+    steps = Annealing(steps=Ramp(start=1.0, end=2.0, after=1))
+    grids = {"4": descriptor(4), "8": descriptor(8)}
+    own = {"4": revision(5)}
+    law = LossAugmentation(translation=2, cutout=0.3)
+    schedule = MultiGrid(grids, revision(), SHAPE, None, own, chains=6, annealing=steps, augmentation=law)
+    assert [each.augmentation for each in schedule.shifting.values()] == [
+        LossAugmentation(translation=1, cutout=0.3),
+        law,
+    ]
+    trained(schedule)
+    assert int(schedule.annealing.done) == 3
+    assert [chain.steps for chain in schedule.annealing.each(schedule.steps).values()] == [10, 6]
+    with pytest.raises(ValueError, match="no parameter temperature"):
+        MultiGrid(
+            grids,
+            revision(),
+            SHAPE,
+            None,
+            {"4": Chain(Still(), 1)},
+            annealing=Annealing(temperature=Ramp(end=0.5)),
+        )
+
+
+def test_states_from_before_there_was_annealing_count_from_0() -> None:
+    state = multigrid(4, 8).state_dict()
+    del state["annealing.done"]
+    schedule = multigrid(4, 8)
+    trained(schedule)
+    schedule.load_state_dict(state)
+    assert int(schedule.annealing.done) == 0
 
 
 def test_the_update_of_a_grid_leaves_the_other_energies_alone() -> None:
@@ -176,7 +246,7 @@ def test_what_is_saved_and_what_is_told() -> None:
     schedule = multigrid(4, 8)
     updates, _ = one_iteration(schedule, batch())
     buffers = {name for name, _ in schedule.named_buffers()}
-    assert buffers == {"colours.count", "colours.total", "colours.products"}
+    assert buffers == {"colours.count", "colours.total", "colours.products", "annealing.done"}
     assert {name.split(".")[1] for name in schedule.state_dict() if name.startswith("grids.")} == {"4", "8"}
     coarse, fine = (update.stats for update in updates)
     assert {f"grid_4_{name}" for name in fine} == coarse.keys()

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ebmkit.core import Batch, CooperativeScheduler, Rng
+from ebmkit.core import Batch, CooperativeScheduler, LossAugmentation, Rng
+from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_coopnets.replay import Replay
 from tests.models import LinearDescriptor, double
@@ -38,6 +39,23 @@ def test_a_buffer_of_the_chains_alone_is_the_persistent_descriptor_bit_for_bit()
     for one, other in zip(states(persistent), states(same), strict=True):
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_loss_sees_augmented_images_as_that_of_the_persistent_descriptor_does() -> None:
+    def gradient(kind: Any, **options: Any) -> Tensor:
+        torch.manual_seed(0)
+        energy = ConvDescriptor((1, 4, 4), channels=(2,), kernels=(3,), strides=(1,), reference_std=0.3)
+        schedule = kind(energy, revision(), (1, 4, 4), chains=5, **options).double()
+        one_iteration(schedule, Batch(double(6, 1, 4, 4), torch.arange(6)))
+        weight = next(energy.parameters()).grad
+        assert weight is not None
+        return weight
+
+    law = LossAugmentation(translation=1, brightness=0.1)
+    buffer: dict[str, Any] = {"slots": 5, "restart": 0.0, "noise": "normal", "noise_scale": 0.7}
+    augmented = gradient(Replay, **buffer, augmentation=law)
+    assert torch.equal(augmented, gradient(DescriptorOnly, noise_std=0.7, augmentation=law))
+    assert not torch.equal(augmented, gradient(Replay, **buffer))
 
 
 def test_chains_go_back_to_the_slots_that_they_came_from() -> None:
