@@ -52,7 +52,7 @@ class Crops:
 def crops(
     images: ExampleSet, side: int, count: int, *, rng: Rng, columns: tuple[float, float] = (0, 1)
 ) -> Crops:
-    """Squares at uniformly random places, from all images in turn.
+    """Squares at uniformly random places, from as many of the images as there are squares, in turn.
 
     Args:
         images: to cut them from.
@@ -71,8 +71,8 @@ def crops(
     room = torch.tensor([height - side + 1, last - first - side + 1])
     corner = (rng.uniform(torch.empty(count, 2, dtype=torch.float64)) * room).long()
     corner[:, 1] += first
-    image = torch.arange(count)[:, None] % len(images)
-    return Crops(images, side, torch.cat([image, corner], 1))
+    image = rng.permutation(len(images))[torch.arange(count) % len(images)]
+    return Crops(images, side, torch.cat([image[:, None], corner], 1))
 
 
 def tiles(images: ExampleSet, side: int) -> int:

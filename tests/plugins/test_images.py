@@ -187,6 +187,26 @@ def test_a_texture_can_be_a_file_of_the_users(tmp_path: Path) -> None:
         Textures(path=str(tmp_path / "none.png"))
 
 
+@pytest.mark.parametrize("pixel_range", ["fixed", "image"])
+def test_every_window_of_a_texture_is_an_example(
+    tmp_path: Path, pixel_range: Literal["fixed", "image"]
+) -> None:
+    pixels = np.random.default_rng(0).integers(40, 200, (6, 6, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "moss.png")
+    path = str(tmp_path / "moss.png")
+    (image,) = Textures(path=path, color=True, size=6, pixel_range=pixel_range)[torch.tensor([0])]
+    windows = Textures(path=path, color=True, size=6, pixel_range=pixel_range, window=4)
+    assert (len(windows), windows.shape) == (9, (3, 4, 4))
+    expected = torch.stack([image[:, row : row + 4, column : column + 4] for row, column in np.ndindex(3, 3)])
+    order = torch.tensor([8, 0, 4, 4, *range(9)])
+    assert torch.allclose(windows[order], expected[order], atol=1e-6)
+    assert pixel_range == "image" or torch.equal(windows[order], expected[order])
+    others = (Textures(path=path, color=True, size=6, pixel_range=pixel_range, window=3), Textures(path=path))
+    assert windows.fingerprint() not in [other.fingerprint() for other in others]
+    with pytest.raises(DataError, match="window = 7 does not fit into an image of size = 6"):
+        Textures(path=path, size=6, window=7)
+
+
 def test_missing_scikit_image_is_named_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
