@@ -103,8 +103,11 @@ class GuardedTraining:
 
     def _check(self, report: Report) -> None:
         self.guard.check(report)
-        if report.iteration % self.plan.run.checkpoint_every == 0:
+        saved = report.iteration % self.plan.run.checkpoint_every == 0
+        judged = self.plan.evaluation.every and report.iteration % self.plan.evaluation.every == 0
+        if saved or judged:  # the best that was judged is saved too
             self.refuse_non_finite()
+        if saved:
             self.guard.saved(report.iteration)
 
     def _roll_back(self, iteration: int, error: DivergedError) -> Rollback:

@@ -155,3 +155,20 @@ def test_nothing_that_is_not_finite_is_saved(where: str, run_file: RunFile, tmp_
     tensors[where].view(-1)[3] = float("inf")  # type: ignore[operator]
     with pytest.raises(DivergedError, match="no longer finite"):
         training.refuse_non_finite()
+
+
+@pytest.mark.parametrize("due", ["run.checkpoint_every=2", "evaluation.every=2"])
+def test_no_iteration_goes_by_whose_checkpoint_may_be_kept_and_is_not_finite(
+    due: str, run_file: RunFile, tmp_path: Path
+) -> None:
+    plan = plan_of(run_file("descriptor-only"), "guard.rollbacks=0", "run.checkpoint_every=50", due)
+    training = GuardedTraining(
+        plan, tmp_path / "checkpoints", build_experiment(plan), Guard(plan.guard), Crew(World())
+    )
+    reports = training.reports(0, on_rollback=lambda _: None)
+    next(reports)
+    # Adam's own memory of an update: nothing else of the next iteration would show it.
+    learner = training.experiment.learners["energy"]
+    next(iter(learner.optimizer.state.values()))["exp_avg_sq"].view(-1)[0] = float("inf")
+    with pytest.raises(DivergedError, match="no longer finite"):
+        next(reports)
