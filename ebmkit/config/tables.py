@@ -149,8 +149,9 @@ class EvaluationTable:
         metrics: their names, as ``ebmkit plugins list`` has them; the first figure of the first one decides
             which checkpoint is kept as the best. None takes those that suit the data: ``kid``, ``manifold``
             and ``swd`` for images, ``energy-distance`` and ``mmd`` for others.
-        features: the map in whose space images are compared; ``auto`` takes ``lite0`` where its weights are
-            installed, else ``pixels``.
+        features: the map in whose space images are compared, by the name that figures made with it bear:
+            ``pixels``, ``lite0`` or, at another size in pixels, ``lite0-224``; ``auto`` takes ``lite0`` where
+            its weights are installed, else ``pixels``.
         against: what samples are compared with.
         held_out: keys of ``[data]`` that open examples kept back from training: ``["part=held-out"]``,
             ``["skip=8500", "limit=0"]``.

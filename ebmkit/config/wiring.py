@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ebmkit.config import EvaluationTable, GuardTable, Reader, Signature, header
+from ebmkit.config.faults import OutOfRangeError
 from ebmkit.config.parts import Part, key_of
 from ebmkit.config.search import Found, owner_of
+from ebmkit.config.sized import features_called
 from ebmkit.config.slots import BESIDE, INJECTED, Slot, Slots
 from ebmkit.registry.discovery import Registry, UnknownComponentError
 
@@ -54,15 +56,25 @@ def check_easing(
 
 def check_named(reader: Reader, registry: Registry, evaluation: EvaluationTable) -> None:
     """What ``[evaluation]`` names is installed."""
-    named = [("metric", name, "metrics") for name in evaluation.metrics]
-    if evaluation.features != "auto":
-        named.append(("features", evaluation.features, "features"))
-    for kind, name, key in named:
+    for name in evaluation.metrics:
         try:
-            registry.find(kind, name)
+            registry.find("metric", name)
         except UnknownComponentError as error:
-            label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
-            reader.report("E107", error.message, ("evaluation", key), value=True, label=label)
+            _report_unknown(reader, error, "metrics")
+    if evaluation.features == "auto":
+        return
+    try:
+        features_called(evaluation.features, registry)
+    except UnknownComponentError as error:
+        _report_unknown(reader, error, "features")
+    except OutOfRangeError as error:
+        message = f"the size in {evaluation.features!r} {error}"
+        reader.report("E105", message, ("evaluation", "features"), value=True)
+
+
+def _report_unknown(reader: Reader, error: UnknownComponentError, key: str) -> None:
+    label = f"did you mean {error.suggestion!r}?" if error.suggestion else ""
+    reader.report("E107", error.message, ("evaluation", key), value=True, label=label)
 
 
 def _taken(schedule: Part, slots: Slots) -> list[str]:

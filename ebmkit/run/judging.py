@@ -12,6 +12,7 @@ import torch
 
 from ebmkit.config import EvaluationTable, read_document
 from ebmkit.config.plan import Plan, make_plan
+from ebmkit.config.sized import features_called
 from ebmkit.core import Chain, Features, Metric, Rng, Source
 from ebmkit.core.averaging import take_averages
 from ebmkit.errors import DataError
@@ -96,7 +97,8 @@ def _wants_features(metrics: Mapping[str, Metric]) -> bool:
 def _features(table: EvaluationTable, registry: Registry) -> Features:
     """Those of the table; ``auto`` takes the best whose weights are there."""
     if table.features != "auto":
-        return registry.find("features", table.features).factory()  # type: ignore[no-any-return]
+        component, keywords = features_called(table.features, registry)
+        return component.factory(**keywords)  # type: ignore[no-any-return]
     try:
         return registry.find("features", "lite0").factory()  # type: ignore[no-any-return]
     except DataError:  # its weights are not installed

@@ -7,7 +7,7 @@ from typing import Annotated, final
 import torch
 from torch import Tensor
 
-from ebmkit.core import Features, Ge
+from ebmkit.core import Features, Ge, Le
 from ebmkit_evaluation.definition import eight_bits, in_colour, resized
 from ebmkit_evaluation.efficientnet import EfficientNetLite0
 from ebmkit_evaluation.weights import read_weights, weights_of_package
@@ -37,7 +37,7 @@ class Lite0(Features):
 
     size: int
 
-    def __init__(self, *, size: Annotated[int, Ge(32)] = 112) -> None:
+    def __init__(self, *, size: Annotated[int, Ge(32), Le(1024)] = 112) -> None:
         super().__init__()
         self.size = size
         self.name = f"lite0-{size}"

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ebmkit.config.sized import features_called
 from ebmkit.evaluation.store import read_evaluations
+from ebmkit.registry.discovery import Registry
 from ebmkit.storage.best import best_of
 from ebmkit.storage.folder import RunFolder
 from tests.conftest import Ebmkit
@@ -84,6 +86,23 @@ def test_what_is_not_installed_or_misspelt_is_told_before_training(run_file: Run
     assert few.code == 2
     assert "'every'" in few.err
     assert ">= 8" in few.err
+
+
+def test_features_are_called_by_the_name_in_their_figures(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    registry = Registry.discover()
+    for name, keywords in (("lite0", {}), ("lite0-224", {"size": 224}), ("pixels", {})):
+        component, found = features_called(name, registry)
+        assert (component.name, found) == (name.partition("-")[0], keywords)
+    file = run_file("coopnets")
+    told = {
+        "lite0-8": "the size in 'lite0-8' must be >= 32, got 8",
+        "pixels-64": "the features 'pixels' have no size",
+        "lite-224": "did you mean 'lite0'?",
+        "-224": "'-224'",
+    }
+    for name, said in told.items():
+        assert said in ebmkit("check", file, "--set", f"evaluation.features={name}").err
+    assert ebmkit("check", file, "--set", "evaluation.features=lite0-224").code == 0
 
 
 def test_held_out_examples_are_opened_by_keys_of_the_data(
