@@ -29,7 +29,7 @@ def test_the_lines_of_python_and_the_run_file_train_the_same_parts(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (code,), (text,) = snippets("README.md", "python"), snippets("README.md", "toml")
-    code = code.replace("2600", "1").replace("sample(64", "sample(2")
+    code = code.replace("5200", "1").replace("sample(64", "sample(2")
     names: dict[str, Any] = {"images": torch.linspace(-1, 1, 2 * 64 * 64).reshape(2, 1, 64, 64)}
     exec(code.replace("batch=32", "batch=2"), names)  # noqa: S102 - our own page
     assert names["x"].shape == (2, 1, 64, 64)

@@ -1,4 +1,4 @@
-"""Evaluations as files of a run folder: ``evaluation/0002600.json``."""
+"""Evaluations as files of a run folder: ``evaluation/0005200.json``."""
 
 from __future__ import annotations
 
