@@ -115,17 +115,17 @@ def test_examples_without_a_number_are_refused(install: Install, tmp_path: Path,
 
 
 @pytest.mark.parametrize("part", ["energy", "generator"])
-def test_networks_for_images_are_refused_for_other_data_with_the_place_of_their_table(
+def test_convolutional_networks_are_refused_for_other_data_with_the_place_of_their_table(
     part: str, install: Install, tmp_path: Path, ebmkit: Ebmkit
 ) -> None:
     install("number-parts", "number_parts", NUMBERS)
-    text = NUMBERS_RUN.replace("SHAPE", "[1, 64]").replace('use = "round"', 'use = "descriptor"')
+    text = NUMBERS_RUN.replace("SHAPE", "[64]").replace('use = "round"', 'use = "descriptor"')
     if part == "generator":
-        text = NUMBERS_RUN.replace("SHAPE", "[1, 64]").replace("descriptor-only", "coopnets")
+        text = NUMBERS_RUN.replace("SHAPE", "[64]").replace("descriptor-only", "coopnets")
         text += '\n[generator]\nuse = "generator"\n'
     (tmp_path / "numbers.toml").write_text(text)
     outcome = ebmkit("check", "numbers.toml")
     assert outcome.code == 2, outcome.err
     assert outcome.err.startswith("error[E109]: ")
-    assert "for images (C, H, W), but examples have the shape (1, 64)" in outcome.err
+    assert "sequences (C, L), but examples have the shape (64,); the energy mlp is for any" in outcome.err
     assert f" --> numbers.toml:{text.splitlines().index(f'[{part}]') + 1}:2" in outcome.err

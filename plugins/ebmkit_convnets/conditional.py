@@ -1,7 +1,8 @@
-"""Descriptor and generator of labelled images: one network for all classes, told apart at its top."""
+"""Descriptor and generator of labelled examples: one network for all classes, told apart at its top."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, final
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import ConditionalEnergy, ConditionalGenerator, Ge, Gt, MinLen, OrInfinite
+from ebmkit_convnets.axes import channels_and_sides
 from ebmkit_convnets.descriptor import feature_count
 from ebmkit_convnets.generator import base_size, bounded
-from ebmkit_convnets.layers import Norm, convolutions, image_shape, up_convolutions
+from ebmkit_convnets.layers import Norm, convolutions, up_convolutions
 from ebmkit_convnets.weights import initialise_weights
 
 __all__ = ["ClassDescriptor", "ClassGenerator"]
@@ -28,10 +30,11 @@ class ClassDescriptor(ConditionalEnergy):
 
     $\phi$ are the responses of a stack of convolutions, each followed by a leaky ReLU; u is shared, $v_c$ the
     class's own. Without a class it is the marginal energy, $-\log \sum_c \exp(-E(x, c))$, for one pass
-    through the network. ``(B, C, H, W) -> (B,)``, nats, in float64 as ``descriptor``.
+    through the network. ``(B, C, H, W) -> (B,)`` or ``(B, C, L) -> (B,)``, nats, in float64 as
+    ``descriptor``.
 
     Args:
-        shape: (C, H, W) of the images.
+        shape: (C, H, W) of the images, or (C, L) of the sequences.
         classes: how many the data have.
         channels: filters of each convolution, bottom up.
         kernels: their sizes in pixels, odd or even; padded by half.
@@ -45,8 +48,8 @@ class ClassDescriptor(ConditionalEnergy):
             own initialisation.
 
     Raises:
-        ValueError: the data have no classes, the examples are no images, or too small ones for the layers, or
-            the lists differ in length.
+        ValueError: the data have no classes, the examples are neither images nor sequences, or too small for
+            the layers, or the lists differ in length.
 
     Source: the projection onto classes is that of Miyato, Koyama, 2018, arXiv 1802.05637, the marginal energy
     that of Grathwohl et al., 2020, arXiv 1912.03263.
@@ -79,8 +82,9 @@ class ClassDescriptor(ConditionalEnergy):
             )
         self.classes = _some(classes)
         self.reference_std = reference_std
+        inputs, sides = channels_and_sides(shape)
         self.features = convolutions(
-            image_shape(shape)[0], channels, kernels, strides, activation=partial(nn.LeakyReLU, leak)
+            inputs, channels, kernels, strides, activation=partial(nn.LeakyReLU, leak), axes=len(sides)
         )
         size = feature_count(self.features, shape)
         self.head = nn.Linear(size, outputs)
@@ -88,15 +92,15 @@ class ClassDescriptor(ConditionalEnergy):
         initialise_weights(self, weight_std)
 
     def conditional(self, x: Tensor, condition: Tensor) -> Tensor:
-        """E(x, c) in nats and float64, ``(B, C, H, W), (B,) int64 -> (B,)``."""
+        """E(x, c) in nats and float64, ``(B, *S), (B,) int64 -> (B,)``."""
         return self._reference(x) - self.scores(x).gather(1, condition[:, None])[:, 0]
 
     def forward(self, x: Tensor) -> Tensor:
-        """The marginal energy in nats and float64, ``(B, C, H, W) -> (B,)``."""
+        """The marginal energy in nats and float64, ``(B, *S) -> (B,)``."""
         return self._reference(x) - self.scores(x).logsumexp(1)
 
     def scores(self, x: Tensor) -> Tensor:
-        """The score of each class, in nats and float64, ``(B, C, H, W) -> (B, classes)``.
+        """The score of each class, in nats and float64, ``(B, *S) -> (B, classes)``.
 
         $p(c | x)$ is its softmax: a trained descriptor classifies.
         """
@@ -124,10 +128,11 @@ class ClassGenerator(ConditionalGenerator):
 
     $x = g(z, c) + \sigma \epsilon$: a linear projection of z plus that of the class (together that of z and a
     one-hot c), then as many doublings as ``channels``, then tanh.
-    ``(B, latents) -> (B, C, H, W)``.
+    ``(B, latents) -> (B, C, H, W)`` or ``(B, latents) -> (B, C, L)``.
 
     Args:
-        shape: (C, H, W) of the images; H and W divisible by 2 to the number of channels.
+        shape: (C, H, W) of the images, or (C, L) of the sequences; the sides divisible by 2 to the number
+            of channels.
         classes: how many the data have.
         latents: length of z.
         channels: maps of each layer, top down.
@@ -139,8 +144,8 @@ class ClassGenerator(ConditionalGenerator):
             own initialisation.
 
     Raises:
-        ValueError: the data have no classes, the examples are no images, or their sides not divisible by 2 to
-            the number of channels.
+        ValueError: the data have no classes, the examples are neither images nor sequences, or their sides
+            not divisible by 2 to the number of channels.
 
     Source: class and latents side by side as in Mirza, Osindero, 2014, arXiv 1411.1784.
 
@@ -170,13 +175,13 @@ class ClassGenerator(ConditionalGenerator):
         self.latent_shape = (latents,)
         self.noise_std = noise_std
         self.base = (channels[0], *base)
-        self.project = nn.Linear(latents, channels[0] * base[0] * base[1])
-        self.of_class = nn.Embedding(classes, channels[0] * base[0] * base[1])
-        self.layers = up_convolutions((*channels, shape[0]), kernel, norm, leak)
+        self.project = nn.Linear(latents, math.prod(self.base))
+        self.of_class = nn.Embedding(classes, math.prod(self.base))
+        self.layers = up_convolutions((*channels, shape[0]), kernel, norm, leak, axes=len(base))
         initialise_weights(self, weight_std)
 
     def conditional(self, z: Tensor, condition: Tensor) -> Tensor:
-        """g(z, c) in (-1, 1), ``(B, latents), (B,) int64 -> (B, C, H, W)``."""
+        """g(z, c) in (-1, 1), ``(B, latents), (B,) int64 -> (B, *S)``."""
         start = self.project(z) + self.of_class(condition)
         return bounded(self.layers(start.unflatten(1, self.base)), like=z)
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ebmkit.core import Energy, Ge, Gt, MinLen, OrInfinite
 from ebmkit_convnets.activations import Activation, activation_layer
+from ebmkit_convnets.axes import channels_and_sides
 from ebmkit_convnets.field import describe_field, receptive_field
-from ebmkit_convnets.layers import convolutions, image_shape, scale_gradients_by_area
+from ebmkit_convnets.layers import convolutions, scale_gradients_by_area
 from ebmkit_convnets.weights import Initialisation, initialise_descriptor
 
 __all__ = ["ConvDescriptor", "feature_count"]
@@ -28,7 +29,8 @@ class ConvDescriptor(Energy):
 
     f is a stack of convolutions, each followed by a leaky ReLU, and a head: ``outputs`` linear
     units over the last layer, summed; or, with ``head = "sum"``, the sum of all responses of the
-    last layer (fully convolutional, for textures of any size). ``(B, C, H, W) -> (B,)``, nats.
+    last layer (fully convolutional, for textures of any size). ``(B, C, H, W) -> (B,)``, nats. Of sequences,
+    ``(B, C, L) -> (B,)``, the convolutions run along their one axis, and a pixel below is a point.
 
     Neither head lets the units of the last convolution interact, so no two pixels do that do not fit
     into the receptive field of one unit (k kernels, s strides, bottom up):
@@ -44,7 +46,7 @@ class ConvDescriptor(Energy):
     which is the same function at a hundredth of the cost.
 
     Args:
-        shape: (C, H, W) of the images.
+        shape: (C, H, W) of the images, or (C, L) of the sequences.
         channels: filters of each convolution, bottom up.
         kernels: their sizes in pixels, odd or even; padded by half.
         strides: their strides (sub-sampling).
@@ -59,7 +61,7 @@ class ConvDescriptor(Energy):
         activation: ``leaky-relu``, the paper's; ``relu``, ``elu``, ``silu`` or ``gelu``.
         pool: how a layer of stride s halves: ``stride``, the convolution leaves positions out; ``average``,
             it leaves none out and the activations are averaged over s x s: no checkerboard in the gradient,
-            for s² times the multiplications. Wants odd kernels.
+            for s² times the multiplications (s times of sequences). Wants odd kernels.
         hidden: units of a layer between the last convolution and the head; 0 for none. All pixels interact
             through it.
         initialisation: ``normal``, by ``weight_std``; ``he``, for each layer the width that keeps the mean
@@ -69,8 +71,8 @@ class ConvDescriptor(Energy):
             is applied at, as the authors' MATLAB code does; Adam does not feel it, SGD does.
 
     Raises:
-        ValueError: the examples are no images, or too small ones for the layers; the lists differ in
-            length; an even kernel before average pooling; a hidden layer without a linear head.
+        ValueError: the examples are neither images nor sequences, or too small for the layers; the lists
+            differ in length; an even kernel before average pooling; a hidden layer without a linear head.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, section 3 and the experiments; the defaults
     are those of the authors' 64x64 scene network (their published code).
@@ -103,14 +105,16 @@ class ConvDescriptor(Energy):
         super().__init__()
         _refuse(channels, kernels, strides, averaged=pool == "average", joined=hidden > 0, head=head)
         self.reference_std = reference_std
-        self.shape = image_shape(shape)
+        inputs, sides = channels_and_sides(shape)
+        self.shape = shape
         self.receptive_field = _field(kernels, strides, averaged=pool == "average")
         self.features = convolutions(
-            self.shape[0],
+            inputs,
             channels,
             kernels,
             strides,
             activation=partial(activation_layer, activation, leak),
+            axes=len(sides),
             averaged=pool == "average",
         )
         size = feature_count(self.features, shape)
@@ -130,12 +134,12 @@ class ConvDescriptor(Energy):
             scale_gradients_by_area(self.features, shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        """E(x) in nats and float64, ``(B, C, H, W) -> (B,)``."""
+        """E(x) in nats and float64, ``(B, *S) -> (B,)``."""
         reference = x.flatten(1).double().square().sum(1) / (2 * self.reference_std**2)
         return reference - self.score(x)
 
     def score(self, x: Tensor) -> Tensor:
-        """f(x) in nats and float64, ``(B, C, H, W) -> (B,)``; high where images are likely."""
+        """f(x) in nats and float64, ``(B, *S) -> (B,)``; high where examples are likely."""
         responses: Tensor = self.features(x).flatten(1)
         responses = self.hidden(responses).double()
         if self.head is None:
@@ -185,12 +189,12 @@ def _field(kernels: tuple[int, ...], strides: tuple[int, ...], *, averaged: bool
 
 
 def feature_count(features: nn.Sequential, shape: tuple[int, ...]) -> int:
-    """How many numbers the last layer gives for one image."""
+    """How many numbers the last layer gives for one example."""
     try:
         with torch.no_grad():
             responses: Tensor = features(torch.zeros(1, *shape))
     except RuntimeError as error:
         raise ValueError(
-            f"images of shape {tuple(shape)} are too small for these kernels and strides: {error}"
+            f"examples of shape {tuple(shape)} are too small for these kernels and strides: {error}"
         ) from error
     return responses.numel()

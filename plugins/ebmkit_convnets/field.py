@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ebmkit_convnets.axes import by_sides, channels_and_sides
+
 __all__ = ["describe_field", "receptive_field"]
 
 
 def receptive_field(layers: Iterable[tuple[int, int]]) -> int:
-    r"""Side of the square of pixels that one unit of the last layer reads.
+    r"""Side of the square of pixels, or length of the sequence, that one unit of the last layer reads.
 
     $$r = 1 + \sum_l (k_l - 1) \prod_{i < l} s_i$$
 
@@ -31,14 +33,13 @@ def receptive_field(layers: Iterable[tuple[int, int]]) -> int:
 
 
 def describe_field(field: int, shape: tuple[int, ...], *, whole: bool) -> str:
-    """What ``repr`` says of it: how far pixels interact in the energy.
+    """What ``repr`` says of it: how far pixels, or points, interact in the energy.
 
     Args:
         field: receptive field of the last layer of convolutions.
-        shape: (C, H, W) of the images.
+        shape: of an example, (C, H, W) or (C, L).
         whole: whether a nonlinear layer on top reads all of the last layer.
     """
-    height, width = shape[1:]
-    if whole:
-        return f"receptive field {field}, joined over all of {height}x{width} pixels"
-    return f"receptive field {field} of {height}x{width} pixels"
+    _, sides = channels_and_sides(shape)
+    all_of_it = f"{by_sides(sides)} {'points' if len(sides) == 1 else 'pixels'}"
+    return f"receptive field {field}{', joined over all' if whole else ''} of {all_of_it}"

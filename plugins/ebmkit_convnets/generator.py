@@ -1,7 +1,8 @@
-"""The generator: a top-down ConvNet from latent factors to an image."""
+"""The generator: a top-down ConvNet from latent factors to an image or a sequence."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, final
 
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Ge, Gt, LatentGenerator, MinLen
-from ebmkit_convnets.layers import Norm, image_shape, up_convolutions
+from ebmkit_convnets.axes import by_sides, channels_and_sides
+from ebmkit_convnets.layers import Norm, up_convolutions
 from ebmkit_convnets.upsampling import Upsampling, doubling, start_alike
 from ebmkit_convnets.weights import initialise_weights
 
@@ -26,7 +28,8 @@ class ConvGenerator(LatentGenerator):
     convolution of stride 2 (or by another ``upsampling``); the last gives the image, squashed by tanh into
     (-1, 1). Hidden layers have a normalisation and a leaky ReLU. The smallest maps have the image's size
     divided by 2 to the number of ``channels``: 64 pixels and four channels start at 4x4, 28 pixels and
-    two at 7x7, 32 and three at 4x4. ``(B, latents) -> (B, C, H, W)``.
+    two at 7x7, 32 and three at 4x4. ``(B, latents) -> (B, C, H, W)``. Sequences,
+    ``(B, latents) -> (B, C, L)``, are doubled along their one axis, and a pixel below is a point.
 
     Normalisation. ``batch`` is the paper's: in training, statistics of the batch (and running
     ones kept for later); in eval mode, so in inference and in ``ebmkit sample``, the running
@@ -35,7 +38,7 @@ class ConvGenerator(LatentGenerator):
     image by itself (Wu and He, 2018, arXiv 1803.08494): the same function in every mode.
 
     Args:
-        shape: (C, H, W) of the images.
+        shape: (C, H, W) of the images, or (C, L) of the sequences.
         latents: d, the number of latent factors.
         channels: maps of each layer, top down.
         kernel: size of the up-convolutions in pixels; an even one covers all pixels equally often.
@@ -47,12 +50,12 @@ class ConvGenerator(LatentGenerator):
             own initialisation.
         upsampling: how a layer doubles the size: ``transposed``, a transposed convolution; ``resize``, values
             repeated to 2x2 and a convolution; ``subpixel``, a convolution to four times the maps, which
-            become the pixels of 2x2 and start equal. The last two want an odd kernel and begin without a
-            checkerboard.
+            become the pixels of 2x2 and start equal (of sequences, to twice the maps, for two points). The
+            last two want an odd kernel and begin without a checkerboard.
 
     Raises:
-        ValueError: the examples are no images, their sides not divisible by 2 to the number of channels, or
-            the kernel is even where the upsampling wants an odd one.
+        ValueError: the examples are neither images nor sequences, their sides not divisible by 2 to the
+            number of channels, or the kernel is even where the upsampling wants an odd one.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, experiments; the defaults are those of the
     authors' 64x64 scene network (their published code).
@@ -82,13 +85,13 @@ class ConvGenerator(LatentGenerator):
         self.latent_shape = (latents,)
         self.noise_std = noise_std
         self.base = (channels[0], *base)
-        self.project = nn.Linear(latents, channels[0] * base[0] * base[1])
-        self.layers = up_convolutions((*channels, shape[0]), kernel, norm, leak, upsampling)
+        self.project = nn.Linear(latents, math.prod(self.base))
+        self.layers = up_convolutions((*channels, shape[0]), kernel, norm, leak, upsampling, axes=len(base))
         initialise_weights(self, weight_std)
         start_alike(self)
 
     def forward(self, z: Tensor) -> Tensor:
-        """g(z) in (-1, 1), ``(B, latents) -> (B, C, H, W)``."""
+        """g(z) in (-1, 1), ``(B, latents) -> (B, *S)``."""
         return bounded(self.layers(self.project(z).unflatten(1, self.base)), like=z)
 
     @staticmethod
@@ -97,16 +100,21 @@ class ConvGenerator(LatentGenerator):
         return {"latents": 6, "channels": (8, 4)}
 
 
-def base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, int]:
-    """Height and width of the smallest maps."""
+def base_size(shape: tuple[int, ...], doublings: int) -> tuple[int, ...]:
+    """The sides of the smallest maps.
+
+    Raises:
+        ValueError: those of examples of this shape are not divisible so often.
+    """
     factor = 2**doublings
-    _, height, width = image_shape(shape)
-    if height % factor or width % factor:
+    _, sides = channels_and_sides(shape)
+    if any(side % factor for side in sides):
+        what, its_sides = ("images", "height and width") if len(sides) > 1 else ("sequences", "their length")
         raise ValueError(
-            f"these channels double the size {doublings} times, so height and width must be "
-            f"multiples of {factor}, but images are {height}x{width}: change channels or the image size"
+            f"these channels double the size {doublings} times, so {its_sides} must be multiples of "
+            f"{factor}, but {what} are {by_sides(sides)}: change channels or the size of examples"
         )
-    return height // factor, width // factor
+    return tuple(side // factor for side in sides)
 
 
 @final
@@ -116,10 +124,10 @@ class SpatialGenerator(LatentGenerator):
     $x = g(z) + \sigma \epsilon$ with z a map of ``latents`` channels; every layer doubles the size. For
     224x224 images and four channels z is 7x7: five up-convolutions. The weights know no size, so
     that a learned texture is synthesised larger from a larger z.
-    ``(B, latents, h, w) -> (B, C, H, W)``.
+    ``(B, latents, h, w) -> (B, C, H, W)``, and of sequences ``(B, latents, l) -> (B, C, L)``.
 
     Args:
-        shape: (C, H, W) of the images.
+        shape: (C, H, W) of the images, or (C, L) of the sequences.
         latents: channels of z.
         channels: maps of each hidden layer, top down.
         kernel: size of the up-convolutions in pixels.
@@ -131,8 +139,8 @@ class SpatialGenerator(LatentGenerator):
         upsampling: ``transposed``, ``resize`` or ``subpixel``, as in ``generator``.
 
     Raises:
-        ValueError: the examples are no images, their sides not divisible by 2 to the number of layers, or
-            the kernel is even where the upsampling wants an odd one.
+        ValueError: the examples are neither images nor sequences, their sides not divisible by 2 to the
+            number of layers, or the kernel is even where the upsampling wants an odd one.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, the texture experiment; the defaults are
     those of the authors' published code.
@@ -160,15 +168,16 @@ class SpatialGenerator(LatentGenerator):
         super().__init__()
         self.latent_shape = (latents, *base_size(shape, len(channels) + 1))
         self.noise_std = noise_std
+        axes = len(self.latent_shape) - 1
         self.layers = nn.Sequential(
-            doubling(latents, channels[0], kernel, upsampling),
-            *up_convolutions((*channels, shape[0]), kernel, norm, leak, upsampling),
+            doubling(latents, channels[0], kernel, upsampling, axes=axes),
+            *up_convolutions((*channels, shape[0]), kernel, norm, leak, upsampling, axes=axes),
         )
         initialise_weights(self, weight_std)
         start_alike(self)
 
     def forward(self, z: Tensor) -> Tensor:
-        """g(z) in (-1, 1), ``(B, latents, h, w) -> (B, C, H, W)``."""
+        """g(z) in (-1, 1), ``(B, *latent_shape) -> (B, *S)``."""
         return bounded(self.layers(z), like=z)
 
     @staticmethod

@@ -11,29 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ebmkit.core import shared_sum, world
+from ebmkit_convnets.axes import AVERAGES, CONVOLUTIONS, Convolution
 from ebmkit_convnets.upsampling import Upsampling, doubling
 
 __all__ = [
     "Norm",
     "convolutions",
-    "image_shape",
     "scale_gradients_by_area",
     "up_convolutions",
 ]
 
 Norm: TypeAlias = Literal["batch", "batch-always", "group", "none"]
-
-
-def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """(C, H, W), if that is the shape of an image.
-
-    Raises:
-        ValueError: it is that of something else.
-    """
-    if len(shape) != 3:  # noqa: PLR2004
-        raise ValueError(f"it is a network for images (C, H, W), but examples have the shape {tuple(shape)}")
-    channels, height, width = shape
-    return channels, height, width
 
 
 class _BatchNorm(nn.BatchNorm2d):
@@ -46,6 +34,9 @@ class _BatchNorm(nn.BatchNorm2d):
 
     always = False
 
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
+        """Nothing: sequences are as welcome as images."""
+
     def forward(self, x: Tensor) -> Tensor:
         if self.training and torch.is_grad_enabled() and world().size > 1:
             return self._over_processes(x)
@@ -57,13 +48,15 @@ class _BatchNorm(nn.BatchNorm2d):
         """As ``nn.BatchNorm2d`` in training, with the mean and the variance of all processes' rows."""
         count = shared_sum(torch.tensor(x.numel() / x.shape[1], device=x.device))
         wide = x if x.dtype == torch.float64 else x.float()
-        mean = shared_sum(wide.sum((0, 2, 3))) / count
-        centred = wide - mean[:, None, None]
-        variance = shared_sum(centred.square().sum((0, 2, 3))) / count
+        all_but_channels = (0, *range(2, x.ndim))
+        of_channels = (-1, *[1] * (x.ndim - 2))
+        mean = shared_sum(wide.sum(all_but_channels)) / count
+        centred = wide - mean.view(of_channels)
+        variance = shared_sum(centred.square().sum(all_but_channels)) / count
         if not self.always:
             self._track(mean.detach(), variance.detach() * (count / (count - 1)))
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+        return (centred * scale.view(of_channels) + self.bias.view(of_channels)).to(x.dtype)
 
     def _track(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics."""
@@ -98,37 +91,46 @@ def convolutions(
     strides: Sequence[int],
     *,
     activation: Callable[[], nn.Module],
+    axes: int,
     averaged: bool = False,
 ) -> nn.Sequential:
     """Convolutions, padded by half their kernels, each followed by an activation.
 
     Args:
-        inputs: channels of the images.
+        inputs: channels of the examples.
         channels: of each layer.
         kernels: of each layer.
         strides: of each layer.
         activation: makes the layer that follows each convolution.
-        averaged: convolve at every position and average over stride x stride after the activation, instead
-            of leaving positions out.
+        axes: of the examples behind their channels, 1 of sequences and 2 of images.
+        averaged: convolve at every position and average over as many as the stride along each axis after
+            the activation, instead of leaving positions out.
     """
     layers: list[nn.Module] = []
     for outputs, kernel, stride in zip(channels, kernels, strides, strict=True):
         step = 1 if averaged else stride
-        layers += [nn.Conv2d(inputs, outputs, kernel, step, padding=(kernel - 1) // 2), activation()]
+        layers += [CONVOLUTIONS[axes](inputs, outputs, kernel, step, padding=(kernel - 1) // 2), activation()]
         if averaged and stride > 1:
             # What does not fill a last window is averaged, too.
-            layers.append(nn.AvgPool2d(stride, ceil_mode=True))
+            layers.append(AVERAGES[axes](stride, ceil_mode=True))
         inputs = outputs
     return nn.Sequential(*layers)
 
 
 def up_convolutions(
-    channels: Sequence[int], kernel: int, norm: Norm, leak: float, how: Upsampling = "transposed"
+    channels: Sequence[int],
+    kernel: int,
+    norm: Norm,
+    leak: float,
+    how: Upsampling = "transposed",
+    *,
+    axes: int,
 ) -> nn.Sequential:
     """Normalisation, leaky ReLU, doubling: once for each pair of neighbours in ``channels``."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(channels):
-        layers += [_normalisation(norm, inputs), nn.LeakyReLU(leak), doubling(inputs, outputs, kernel, how)]
+        upper = doubling(inputs, outputs, kernel, how, axes=axes)
+        layers += [_normalisation(norm, inputs), nn.LeakyReLU(leak), upper]
     return nn.Sequential(*layers)
 
 
@@ -138,7 +140,7 @@ def scale_gradients_by_area(features: nn.Sequential, shape: tuple[int, ...]) -> 
     for layer in features:
         with torch.no_grad():
             x = layer(x)
-        if isinstance(layer, nn.Conv2d):
-            area = x.shape[-2] * x.shape[-1]
+        if isinstance(layer, Convolution):
+            area = x[0, 0].numel()
             for parameter in layer.parameters():
                 parameter.register_hook(lambda gradient, area=area: gradient / area)  # type: ignore[no-untyped-call]

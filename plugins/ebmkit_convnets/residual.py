@@ -1,7 +1,8 @@
-"""A residual descriptor: it sees all of an image."""
+"""A residual descriptor: it sees all of an image, or much of a sequence."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, final
 
@@ -9,8 +10,8 @@ from torch import Tensor, nn
 
 from ebmkit.core import Energy, Ge, Gt, MinLen, OrInfinite
 from ebmkit_convnets.activations import Activation, activation_layer
+from ebmkit_convnets.axes import AVERAGES, CONVOLUTIONS, Convolution, by_sides, channels_and_sides
 from ebmkit_convnets.field import describe_field, receptive_field
-from ebmkit_convnets.layers import image_shape
 from ebmkit_convnets.spectral import normalise
 from ebmkit_convnets.weights import initialise_descriptor
 
@@ -28,7 +29,8 @@ class ResNetDescriptor(Energy):
     f is a 3x3 convolution, residual blocks $h + W_2 \phi(W_1 \phi(h))$ of two 3x3 convolutions, each
     but the last followed by 2x2 average pooling, and a head: ``outputs`` linear units of $\phi(h)$,
     summed. Where a block changes the number of channels its shortcut is a 1x1 convolution.
-    ``(B, C, H, W) -> (B,)``, nats.
+    ``(B, C, H, W) -> (B,)``, nats. Of sequences, ``(B, C, L) -> (B,)``, convolutions and averages run along
+    their one axis, and a pixel below is a point.
 
     With N blocks the receptive field of a unit of the last convolution is
 
@@ -42,19 +44,19 @@ class ResNetDescriptor(Energy):
     iteration advances once an update and stands still in chains.
 
     Args:
-        shape: (C, H, W) of the images.
+        shape: (C, H, W) of the images, or (C, L) of the sequences.
         channels: of each block, bottom up.
         activation: φ: ``silu``, ``gelu``, ``elu``, ``relu`` or ``leaky-relu``.
         leak: slope of ``leaky-relu`` below zero.
         head: ``sum`` adds the last layer up over its positions, channel by channel, before the linear units:
-            f is then of images of any size. ``linear`` gives each position weights of its own.
+            f is then of examples of any size. ``linear`` gives each position weights of its own.
         outputs: linear units whose sum is f; under Adam more of them learn proportionally faster.
         spectral_norm: normalise every convolution.
         reference_std: s, standard deviation of the Gaussian reference in the units of x; ``inf`` leaves the
             reference out.
 
     Raises:
-        ValueError: the examples are no images, or too small to be halved that often.
+        ValueError: the examples are neither images nor sequences, or too small to be halved that often.
 
     Source: He, Zhang, Ren, Sun, 2016, arXiv 1603.05027 (blocks that begin with the activation); Miyato,
     Kataoka, Koyama, Yoshida, 2018, arXiv 1802.05957 (spectral normalisation).
@@ -79,24 +81,25 @@ class ResNetDescriptor(Energy):
         reference_std: Annotated[float, Gt(0), OrInfinite()] = float("inf"),
     ) -> None:
         super().__init__()
-        self.shape = image_shape(shape)
+        inputs, sides = channels_and_sides(shape)
+        self.shape = shape
         halvings = len(channels) - 1
-        if min(self.shape[1:]) < 2**halvings:
+        if min(sides) < 2**halvings:
             raise ValueError(
-                f"{len(channels)} blocks halve the size {halvings} times, but images are "
-                f"{self.shape[1]}x{self.shape[2]}: fewer channels"
+                f"{len(channels)} blocks halve the size {halvings} times, but examples are "
+                f"{by_sides(sides)}: fewer channels"
             )
         self.reference_std = reference_std
         self.sums = head == "sum"
-        self.stem = nn.Conv2d(self.shape[0], channels[0], 3, padding=1)
+        self.stem: Convolution = CONVOLUTIONS[len(sides)](inputs, channels[0], 3, padding=1)
         widths = zip((channels[0], *channels), channels, strict=False)
         blocks = [
-            _Block(*pair, activation_layer(activation, leak), halves=number < halvings)
+            _Block(*pair, activation_layer(activation, leak), axes=len(sides), halves=number < halvings)
             for number, pair in enumerate(widths)
         ]
         self.blocks = nn.Sequential(*blocks)
         self.last = activation_layer(activation, leak)
-        positions = 1 if self.sums else _halved(self.shape[1], halvings) * _halved(self.shape[2], halvings)
+        positions = 1 if self.sums else math.prod(_halved(side, halvings) for side in sides)
         self.head = nn.Linear(channels[-1] * positions, outputs)
         unactivated = [block.shortcut for block in blocks]
         initialise_descriptor(
@@ -104,24 +107,24 @@ class ResNetDescriptor(Energy):
         )
         if spectral_norm:
             for module in list(self.modules()):
-                if isinstance(module, nn.Conv2d):
+                if isinstance(module, Convolution):
                     normalise(module)
 
     def forward(self, x: Tensor) -> Tensor:
-        """E(x) in nats and float64, ``(B, C, H, W) -> (B,)``."""
+        """E(x) in nats and float64, ``(B, *S) -> (B,)``."""
         reference = x.flatten(1).double().square().sum(1) / (2 * self.reference_std**2)
         return reference - self.score(x)
 
     def score(self, x: Tensor) -> Tensor:
-        """f(x) in nats and float64, ``(B, C, H, W) -> (B,)``; high where images are likely."""
+        """f(x) in nats and float64, ``(B, *S) -> (B,)``; high where examples are likely."""
         maps: Tensor = self.last(self.blocks(self.stem(x))).double()
-        responses = maps.sum((2, 3)) if self.sums else maps.flatten(1)
+        responses = maps.sum(tuple(range(2, maps.ndim))) if self.sums else maps.flatten(1)
         weight, bias = self.head.weight.sum(0), self.head.bias.sum()
         return responses @ weight.double() + bias.double()
 
     @property
     def receptive_field(self) -> int:
-        """Side of the square of pixels that one position of the last layer reads."""
+        """How many pixels a side, or points, one position of the last layer reads."""
         block, pool = [(3, 1), (3, 1)], [(2, 2)]
         return receptive_field([(3, 1), *(block + pool) * (len(self.blocks) - 1), *block])
 
@@ -143,12 +146,13 @@ def _halved(side: int, times: int) -> int:
 class _Block(nn.Module):
     """h + W₂ φ(W₁ φ(h)) and average pooling, ``(B, inputs, h, w) -> (B, outputs, h / 2, w / 2)``."""
 
-    def __init__(self, inputs: int, outputs: int, activation: nn.Module, *, halves: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, activation: nn.Module, *, axes: int, halves: bool) -> None:
         super().__init__()
-        first, second = (nn.Conv2d(width, outputs, 3, padding=1) for width in (inputs, outputs))
+        convolution = CONVOLUTIONS[axes]
+        first, second = (convolution(width, outputs, 3, padding=1) for width in (inputs, outputs))
         self.branch = nn.Sequential(activation, first, activation, second)
-        self.shortcut = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
-        self.pool = nn.AvgPool2d(2, ceil_mode=True) if halves else nn.Identity()
+        self.shortcut = nn.Identity() if inputs == outputs else convolution(inputs, outputs, 1)
+        self.pool = AVERAGES[axes](2, ceil_mode=True) if halves else nn.Identity()
 
     def forward(self, h: Tensor) -> Tensor:
         pooled: Tensor = self.pool(self.shortcut(h) + self.branch(h))

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from torch import nn
 
 from ebmkit_convnets.activations import Activation, gain, is_homogeneous
+from ebmkit_convnets.axes import Convolution
 
 __all__ = ["Initialisation", "initialise_descriptor", "initialise_weights"]
 
@@ -24,7 +25,7 @@ def initialise_weights(network: nn.Module, std: float) -> None:
     if std == 0:
         return
     for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+        if isinstance(module, Convolution | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, std=std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
@@ -59,7 +60,7 @@ def initialise_descriptor(
         initialise_weights(network, std)
         return
     for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
+        if isinstance(module, Convolution | nn.Linear):
             factor = 1.0 if module in unactivated else gain(activation, leak)
             nn.init.normal_(module.weight, std=factor / math.sqrt(module.weight[0].numel()))
             if module.bias is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ebmkit.core import (
     Chain,
@@ -65,13 +65,17 @@ def learned(first: int, last: int) -> dict[str, Tensor]:
     energies = numbers(7, seed=0)[first:last].requires_grad_()
     samples = numbers(2, seed=1)[first // 3 : last // 3].requires_grad_()
     torch.manual_seed(0)
-    layers = up_convolutions((4, 3, 2), 3, "batch", 0.1).double().train()
-    x = numbers(7, 4, 5, 5, seed=2)[first:last]
-    target = numbers(7, 2, 20, 20, seed=3)[first:last]
-    losses = {
-        "contrastive_divergence": contrastive_divergence(energies, samples),
-        "reconstruction": reconstruction(target, layers(x), noise_std=0.5),
-    }
+    layers = nn.ModuleDict(
+        {
+            name: up_convolutions((4, 3, 2), 3, "batch", 0.1, axes=axes).double().train()
+            for name, axes in (("images", 2), ("sequences", 1))
+        }
+    )
+    losses = {"contrastive_divergence": contrastive_divergence(energies, samples)}
+    for name, axes in (("images", 2), ("sequences", 1)):
+        x = numbers(7, 4, *[5] * axes, seed=2)[first:last]
+        target = numbers(7, 2, *[20] * axes, seed=3)[first:last]
+        losses[name] = reconstruction(target, layers[name](x), noise_std=0.5)
     sum(losses.values()).backward()  # type: ignore[union-attr]
     figures = {name: loss.detach() for name, loss in losses.items()}
     figures |= {f"gradient {name}": each.grad for name, each in layers.named_parameters()}  # type: ignore[misc]
@@ -84,7 +88,7 @@ class Normalised(Energy):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = up_convolutions((1, 3, 1), 3, "batch", 0.1)
+        self.layers = up_convolutions((1, 3, 1), 3, "batch", 0.1, axes=2)
 
     def forward(self, x: Tensor) -> Tensor:
         return x.square().flatten(1).sum(1) - self.layers(x).flatten(1).sum(1)

@@ -182,7 +182,7 @@ def test_pooling_leaves_no_pixel_of_an_odd_size_out() -> None:
 def test_layers_that_do_not_go_together_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         descriptor(**settings)
-    with pytest.raises(ValueError, match="5 blocks halve the size 4 times, but images are 8x8"):
+    with pytest.raises(ValueError, match="5 blocks halve the size 4 times, but examples are 8x8"):
         ResNetDescriptor((1, 8, 8), channels=(2,) * 5)
 
 
@@ -204,11 +204,14 @@ def test_an_even_kernel_is_refused_where_sizes_must_stay(how: Upsampling) -> Non
 def test_a_constant_becomes_a_constant_where_upsampling_is_even(how: Upsampling) -> None:
     """At the start, away from the borders: four equal pixels of a convolution, or one of repeated values."""
     torch.manual_seed(0)
-    layer = doubling(3, 2, 3, how)
-    start_alike(layer)
-    x = torch.randn(1, 3, 1, 1).expand(1, 3, 8, 8)
-    inner = layer(x)[..., 4:12, 4:12]
-    assert torch.allclose(inner, inner[..., :1, :1].expand_as(inner), atol=1e-6)
+    for axes, inside in ((2, (..., slice(4, 12), slice(4, 12))), (1, (..., slice(4, 12)))):
+        layer = doubling(3, 2, 3, how, axes=axes)
+        start_alike(layer)
+        x = torch.randn(1, 3, *[1] * axes).expand(1, 3, *[8] * axes)
+        inner = layer(x)[inside]
+        assert torch.allclose(
+            inner, inner[0, :, *[0] * axes].view(1, 2, *[1] * axes).expand_as(inner), atol=1e-6
+        )
 
 
 def test_a_subpixel_layer_starts_as_a_convolution_with_nearest_neighbour_upsampling() -> None:

@@ -221,10 +221,3 @@ def test_a_spatial_generator_is_the_same_function_of_every_patch_of_z() -> None:
     whole, part = generator(z), generator(z[..., 1:7, 1:7])
     # Away from the borders, shifted by one latent of 8 pixels.
     assert torch.allclose(whole[..., 24:40, 24:40], part[..., 16:32, 16:32], atol=1e-6)
-
-
-@pytest.mark.parametrize("network", [ConvDescriptor, ConvGenerator, SpatialGenerator])
-@pytest.mark.parametrize("shape", [(), (64,), (1, 64), (2, 3, 8, 8)], ids=str)
-def test_networks_for_images_refuse_other_examples(network: type, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="for images"):
-        network(shape)
