@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ebmkit_energies() -> Mapping[str, type[Energy] | str]:
-    """``descriptor``, ``class-descriptor`` and ``resnet``."""
+    """``descriptor``, ``class-descriptor``, ``mlp`` and ``resnet``."""
     return {
         "class-descriptor": "ebmkit_convnets.conditional:ClassDescriptor",
         "descriptor": "ebmkit_convnets.descriptor:ConvDescriptor",
+        "mlp": "ebmkit_convnets.perceptron:MlpDescriptor",
         "resnet": "ebmkit_convnets.residual:ResNetDescriptor",
     }
 
