@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -83,6 +84,41 @@ def test_examples_of_any_shape_are_trained_on_sampled_and_diagnosed(
         assert outcome.code == 2
         assert "images" in outcome.err
         assert "Traceback" not in outcome.err
+
+
+def test_of_what_are_no_images_nobody_speaks_of_images(
+    install: Install, tmp_path: Path, ebmkit: Ebmkit
+) -> None:
+    install("number-parts", "number_parts", NUMBERS)
+    (tmp_path / "numbers.toml").write_text(NUMBERS_RUN.replace("SHAPE", "[8]"))
+    said = [
+        ebmkit(*command.split())
+        for command in ("run numbers.toml", "status", "evaluate --count 8", "report", "export numbers out")
+    ]
+    assert [each.code for each in said] == [0] * 5, said
+    page = (tmp_path / "runs/numbers/report.html").read_text()
+    written = page[page.index("<body") :] + (tmp_path / "out/README.md").read_text()
+    assert not re.findall("pixel|image|picture", "".join(each.out for each in said) + written)
+
+
+def test_what_takes_images_alone_says_so_of_an_evaluation(
+    install: Install, tmp_path: Path, ebmkit: Ebmkit
+) -> None:
+    install("number-parts", "number_parts", NUMBERS)
+    (tmp_path / "numbers.toml").write_text(NUMBERS_RUN.replace("SHAPE", "[8]"))
+    assert ebmkit("run", "numbers.toml").code == 0
+    kid = ebmkit("evaluate", "--set", 'evaluation.metrics=["kid"]')
+    assert (kid.code, kid.err) == (
+        2,
+        "error: [evaluation] metrics: kid must see images, but the examples of run numbers have the shape "
+        "(8,); energy-distance and mmd take any\n",
+    )
+    other = ebmkit("evaluate", "--against", "other.csv")
+    assert (other.code, other.err) == (
+        2,
+        "error: other.csv: a folder or an archive holds images, and run numbers was trained on examples of "
+        "shape (8,); --set data.KEY=VALUE opens others of its own source\n",
+    )
 
 
 def test_what_fails_while_it_is_diagnosed_is_named_with_its_line(

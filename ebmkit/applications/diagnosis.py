@@ -23,9 +23,9 @@ from ebmkit.core import (
     value_and_gradient,
     walk,
 )
+from ebmkit.core.rows import coordinate_of
 from ebmkit.errors import ConfigError
 from ebmkit.messages.brief import brief
-from ebmkit.report import are_images
 
 __all__ = ["Diagnosis", "Figure", "diagnose"]
 
@@ -73,7 +73,7 @@ class Diagnosis:
         stats: what the sampler watched, averaged over the draws and chains: ``acceptance``, …
         energy_trace: mean over chains every ``thin`` steps, from the first step of the warm-up, nats.
         residual: mean of s² |∇E| / |x| where the last draws are, s the energy's reference: 0 where the
-            descriptor reproduces its image; None for an energy without reference.
+            descriptor reproduces its example; None for an energy without reference.
         advice: sentences for people; empty when nothing is amiss.
     """
 
@@ -155,8 +155,11 @@ class _Watched:
         directions = rng.normal(x.new_empty(_PROJECTIONS, x[0].numel(), dtype=torch.float64))
         projections = _PROJECTIONS if x[0].numel() > 1 else 0  # of one number they are that number again
         self._directions = (directions / directions.norm(dim=1, keepdim=True))[:projections]
-        mean = "mean pixel" if are_images(x) else "mean coordinate"
-        self.names = ("energy", mean, *(f"projection {k + 1}" for k in range(projections)))
+        self.names = (
+            "energy",
+            f"mean {coordinate_of(x)}",
+            *(f"projection {k + 1}" for k in range(projections)),
+        )
 
     def __call__(self, state: State) -> Tensor:
         """``(chains, numbers)`` float64."""

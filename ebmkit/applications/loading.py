@@ -59,8 +59,13 @@ def source_at(folder: RunFolder, path: Path, keys: Sequence[str], shape: tuple[i
         shape: (C, H, W) of the run.
 
     Raises:
-        EbmkitError: missing or unreadable data, or images of another shape.
+        EbmkitError: missing or unreadable data, or images of another shape; the run knows no images.
     """
+    if not are_images(torch.empty(1, *shape, device="meta")):
+        raise ConfigError(
+            f"{path}: a folder or an archive holds images, and run {folder.name} was trained on examples of "
+            f"shape {tuple(shape)}; --set data.KEY=VALUE opens others of its own source"
+        )
     document = read_document(folder.config, [f"data.{key}" for key in keys])
     table = {key[1]: document.data["data"][key[1]] for key in document.overrides if key[0] == "data"}
     use = "zip" if path.is_file() else "folder"
@@ -74,7 +79,9 @@ def source_at(folder: RunFolder, path: Path, keys: Sequence[str], shape: tuple[i
 
 def _refuse_other_shape(source: Source, shape: tuple[int, ...]) -> None:
     if tuple(source.shape) != tuple(shape):
-        raise DataError(f"the images have shape {tuple(source.shape)}, the run was trained on {tuple(shape)}")
+        raise DataError(
+            f"the examples have shape {tuple(source.shape)}, the run was trained on {tuple(shape)}"
+        )
 
 
 def refuse_other_than_images(folder: RunFolder, shape: tuple[int, ...]) -> None:

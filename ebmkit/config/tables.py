@@ -125,8 +125,8 @@ class GuardTable:
             100 iterations.
         roughness_limit: diverged where the revised samples, which were smooth once, are that many times
             as rough as the data: salt and pepper.
-        saturation_limit: diverged where that share of the pixels, beyond the data's own, reaches the
-            ends of the data's range, and did not once.
+        saturation_limit: diverged where that share of the samples' pixels or coordinates, beyond the data's
+            own, reaches the ends of the data's range, and did not once.
     """
 
     rollbacks: Annotated[int, Ge(0)] = 3

@@ -58,10 +58,10 @@ def roughness(x: Tensor) -> Tensor | None:
 
 
 def saturation(revised: Tensor, observed: Tensor) -> Tensor:
-    r"""The share of revised pixels at the ends of the data's range, beyond the data's own share; 0-dim.
+    r"""The share of revised coordinates at the ends of the data's range, beyond the data's own share; 0-dim.
 
     With b the largest $|x|$ of the data and s(x) the share of $|x_i| \ge 0.98 b$ it is
-    $(s(\tilde x) - s(x)) / (1 - s(x))$: 0 for samples like the data, 1 where every pixel sticks; black
+    $(s(\tilde x) - s(x)) / (1 - s(x))$: 0 for samples like the data, 1 where every one sticks; black
     and white drawings do not count as saturated. Below 0 where the data stick more.
     """
     bound = _NEAR * observed.abs().amax()
@@ -121,10 +121,10 @@ def examine(
       ``energy_gap`` = observed - revised. The schedules of ebmkit give the first three and the gap
       themselves, under the energy that the chain walked under and the loss was taken of; what a schedule
       does not give is evaluated under the energy as it is now.
-    - ``chain_displacement``: root mean square of revised - proposal a pixel, in the units of x.
+    - ``chain_displacement``: root mean square of revised - proposal per coordinate, in the units of x.
     - ``roughness``: the median ``roughness`` of the revised images over that of the observed ones; salt
       and pepper raise it. ``saturation``: see there.
-    - ``reconstruction_error``: root mean square of reconstructed - target a pixel; the target is the
+    - ``reconstruction_error``: root mean square of reconstructed - target per coordinate; the target is the
       revised set, or the observed one where nothing is revised.
     - ``catch_up``: $\|g_{new}(z) - \tilde{x}\| / \|\hat{x} - \tilde{x}\|$. Below 1 the generator has
       absorbed part of the revision; 0 would be all of it.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["as_rows", "per_row"]
+__all__ = ["as_rows", "coordinate_of", "per_row"]
+
+_IMAGES = 4
+"""Dimensions of a batch of images, (B, C, H, W)."""
 
 
 def as_rows(x: Tensor) -> Tensor:
@@ -21,6 +24,17 @@ def as_rows(x: Tensor) -> Tensor:
     if x.ndim == 2:  # noqa: PLR2004 - rows already
         return x
     return x.flatten(1) if x.ndim > 1 else x.unsqueeze(1)
+
+
+def coordinate_of(x: Tensor) -> str:
+    """What people call one number of an example: a pixel of images ``(B, C, H, W)``, else a coordinate.
+
+    Examples:
+        >>> import torch
+        >>> coordinate_of(torch.zeros(5, 3, 8, 8)), coordinate_of(torch.zeros(5, 1, 256))
+        ('pixel', 'coordinate')
+    """
+    return "pixel" if x.ndim == _IMAGES else "coordinate"
 
 
 def per_row(values: Tensor, like: Tensor) -> Tensor:

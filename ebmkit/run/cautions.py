@@ -32,7 +32,7 @@ def cautions(experiment: Experiment) -> Iterator[str]:
     if _proposals(experiment) == 1 and _learns_statistics(experiment):
         yield (
             "[schedule] one chain: the generator's batch normalisation learns from the statistics of single "
-            'images and samples with running ones; norm = "batch-always" or "group" keeps the two alike'
+            'examples and samples with running ones; norm = "batch-always" or "group" keeps the two alike'
         )
 
 
@@ -43,7 +43,7 @@ def _proposals(experiment: Experiment) -> int | None:
 
 
 def _learns_statistics(experiment: Experiment) -> bool:
-    """Of single images; one made from latents at many places, a texture, has statistics like the next."""
+    """Of single examples; one made from latents at many places, a texture, has statistics like the next."""
     generator = experiment.schedule.generator
     if generator is None or len(generator.latent_shape) != 1:
         return False

@@ -15,7 +15,7 @@ from ebmkit.config.plan import Plan, make_plan
 from ebmkit.config.sized import features_called
 from ebmkit.core import Chain, Features, Metric, Rng, Source
 from ebmkit.core.averaging import take_averages
-from ebmkit.errors import DataError
+from ebmkit.errors import ConfigError, DataError
 from ebmkit.evaluation.judge import Evaluation, Judge
 from ebmkit.evaluation.store import store
 from ebmkit.registry.discovery import Registry
@@ -50,11 +50,18 @@ def judge_of(
         against: other examples than ``[evaluation] against`` names.
 
     Raises:
-        EbmkitError: a metric, features or held-out data that cannot be opened.
+        EbmkitError: a metric, features or held-out data that cannot be opened, or a metric of images
+            where the examples are none.
     """
     table, registry = plan.evaluation, Registry.discover()
     images = are_images(torch.empty(1, *training.shape, device="meta"))
     metrics = _metrics(table, registry, images=images)
+    if not images and _wants_features(metrics):
+        wanting = " and ".join(name for name, each in metrics.items() if "features" in each.needs)
+        raise ConfigError(
+            f"[evaluation] metrics: {wanting} must see images, but the examples of run {folder.name} have "
+            f"the shape {tuple(training.shape)}; {' and '.join(_OF_OTHERS)} take any"
+        )
     judged = held_out or (held_out_source(folder, table.held_out) if table.held_out else None)
     against = against or table.against
     return Judge(

@@ -11,13 +11,14 @@ import attrs
 
 from ebmkit.config import GuardTable
 from ebmkit.core import texture_signs
+from ebmkit.core.rows import coordinate_of
 from ebmkit.errors import DivergedError
 from ebmkit.training.loop import Report
 
 __all__ = ["Guard", "Memory", "Rollback", "easing"]
 
 _EVERY = 10
-"""Iterations between two looks at the images; the energies are looked at every time."""
+"""Iterations between two looks at the samples; the energies are looked at every time."""
 
 _WATCH = 0.5
 """At this share of its limit a sign is a warning: checkpoints of such iterations are not gone back to."""
@@ -29,7 +30,7 @@ _TRUSTED = 2
 _MEANING = {
     "energy": "the loss of the energy is {value:.3g} times its usual size: energies run away",
     "roughness": "the revised samples are {value:.3g} times as rough as the data: salt and pepper",
-    "saturation": "{value:.0%} of the revised pixels stick at the ends of the data's range",
+    "saturation": "{value:.0%} of the revised {coordinate}s stick at the ends of the data's range",
 }
 
 
@@ -62,6 +63,12 @@ def easing(rollbacks: Sequence[Rollback]) -> tuple[float, float]:
         math.prod(each.step_factor for each in rollbacks),
         math.prod(each.rate_factor for each in rollbacks),
     )
+
+
+def _meaning(sign: str, value: float, report: Report) -> str:
+    """What this value of a sign says, in the words of the data."""
+    x = report.examples.revised
+    return _MEANING[sign].format(value=value, coordinate="coordinate" if x is None else coordinate_of(x))
 
 
 @final
@@ -168,7 +175,7 @@ class Guard:
         signs = self._measure(report)
         for name, value in signs.items():
             if name in self._seen_healthy and not value <= limits[name]:
-                raise DivergedError(f"iteration {report.iteration}: {_MEANING[name].format(value=value)}")
+                raise DivergedError(f"iteration {report.iteration}: {_meaning(name, value, report)}")
         watched = {name for name, value in signs.items() if value > _WATCH * limits[name]}
         self._seen_healthy |= signs.keys() - watched
         self._warnings = (self._warnings - signs.keys()) | (watched & self._seen_healthy)

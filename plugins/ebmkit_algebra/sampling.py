@@ -42,8 +42,8 @@ class Sampling(CooperativeScheduler):
     the chains are: one that adapts, anneals or remembers a velocity needs its whole length in
     ``[revision] steps``.
 
-    With ``hidden`` it samples conditionally: chain i takes image i of the first batch (modulo its
-    size), holds the pixels outside its own mask to every bit, and moves the hidden ones under
+    With ``hidden`` it samples conditionally: chain i takes example i of the first batch (modulo its
+    size), holds the coordinates outside its own mask to every bit, and moves the hidden ones under
     $E(y \mid x_{observed})$.
 
     Args:
@@ -52,14 +52,15 @@ class Sampling(CooperativeScheduler):
         shape: of one example.
         chains: how many.
         start: where chains start: ``noise``, N(0, ``noise_std``² I), or ``data``, the first batch (chain
-            i takes image i modulo its size). Hidden pixels always start from noise.
+            i takes example i modulo its size). Hidden coordinates always start from noise.
         noise_std: standard deviation of the starting noise, in the units of x.
-        hidden: ``none``, ``square``, one at a random place of each image, or ``speckle``, pixels at random.
+        hidden: ``none``, ``square``, one at a random place of each image, or ``speckle``, pixels or
+            coordinates at random.
         hidden_size: side of the square, in pixels.
-        hidden_share: probability that a pixel is hidden by speckle.
+        hidden_share: probability that a pixel or coordinate is hidden by speckle.
 
     Raises:
-        ValueError: the square does not fit into the image.
+        ValueError: the square does not fit into the image, or the examples are no images.
     """
 
     energy: Energy
@@ -112,7 +113,7 @@ class Sampling(CooperativeScheduler):
         return Proposal(self.replay.latest(count, rng=rng))
 
     def _observe(self, data: Tensor, rng: Rng) -> None:
-        """Decide which pixels of which image each chain holds."""
+        """Decide which coordinates of which example each chain holds."""
         self.observed.copy_(data[torch.arange(len(self.observed), device=data.device) % len(data)])
         self.masks.copy_(self._draw_masks(rng.fold_in("masks")))
 
@@ -130,5 +131,5 @@ class Sampling(CooperativeScheduler):
 
 
 def _completed(energy: EnergyFn, x: Tensor) -> Tensor:
-    """The observed pixels put back into x, where some are observed."""
+    """The observed coordinates put back into x, where some are observed."""
     return energy.complete(x) if isinstance(energy, Clamped) else x

@@ -45,8 +45,8 @@ class DescriptorOnly(CooperativeScheduler):
         revision: the chain on x.
         shape: shape of one example.
         chains: m, the number of chains.
-        start: where chains start: ``noise``, N(0, ``noise_std``² I), or ``data``, the images of
-            the batch (chain i takes image i modulo the batch size).
+        start: where chains start: ``noise``, N(0, ``noise_std``² I), or ``data``, the examples of
+            the batch (chain i takes example i modulo the batch size).
         persistent: continue the chains from iteration to iteration.
         noise_std: standard deviation of the starting noise, in the units of x.
         noise_until: leave the noise out of the revision after that many iterations; 0 never does.

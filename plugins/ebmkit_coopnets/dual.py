@@ -60,7 +60,7 @@ class Dual(CooperativeScheduler):
 
     - G0 generation: $\hat z_j \sim N(0, I)$, $\hat x_j = g(\hat z_j)$, j = 1..m;
     - D1 revision: ``revision`` moves each $\hat x_j$ under the energy to $\tilde x_j$;
-    - G1 inference: ``inference`` continues the latents $z_i$ that each image of the batch keeps, towards
+    - G1 inference: ``inference`` continues the latents $z_i$ that each example of the batch keeps, towards
       $p(z | x_i) \propto \exp(-\|x_i - g(z)\|^2 / 2\sigma^2 - \|z\|^2 / 2)$;
     - D2 density shifting: the energy descends $\frac1n \sum_i E(x_i) - \frac1m \sum_j E(\tilde x_j)$;
     - G2 reconstruction: the generator descends, S being ``revised_weight``,
@@ -69,7 +69,7 @@ class Dual(CooperativeScheduler):
     + \frac1n \sum_i \frac{\|x_i - g(z_i)\|^2}{2\sigma^2}$$
 
     With S = 0 the generator learns as in ``generator-only``; the larger S, the more as in ``coopnets``.
-    The images' latents see the data alone, never a revised sample. They start from N(0, I), persist, and
+    The examples' latents see the data alone, never a revised sample. They start from N(0, I), persist, and
     are saved with the model. The published method has an encoder, which proposes these latents; it also
     revises anew for D2, by the generator as G2 left it.
 
@@ -81,8 +81,8 @@ class Dual(CooperativeScheduler):
         generator: the generator.
         revision: the chain on x.
         inference: the chain on the latents of the data.
-        examples: how many images the data have.
-        chains: m, the number of proposals an iteration; 0 means as many as the batch has images.
+        examples: how many examples the data have.
+        chains: m, the number of proposals an iteration; 0 means as many as the batch has examples.
         revised_weight: S, weight of the revised samples beside the data; 50 and 70 in the published code.
         noise_until: leave the noise out of the revision after that many iterations; 0 never does.
         annealing: factors on the revision's temperature, step size and number of steps, by iteration.
@@ -91,7 +91,7 @@ class Dual(CooperativeScheduler):
         augmentation: how that loss sees images: both sides shifted, brightened, cut by the same law.
 
     Source: Cui, Han, 2023, arXiv 2312.02469 (dual-MCMC teaching); Han, Lu, Zhu, Wu, 2016, arXiv 1606.08571
-    (latents of each image); Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408.
+    (latents of each example); Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408.
     """
 
     energy: Energy
@@ -162,7 +162,7 @@ class Dual(CooperativeScheduler):
         return _Generated(z, x, x.detach().to(z.dtype))  # bfloat16 under the precision of that name
 
     def _infer(self, batch: Batch, rng: Rng) -> Samples:
-        """G1: the latents of the batch's images, moved on and kept."""
+        """G1: the latents of the batch's examples, moved on and kept."""
         start = self.latents.of(batch.positions, rng=rng)
         inferred = self.inference(self.generator.posterior(batch.x), start, rng=rng.fold_in("inference"))
         self.latents.keep(batch.positions, inferred.x)
@@ -178,7 +178,7 @@ class Dual(CooperativeScheduler):
 
 
 def _inference_figures(inferred: Samples, x: Tensor, reconstructed: Tensor) -> dict[str, Tensor]:
-    """The stats of the inference, the spread of the latents, and how far g(z) is from the data a pixel."""
+    """The stats of the inference, the spread of the latents, and how far g(z) is from the data."""
     figures = {f"inference_{name}": value for name, value in inferred.stats.items()}
     figures["latent_std"] = gather(inferred.x).std(correction=0)
     error = shared_mean(squared_error(x, reconstructed.detach())) / x[0].numel()

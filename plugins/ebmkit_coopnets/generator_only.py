@@ -35,34 +35,34 @@ Hidden: TypeAlias = Literal["none", "square", "speckle"]
 
 @final
 class GeneratorOnly(CooperativeScheduler):
-    r"""Alternating back-propagation (Algorithm G): every training image keeps its own latents.
+    r"""Alternating back-propagation (Algorithm G): every training example keeps its own latents.
 
-    - G1: ``inference`` continues the latents of the batch's images towards
+    - G1: ``inference`` continues the latents of the batch's examples towards
       $p(z | x_i) \propto \exp(-\|x_i - g(z)\|^2 / 2\sigma^2 - \|z\|^2 / 2)$;
     - G2: the generator descends $\frac1n \sum_i \|x_i - g(z_i)\|^2 / 2\sigma^2$,
       ``generator_updates`` times.
 
-    The latents of all images start from N(0, I) and persist; they are saved with the model.
+    The latents of all examples start from N(0, I) and persist; they are saved with the model.
     Inference evaluates the generator in eval mode, so a batch normalisation uses its running
-    statistics there and images do not influence each other's latents.
+    statistics there and examples do not influence each other's latents.
 
-    Learning from incomplete data: with ``hidden`` every image has pixels of its own that are never
+    Learning from incomplete data: with ``hidden`` every example has coordinates of its own that are never
     looked at, neither by inference nor by learning; the sums run over the others. The metrics still
-    compare with whole images, so that the reconstruction of what was hidden shows.
+    compare with whole examples, so that the reconstruction of what was hidden shows.
 
     Args:
         generator: the generator.
         inference: the chain on z.
-        examples: how many images the data have.
-        shape: (C, H, W) of an image; needed where something is hidden.
+        examples: how many examples the data have.
+        shape: of one example; needed where something is hidden.
         generator_updates: K, how often G2 is taken in one iteration.
-        hidden: ``none``, ``square``, one at a random place of each image, or ``speckle``, pixels
-            at random.
+        hidden: ``none``, ``square``, one at a random place of each image, or ``speckle``, pixels or
+            coordinates at random.
         hidden_size: side of the square, in pixels.
-        hidden_share: probability that a pixel is hidden by speckle.
+        hidden_share: probability that a pixel or coordinate is hidden by speckle.
 
     Raises:
-        ValueError: the square does not fit into the image.
+        ValueError: the square does not fit into the image, or the examples are no images.
 
     Source: Han, Lu, Zhu, Wu, 2016, arXiv 1606.08571; Algorithm G of Xie, Lu, Gao, Zhu, Wu, 2016,
     arXiv 1609.09408.
@@ -128,11 +128,11 @@ class GeneratorOnly(CooperativeScheduler):
 def _mask_maker(
     hidden: Hidden, size: int, share: float, examples: int, shape: tuple[int, ...] | None
 ) -> Callable[[Rng], Tensor] | None:
-    """The function that draws the masks of all images; None where nothing is hidden."""
+    """The function that draws the masks of all examples; None where nothing is hidden."""
     if hidden == "none":
         return None
     if shape is None:
-        raise ValueError(f"hidden = {hidden!r} needs the shape of the images")
+        raise ValueError(f"hidden = {hidden!r} needs the shape of the examples")
     if hidden == "square":
         return lambda rng: square_masks(examples, shape, size=size, rng=rng)
     return lambda rng: speckle_masks(examples, shape, hidden=share, rng=rng)

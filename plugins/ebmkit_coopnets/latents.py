@@ -1,4 +1,4 @@
-"""Latents that every training image keeps from iteration to iteration."""
+"""Latents that every training example keeps from iteration to iteration."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["ImageLatents"]
 
 @final
 class ImageLatents(nn.Module):
-    r"""One z for each training image, from N(0, I) at the first iteration and persistent from then on.
+    r"""One z for each training example, from N(0, I) at the first iteration and persistent from then on.
 
     Args:
-        examples: N, how many images the data have.
+        examples: N, how many examples the data have.
         latent_shape: L of one z.
 
     Attributes:
@@ -36,7 +36,7 @@ class ImageLatents(nn.Module):
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
     def of(self, positions: Tensor, *, rng: Rng) -> Tensor:
-        """Those of the images at these positions, ``(n,) -> (n, *L)``.
+        """Those of the examples at these positions, ``(n,) -> (n, *L)``.
 
         Args:
             positions: in the data source; of several processes each asks for its own.

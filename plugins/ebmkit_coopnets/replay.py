@@ -55,7 +55,7 @@ class Replay(CooperativeScheduler):
         slots: size of the buffer.
         chains: m, how many of the slots an iteration moves on.
         restart: probability that a chain starts anew when it is drawn.
-        start: where chains start anew: ``noise``, or ``data``, the images of the batch.
+        start: where chains start anew: ``noise``, or ``data``, the examples of the batch.
         noise: law of the starting noise: ``uniform`` between -``noise_scale`` and ``noise_scale``, or
             ``normal``, N(0, ``noise_scale``² I).
         noise_scale: in the units of x.

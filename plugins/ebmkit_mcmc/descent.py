@@ -38,7 +38,7 @@ class Descent(Sampler):
 
     A chain moves to x' if $E(x') \le E(x)$; otherwise it stays and halves its δ, so a step size that is
     too large costs steps and does no harm. It ends in a local minimum, where the paper's descriptor
-    reproduces its image from its own responses: $x = s^2 \nabla f(x)$. It draws nothing and samples
+    reproduces its example from its own responses: $x = s^2 \nabla f(x)$. It draws nothing and samples
     nothing.
 
     It watches ``descended``, the share of steps taken, and ``slope``, the root mean square of

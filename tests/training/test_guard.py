@@ -80,6 +80,15 @@ def test_images_count_only_after_they_were_healthy_once(sign: str) -> None:
         guard.check(report(30, 1.0, Examples(observed=data, revised=bad)))
 
 
+@pytest.mark.parametrize(("shape", "word"), [((8, 1, 4, 4), "pixels"), ((8, 16), "coordinates")])
+def test_a_saturated_training_is_told_in_the_words_of_its_data(shape: tuple[int, ...], word: str) -> None:
+    data = torch.linspace(-1, 1, 8 * 16).view(shape)
+    guard = Guard(GuardTable())
+    guard.check(report(10, 1.0, Examples(observed=data, revised=data)))
+    with pytest.raises(DivergedError, match=f"100% of the revised {word} stick at the ends"):
+        guard.check(report(20, 1.0, Examples(observed=data, revised=data.sign())))
+
+
 def test_a_checkpoint_is_trusted_once_iterations_without_a_warning_have_followed() -> None:
     guard = watched([1.0] * 100, healthy_after=20)
     guard.saved(100)
