@@ -13,7 +13,7 @@ from ebmkit.applications.card import card
 from ebmkit.applications.conditions import conditions
 from ebmkit.applications.sampling import draw, load_schedule
 from ebmkit.core import CooperativeScheduler, takes_conditions
-from ebmkit.report.grids import are_images, grid_of
+from ebmkit.report.grids import can_be_drawn, grid_of
 from ebmkit.run.weights import Weights, described
 from ebmkit.storage.best import Which
 from ebmkit.storage.capture import tensors_of
@@ -61,14 +61,14 @@ def export(
 
 
 def _pictures(schedule: CooperativeScheduler, classes: Sequence[str], count: int) -> Mapping[str, bytes]:
-    """A PNG of each set of images among samples, which are those of ``ebmkit sample --seed 0``."""
+    """A PNG of each set of images or sequences among samples: those of ``ebmkit sample --seed 0``."""
     known = classes if takes_conditions(schedule) else ()
     rows = conditions(known, None, first=0, count=count)
     made = draw(schedule, count=count, seed=_SEED, condition=rows)
-    return {f"{name}.png": _png(x) for name, x in made.items() if name != "latents" and are_images(x)}
+    return {f"{name}.png": _png(x) for name, x in made.items() if name != "latents" and can_be_drawn(x)}
 
 
-def _png(images: Tensor) -> bytes:
+def _png(examples: Tensor) -> bytes:
     content = io.BytesIO()
-    grid_of(images).save(content, "PNG")
+    grid_of(examples).save(content, "PNG")
     return content.getvalue()

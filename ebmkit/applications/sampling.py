@@ -12,7 +12,7 @@ from ebmkit.applications.conditions import class_named, conditions
 from ebmkit.core import CooperativeScheduler, Rng, gather, takes_conditions, world
 from ebmkit.core.averaging import take_averages
 from ebmkit.errors import CheckpointError, ConfigError
-from ebmkit.report import are_images, save_grid
+from ebmkit.report import can_be_drawn, save_grid
 from ebmkit.run.build import build_schedule, choose_device
 from ebmkit.run.trained import open_trained
 from ebmkit.run.weights import Weights, averages_of
@@ -135,13 +135,13 @@ def draw(
 
 
 def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:
-    """One PNG grid for each set of images and ``samples.safetensors``; the paths written."""
+    """One PNG grid for each set of images or sequences and ``samples.safetensors``; the paths written."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, images in samples.items():
-        if name != "latents" and are_images(images):
+    for name, x in samples.items():
+        if name != "latents" and can_be_drawn(x):
             paths.append(folder / f"{name}.png")
-            save_grid(paths[-1], images, limit=len(images))
+            save_grid(paths[-1], x, limit=len(x))
     paths.append(folder / "samples.safetensors")
     paths[-1].write_bytes(safetensors.torch.save(samples))
     return paths

@@ -42,7 +42,7 @@ class Tracker(ABC):
         """
 
     def images(self, iteration: int, name: str, examples: Tensor) -> None:  # noqa: B027
-        """Examples that the run shows, where they are images.
+        """Examples that the run shows, where they are images or sequences; of these, plots.
 
         Args:
             iteration: counted from 1.

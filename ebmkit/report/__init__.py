@@ -9,13 +9,14 @@ from ebmkit.report.losses import OutputLog
 from ebmkit.report.metrics import MetricsLog
 
 if TYPE_CHECKING:
-    from ebmkit.report.grids import are_images, save_grid
+    from ebmkit.report.grids import are_images, can_be_drawn, save_grid
 
 __all__ = [
     "Display",
     "MetricsLog",
     "OutputLog",
     "are_images",
+    "can_be_drawn",
     "open_display",
     "save_grid",
     "say",
@@ -26,7 +27,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Pictures need torch, which is imported when the first is drawn."""
-    if name not in ("are_images", "save_grid"):
+    if name not in ("are_images", "can_be_drawn", "save_grid"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from ebmkit.report import grids
 

@@ -10,7 +10,7 @@ from typing import final
 import attrs
 from rich.console import Console
 
-from ebmkit.report import Display, MetricsLog, are_images, open_display, save_grid, say
+from ebmkit.report import Display, MetricsLog, can_be_drawn, open_display, save_grid, say
 from ebmkit.report.page.render import write_page
 from ebmkit.run.recorders import Figures, Recorder, Status, writing
 from ebmkit.storage.durable import replace_file
@@ -103,7 +103,7 @@ class Progress(Recorder):
 @final
 @attrs.define
 class Grids(Recorder):
-    """Draws a grid of every set of examples that an iteration made, where they are images."""
+    """Draws a grid of every set of examples that an iteration made, where they are images or sequences."""
 
     folder: RunFolder
     when: Callable[[int], bool]
@@ -118,9 +118,9 @@ class Grids(Recorder):
         sets = {**report.examples._asdict(), "reconstructed": report.reconstructed}
         sets.pop("latents")
         with writing(self.folder):
-            for name, images in sets.items():
-                if images is not None and are_images(images):
-                    save_grid(self.folder.grid(name, report.iteration), images)
+            for name, x in sets.items():
+                if x is not None and can_be_drawn(x):
+                    save_grid(self.folder.grid(name, report.iteration), x)
 
 
 @attrs.define

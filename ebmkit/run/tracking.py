@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmkit.core.tracker import Tracker
 from ebmkit.pictures.formats import open_picture
-from ebmkit.report.grids import are_images
+from ebmkit.report.grids import are_images, can_be_drawn, tiles_of
 from ebmkit.report.metrics import read_metrics
 from ebmkit.run.recorders import Figures, Recorder, Status
 from ebmkit.storage.folder import RunFolder
@@ -37,7 +37,7 @@ class Tracking(Recorder):
         folder: of the run.
         config: the resolved run file.
         logged: when there are figures.
-        drawn: when there are images.
+        drawn: when there are pictures.
         figures: of the newest report.
     """
 
@@ -73,9 +73,8 @@ class Tracking(Recorder):
             sets = {**report.examples._asdict(), "reconstructed": report.reconstructed}
             sets.pop("latents")
             for name, x in sets.items():
-                if x is not None and are_images(x):
-                    shown = x[:_SHOWN].detach().float().cpu().clone()
-                    self._tracker.images(report.iteration, name, shown)
+                if x is not None and can_be_drawn(x):
+                    self._tracker.images(report.iteration, name, _shown(x[:_SHOWN]))
 
     def close(self, status: Status) -> None:
         """Finish, with the exit code that goes with the end of the run."""
@@ -106,6 +105,13 @@ def replay(folder: RunFolder, tracker: Tracker, config: Mapping[str, Any]) -> in
             tracker.images(iteration, name, _picture(path)[None])
     tracker.finish("finished")
     return len(iterations)
+
+
+def _shown(x: Tensor) -> Tensor:
+    """Images as they are, and plots of sequences, ``(n, C, H, W)`` in [-1, 1] on the CPU."""
+    if are_images(x):
+        return x.detach().float().cpu().clone()
+    return tiles_of(x) / 127.5 - 1
 
 
 def _grids(folder: RunFolder) -> dict[int, dict[str, Any]]:

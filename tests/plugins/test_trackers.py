@@ -16,14 +16,20 @@ from rich.console import Console
 
 from ebmkit.config import read_document
 from ebmkit.config.plan import make_plan
+from ebmkit.core import Chain, Examples
 from ebmkit.core.tracker import Tracker
 from ebmkit.registry.discovery import Registry
+from ebmkit.report.traces import traces_of
 from ebmkit.run import start
-from ebmkit.run.recorders import Every
+from ebmkit.run.recorders import Every, Figures
 from ebmkit.run.session import Session
 from ebmkit.run.start import resume_run, start_run
 from ebmkit.run.tracking import Tracking, replay
 from ebmkit.storage.folder import RunFolder
+from ebmkit.testing.parts import TinyEnergy
+from ebmkit.training.loop import Report
+from ebmkit_coopnets.descriptor_only import DescriptorOnly
+from ebmkit_langevin.langevin import Langevin
 from ebmkit_trackers.tensorboard import TensorBoard
 from ebmkit_trackers.wandb import WandB
 from tests.conftest import Ebmkit, Install
@@ -149,6 +155,26 @@ def test_images_are_copies(train: Train) -> None:
 
     train(Scribbling)
     assert len(seen) > 6
+
+
+def test_a_tracker_gets_plots_of_sequences(tmp_path: Path) -> None:
+    seen: dict[str, torch.Tensor] = {}
+
+    class Seeing(Tracker):
+        def metrics(self, iteration: int, values: Any) -> None:
+            pass
+
+        def images(self, iteration: int, name: str, examples: torch.Tensor) -> None:
+            seen[name] = examples
+
+    x = torch.linspace(-1, 1, 30).view(2, 1, 15)
+    sets = Examples(observed=x, revised=x[..., 0])
+    recorder = Tracking("t", Seeing, RunFolder(tmp_path), {}, lambda _: False, lambda _: True, Figures())
+    recorder.restart(0)
+    schedule = DescriptorOnly(TinyEnergy((1, 15)), Chain(Langevin(step_size=0.1), 1), (1, 15))
+    recorder.record(Report(1, sets, {}, {}, schedule))
+    assert list(seen) == ["observed"]
+    assert torch.equal(((seen["observed"] + 1) * 127.5).round(), traces_of(x).float())
 
 
 SHEET = """
