@@ -1,4 +1,4 @@
-"""Images for a trained run, and the chain that infers their latents."""
+"""Examples for a trained run, and the chain that infers their latents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ebmkit.run.build import open_source
 from ebmkit.run.opening import refuse_parts_of_a_program
 from ebmkit.storage.folder import RunFolder
 
-__all__ = ["chain_of", "load_images", "read_image", "refuse_other_than_images", "source_at"]
+__all__ = ["chain_of", "examples_of", "load_images", "read_image", "refuse_other_than_images", "source_at"]
 
 
 def load_images(
@@ -38,15 +38,31 @@ def load_images(
     Raises:
         EbmkitError: missing or unreadable data, or images of another shape.
     """
-    if data is None:
-        document = read_document(folder.config, overrides)
-        refuse_parts_of_a_program(document.data, folder.name)
-        source = open_source(make_plan(document, Registry.discover()))
-        _refuse_other_shape(source, shape)
-    else:
-        keys = [each.removeprefix("data.") for each in overrides]
-        source = source_at(folder, data, keys, shape)
+    source = examples_of(folder, data=data, overrides=overrides, shape=shape)
     return source[torch.arange(min(count, len(source)))]
+
+
+def examples_of(
+    folder: RunFolder, *, data: Path | None, overrides: Sequence[str], shape: tuple[int, ...]
+) -> Source:
+    """The examples of a run's own data, or the images of a folder or archive.
+
+    Args:
+        folder: of the run, whose ``[data]`` table says where they are and how they are read.
+        data: a folder or a zip archive instead.
+        overrides: of keys of ``[data]``: ``data.skip=8500``.
+        shape: that the run was trained on.
+
+    Raises:
+        EbmkitError: missing or unreadable data, or examples of another shape.
+    """
+    if data is not None:
+        return source_at(folder, data, [each.removeprefix("data.") for each in overrides], shape)
+    document = read_document(folder.config, overrides)
+    refuse_parts_of_a_program(document.data, folder.name)
+    source = open_source(make_plan(document, Registry.discover()))
+    _refuse_other_shape(source, shape)
+    return source
 
 
 def source_at(folder: RunFolder, path: Path, keys: Sequence[str], shape: tuple[int, ...]) -> Source:

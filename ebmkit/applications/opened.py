@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, final
 
 import attrs
+import torch
 from torch import Tensor
 
 from ebmkit.applications.conditions import class_named, conditions
 from ebmkit.applications.evaluation import judge_against, judge_for
+from ebmkit.applications.loading import examples_of
 from ebmkit.applications.sampling import draw, load_schedule
-from ebmkit.config import read_document
+from ebmkit.config import as_toml, read_document
 from ebmkit.core import (
     CooperativeScheduler,
     Encoder,
@@ -103,6 +105,24 @@ class TrainedRun:
             wanted = None if condition is None else class_named(str(condition), classes, of=name)
             given = conditions(classes, wanted, first=0, count=count)
         return Examples(**draw(self.schedule, count=count, seed=seed, steps=steps, condition=given))
+
+    def examples(self, **data: Any) -> Tensor:
+        """The examples that the run was trained on, or others of their source, on the CPU.
+
+        Args:
+            data: other keys of ``[data]``: ``skip=8500, limit=0`` for those behind the first 8,500. A
+                scale that is fitted to the file stays that of the training.
+
+        Returns:
+            ``(N, *S)`` float32, in the order of the source.
+
+        Raises:
+            EbmkitError: data that cannot be opened, have another shape, or were handed in by a program.
+        """
+        keys = [f"data.{key}={as_toml(value)}" for key, value in data.items()]
+        shape = open_saved(self.folder).trained_on.shape
+        source = examples_of(self.folder, data=None, overrides=keys, shape=shape)
+        return source[torch.arange(len(source))]
 
     def evaluate(
         self, *, count: int | None = None, against: str | Tensor | Source | None = None, seed: int = 0

@@ -25,6 +25,7 @@ from ebmkit.cli.report import report
 from ebmkit.cli.resume import resume
 from ebmkit.cli.run import run
 from ebmkit.cli.sample import sample
+from ebmkit.cli.score import score
 from ebmkit.cli.status import status
 from ebmkit.cli.sweep import sweep
 from ebmkit.cli.track import track
@@ -48,8 +49,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(new, run, resume, status, report, check, sample, evaluate, recover, complete, interpolate, diagnose),
-    *(export, sweep, track, doctor, explain),
+    *(new, run, resume, status, report, check, sample, score, evaluate, recover, complete, interpolate),
+    *(diagnose, export, sweep, track, doctor, explain),
 ):
     app.command()(command)
 app.add_typer(plugins, name="plugins")
