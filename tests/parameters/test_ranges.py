@@ -85,6 +85,7 @@ def test_no_number_of_any_part_may_be_infinite_but_those_that_say_so() -> None:
         "ConvDescriptor.reference_std",
         "GuardTable.energy_limit",
         "GuardTable.roughness_limit",
+        "MlpDescriptor.reference_std",
         "ResNetDescriptor.reference_std",
     }
 
