@@ -23,8 +23,6 @@ from tests.conftest import Ebmkit, Install
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/third_party_sampler"
-QUICK = "sampler"
-KIND_CASES = [pytest.param(kind, marks=() if kind == QUICK else pytest.mark.slow) for kind in KINDS]
 
 
 def succeed(command: list[object], cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -51,7 +49,8 @@ def new_environment(folder: Path) -> Path:
     return packages
 
 
-@pytest.mark.parametrize("kind", KIND_CASES)
+@pytest.mark.slow  # the page's own commands, below, take a sampler the same way in every run of the suite
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_new_plugin_builds_installs_passes_its_checks_and_trains(
     kind: str, python: Path, ebmkit: Ebmkit, tmp_path: Path
 ) -> None:
