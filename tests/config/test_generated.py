@@ -68,18 +68,34 @@ def edited(name: str, rng: random.Random) -> str:
             return wrong
 
 
+def span(text: str, position: Position) -> tuple[int, int]:
+    """Begin and end of a value in characters of the text, over all the lines it takes."""
+    begin = sum(len(line) + 1 for line in text.split("\n")[: position.line - 1]) + position.value_column - 1
+    end = begin + position.value_length
+    while end < len(text) and not is_value(text[begin:end]):
+        end += 1
+    return begin, end
+
+
+def is_value(text: str) -> bool:
+    try:
+        tomllib.loads(f"v = {text}")
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
+
+
 def replace(text: str, position: Position, *, key: str | None = None, value: str | None = None) -> str:
-    """The text with another key, or another value on one line, at a position."""
-    lines = text.split("\n")
-    line = lines[position.line - 1]
+    """The text with another key, or another value, at a position."""
     if value is not None:
-        begin = position.value_column - 1
-        line = line[:begin] + value + line[begin + position.value_length :]
+        begin, end = span(text, position)
+        text = text[:begin] + value + text[end:]
     if key is not None:
-        begin = position.column - 1
-        line = line[:begin] + key + line[begin + position.length :]
-    lines[position.line - 1] = line
-    return "\n".join(lines)
+        lines = text.split("\n")
+        line, begin = lines[position.line - 1], position.column - 1
+        lines[position.line - 1] = line[:begin] + key + line[begin + position.length :]
+        text = "\n".join(lines)
+    return text
 
 
 def cases(text: str, registry: Registry, rng: random.Random) -> Iterator[Case]:
@@ -189,18 +205,16 @@ def misspelt_table(
 
 
 def duplicated(text: str, key: Key, position: Position) -> Case:
-    """The pair again: below its line, or, in an inline table, behind itself."""
-    lines = text.split("\n")
-    line = lines[position.line - 1]
-    begin, end = position.column - 1, position.value_column - 1 + position.value_length
-    pair = line[begin:end]
+    """The pair again: below its lines, or, in an inline table, behind itself."""
+    begin, end = span(text, position)
+    pair = text[begin - (position.value_column - position.column) : end]
     if position.column > 1:  # in an inline table
-        lines[position.line - 1] = line[:end] + ", " + pair + line[end:]
-        place = (position.line, end + 3)
+        changed = text[:end] + ", " + pair + text[end:]
+        place = (position.line, position.column + len(pair) + 2)
     else:
-        lines.insert(position.line, pair)
-        place = (position.line + 1, 1)
-    changed = "\n".join(lines)
+        below = text.find("\n", end) + 1 or len(text)
+        changed = text[:below] + pair + "\n" + text[below:]
+        place = (position.line + pair.count("\n") + 1, 1)
     return Case(
         "duplicated",
         key,
@@ -252,7 +266,7 @@ def wrong_type(
         return
     wrongs = ["{ a = 1 }", "1979-05-27"]
     if not isinstance(value, str):
-        wrongs.append(f'"{as_toml(value)}"')
+        wrongs.append(as_toml(as_toml(value)))
     wrongs.append(f"[[{as_toml(value)}]]")
     for wrong in wrongs:
         changed = replace(text, position, value=wrong)
