@@ -172,6 +172,7 @@ use = "coopnets"
 chains = 4
 data_noise = 0.02
 energy_l2 = 0.1
+gradient_penalty = 1e-4
 augmentation = { translation = 2, brightness = 0.2, cutout = 0.3 }
 
 [schedule.annealing]

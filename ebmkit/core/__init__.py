@@ -33,7 +33,7 @@ from ebmkit.core.figures import (
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.graph.alignment import align_channels
-from ebmkit.core.losses import contrastive_divergence, reconstruction, squared_error
+from ebmkit.core.losses import contrastive_divergence, gradient_penalty, reconstruction, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.metric import Figure, Material, Metric, Need, standard_error
 from ebmkit.core.optimizer import Optimizer
@@ -133,6 +133,7 @@ __all__ = [
     "fast_layers",
     "gather",
     "given",
+    "gradient_penalty",
     "layers_are_plain",
     "mean_energies",
     "newly_annealed",

@@ -1,4 +1,4 @@
-r"""The two learning objectives of cooperative training, each a mean over the batch in nats.
+r"""The learning objectives of cooperative training, each a mean over the batch in nats.
 
 Where several processes train one model, each gets its part: the average of the parts is the mean over all
 rows, and the trainer averages.
@@ -6,12 +6,13 @@ rows, and the trainer averages.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ebmkit.core.rows import as_rows
 from ebmkit.core.world import shared_mean
 
-__all__ = ["contrastive_divergence", "reconstruction", "squared_error"]
+__all__ = ["contrastive_divergence", "gradient_penalty", "reconstruction", "squared_error"]
 
 
 def contrastive_divergence(observed: Tensor, samples: Tensor) -> Tensor:
@@ -38,6 +39,31 @@ def contrastive_divergence(observed: Tensor, samples: Tensor) -> Tensor:
         tensor(-3.)
     """
     return shared_mean(observed) - shared_mean(samples)
+
+
+def gradient_penalty(energies: Tensor, x: Tensor) -> Tensor:
+    r"""What keeps an energy from becoming ever steeper where the data are, R1 in the language of GANs.
+
+    $$R = \frac{1}{2n} \sum_i \|\nabla_x E(x_i)\|^2$$
+
+    With the factor γ = δ² it is what one step of Langevin dynamics, δ²/2 ∇E, would win on the data, to first
+    order: short chains from a generator that lags behind ask for ever larger steps, which this makes dear.
+
+    Args:
+        energies: E(x), ``(n,)`` nats, with their graph.
+        x: where they were taken, ``(n, *S)``, a leaf that requires a gradient.
+
+    Returns:
+        a 0-dim tensor, in nats squared over the units of x squared, with its graph; its own gradient takes
+        second derivatives of the energy.
+
+    Raises:
+        RuntimeError: energies without a graph to x.
+
+    Source: Mescheder, Geiger, Nowozin, 2018, arXiv 1801.04406 (R1, on a discriminator).
+    """
+    (slopes,) = torch.autograd.grad(energies.sum(), x, create_graph=True)
+    return shared_mean(as_rows(slopes).square().sum(1)) / 2
 
 
 def squared_error(x: Tensor, y: Tensor, *, mask: Tensor | None = None) -> Tensor:

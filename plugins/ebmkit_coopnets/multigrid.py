@@ -103,6 +103,8 @@ class MultiGrid(CooperativeScheduler):
         annealing: factors on every chain's temperature, step size and number of steps, by iteration.
         data_noise: standard deviation of fresh noise on the data that each energy sees, in the units of x.
         energy_l2: weight of the mean squared energies of data and samples in each energy's loss.
+        gradient_penalty: γ, weight of half the mean $\|\nabla_x E(x_i)\|^2$ over the data, in the units of x
+            squared per nat; a tenth of the revision's δ² to δ² itself keeps slopes from growing.
         augmentation: how these losses see images: both sides shifted, brightened, cut by the same law. Its
             ``translation`` is in pixels of the data, and on coarser grids in proportion.
 
@@ -131,6 +133,7 @@ class MultiGrid(CooperativeScheduler):
         annealing: Annealing | None = None,
         data_noise: Annotated[float, Ge(0)] = 0.0,
         energy_l2: Annotated[float, Ge(0)] = 0.0,
+        gradient_penalty: Annotated[float, Ge(0)] = 0.0,
         augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
@@ -148,7 +151,9 @@ class MultiGrid(CooperativeScheduler):
             self.revision, annealing, noise_until=noise_until, others=self.steps.values()
         )
         self.shifting = {
-            name: DensityShift(data_noise, energy_l2, _on_grid(augmentation, size[0] / shape[1]))
+            name: DensityShift(
+                data_noise, energy_l2, gradient_penalty, _on_grid(augmentation, size[0] / shape[1])
+            )
             for name, size in self.sizes.items()
         }
         newly_annealed(self)

@@ -66,6 +66,8 @@ class Replay(CooperativeScheduler):
         energy_l2: λ, weight of the squared energies; 0.1 to 1 where nothing else keeps them small.
         noise_until: leave the noise out of the revision after that many iterations; 0 never does.
         annealing: factors on the revision's temperature, step size and number of steps, by iteration.
+        gradient_penalty: γ, weight of half the mean $\|\nabla_x E(x_i)\|^2$ over the data, in the units of x
+            squared per nat; a tenth of the revision's δ² to δ² itself keeps slopes from growing.
         augmentation: how the energy's loss sees images: both sides shifted, brightened, cut by the same law.
 
     Raises:
@@ -96,6 +98,7 @@ class Replay(CooperativeScheduler):
         brightness: Annotated[float, Ge(0)] = 0.0,
         data_noise: Annotated[float, Ge(0)] = 0.0,
         energy_l2: Annotated[float, Ge(0)] = 0.0,
+        gradient_penalty: Annotated[float, Ge(0)] = 0.0,
         noise_until: Annotated[int, Ge(0)] = 0,
         annealing: Annealing | None = None,
         augmentation: LossAugmentation | None = None,
@@ -110,7 +113,7 @@ class Replay(CooperativeScheduler):
         self.replay = PersistentChains(slots, shape, restart=restart, noise=noise, scale=noise_scale)
         self.annealing = Annealer(revision, annealing, noise_until=noise_until)
         self.drawn = Augmentation(shape, mirror, shift, brightness)
-        self.shifting = DensityShift(data_noise, energy_l2, augmentation)
+        self.shifting = DensityShift(data_noise, energy_l2, gradient_penalty, augmentation)
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """D1, then the update D2."""

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from ebmkit.core import contrastive_divergence, reconstruction, squared_error
+from ebmkit.core import contrastive_divergence, gradient_penalty, reconstruction, squared_error
 from tests.models import LinearDescriptor, LinearGenerator, double
 
 
@@ -40,3 +41,19 @@ def test_the_squared_error_sums_over_everything_but_the_batch_and_obeys_the_mask
     mask = torch.zeros(4, 5).double()
     mask[1, 2] = 1
     assert torch.allclose(squared_error(x, y, mask=mask)[0], ((x - y)[0, :, 1, 2] ** 2).sum())
+
+
+def test_the_penalty_on_gradients_is_that_of_a_linear_descriptor() -> None:
+    """Of E = |x|² / 2s² - w·x the gradient is x / s² - w."""
+    energy, x = LinearDescriptor(double(3), 0.5), double(7, 3, seed=1).requires_grad_()
+    penalty = gradient_penalty(energy(x), x)
+    slopes = x.detach() / 0.5**2 - energy.weight.detach()
+    assert torch.allclose(penalty, slopes.square().sum(1).mean() / 2)
+    (of_weights,) = torch.autograd.grad(penalty, energy.weight)
+    assert torch.allclose(of_weights, -slopes.mean(0))
+
+
+def test_energies_without_a_graph_to_x_have_no_penalty() -> None:
+    x = double(7, 3).requires_grad_()
+    with pytest.raises(RuntimeError):
+        gradient_penalty(LinearDescriptor(double(3), 0.5)(x.detach()), x)

@@ -461,6 +461,22 @@ def test_the_penalty_on_energies_has_the_gradient_written_by_hand(name: str) -> 
     assert torch.allclose(energy.weight.grad, plain + 0.3 * squares)
 
 
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
+def test_the_penalty_on_slopes_has_the_gradient_written_by_hand(name: str) -> None:
+    """On E = |x|² / 2s² - w·x half the mean of |x / s² - w|² has the gradient w minus the mean of x / s²."""
+    schedule, data = regularised(name, gradient_penalty=0.3), batch()
+    energy = schedule.energy
+    assert isinstance(energy, LinearDescriptor)
+    _, made = one_iteration(schedule, data)
+    assert made.revised is not None
+    assert not made.observed.requires_grad
+    with torch.no_grad():
+        plain = made.revised.mean(0) - data.x.mean(0)
+        slopes = energy.weight - data.x.mean(0) / energy.reference_std**2
+    assert energy.weight.grad is not None
+    assert torch.allclose(energy.weight.grad, plain + 0.3 * slopes)
+
+
 def test_figures_of_augmented_images_are_left_to_whoever_looks() -> None:
     torch.manual_seed(0)
     data = Batch(double(3, 1, 8, 8).float(), torch.arange(3))
