@@ -43,7 +43,7 @@ def judge_for(
     """
     of_data = [each.removeprefix("data.") for each in overrides if each.startswith("data.")]
     others = [each for each in overrides if not each.startswith("data.")]
-    document = read_document(folder.config, others)
+    document = read_document(folder.config, others, saved=True)
     _refuse_data_of_a_program(document.data, folder.name)
     plan = make_plan(document, Registry.discover())
     training = open_source(plan)
@@ -92,7 +92,7 @@ def judge_against(folder: RunFolder, examples: Source, *, classes: int) -> tuple
     Raises:
         EbmkitError: metrics or features that cannot be opened.
     """
-    document = read_document(folder.config)
+    document = read_document(folder.config, saved=True)
     reader = Reader(document)
     run, evaluation = (
         reader.values((name,), signature_of(table).parameters, owner=f"[{name}]")

@@ -58,7 +58,7 @@ def examples_of(
     """
     if data is not None:
         return source_at(folder, data, [each.removeprefix("data.") for each in overrides], shape)
-    document = read_document(folder.config, overrides)
+    document = read_document(folder.config, overrides, saved=True)
     refuse_parts_of_a_program(document.data, folder.name)
     source = open_source(make_plan(document, Registry.discover()))
     _refuse_other_shape(source, shape)
@@ -82,7 +82,7 @@ def source_at(folder: RunFolder, path: Path, keys: Sequence[str], shape: tuple[i
             f"{path}: a folder or an archive holds images, and run {folder.name} was trained on examples of "
             f"shape {tuple(shape)}; --set data.KEY=VALUE opens others of its own source"
         )
-    document = read_document(folder.config, [f"data.{key}" for key in keys])
+    document = read_document(folder.config, [f"data.{key}" for key in keys], saved=True)
     table = {key[1]: document.data["data"][key[1]] for key in document.overrides if key[0] == "data"}
     use = "zip" if path.is_file() else "folder"
     form = {"use": use, "path": str(path), "size": shape[-1], "color": shape[0] > 1}

@@ -187,5 +187,5 @@ def load(name: str, *, schedule: CooperativeScheduler | None = None) -> TrainedR
             raise CheckpointError(f"the checkpoint does not fit this schedule: {error}") from None
         opened.to(choose_device("auto")).eval()
     opened.requires_grad_(requires_grad=False)
-    config = read_document(folder.config).data
+    config = read_document(folder.config, saved=True).data
     return TrainedRun(folder, checkpoint.iteration, config, opened, checkpoint.trained_on.classes)

@@ -49,7 +49,7 @@ def _resume(name: str | None, overrides: list[str], allowed: Allowed, stop: Stop
     from ebmkit.storage.folder import find_run
 
     folder = find_run(name)
-    document = read_document(folder.config, overrides)
+    document = read_document(folder.config, overrides, saved=True)
     refuse_parts_of_a_program(document.data, folder.name)
     with changes_allowed(any(key.rpartition(".")[2] == "use" for key in allowed.keys)):
         plan = make_plan(document, Registry.discover())

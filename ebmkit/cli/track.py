@@ -27,5 +27,5 @@ def track(
 
     folder = find_run(name)
     component = Registry.discover().find("tracker", to)
-    shown = replay(folder, component.factory(), read_document(folder.config).data)
+    shown = replay(folder, component.factory(), read_document(folder.config, saved=True).data)
     print(f"{folder.name}: {shown} iterations shown to {component.name}")

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from ebmkit.config.document import ConfigProblemsError, Document, header, line_of
+from ebmkit.config.former import with_present_names
 from ebmkit.config.positions import Repeat, locate, repeats
 from ebmkit.config.problems import Problem
 from ebmkit.config.text import decoded
@@ -21,11 +22,20 @@ from ebmkit.messages.spelling import did_you_mean
 __all__ = ["override_value", "read_document"]
 
 
-def read_document(path: Path, overrides: Sequence[str] = (), removed: Sequence[str] = ()) -> Document:
+def read_document(
+    path: Path, overrides: Sequence[str] = (), removed: Sequence[str] = (), *, saved: bool = False
+) -> Document:
     """Read a run file without what is removed, and apply ``table.key=value`` overrides, the last one winning.
 
     What keeps nothing else from being read, such as a repeated key or an override that is not
     ``table.key=value``, is among the problems of the document.
+
+    Args:
+        path: of the file.
+        overrides: of the command line, ``table.key=value``.
+        removed: tables and keys to leave out.
+        saved: whether it stands in a run folder: an earlier release may have written it, so keys under
+            their former names are read. In a file of the user's own they are refused.
 
     Raises:
         ConfigError: no such file, not text, or nested deeper than can be read.
@@ -42,6 +52,7 @@ def read_document(path: Path, overrides: Sequence[str] = (), removed: Sequence[s
     try:
         data, problems = _parse(file, text)
         document = Document(file, text, data, locate(text), {})
+        document = with_present_names(document) if saved else document
     except RecursionError:
         raise ConfigError(f"{file} nests values deeper than can be read") from None
     except ValueError as error:  # TOML, with an integer of thousands of digits

@@ -74,6 +74,7 @@ class Reader:
         owner: str,
         ignore: Iterable[str] = (),
         more: str = "",
+        former: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """The typed value of every parameter in the table at ``key``, defaults filled in.
 
@@ -83,13 +84,15 @@ class Reader:
             owner: whose keys they are, for messages: ``sampler 'langevin'``.
             ignore: keys that somebody else reads.
             more: where to read about the parameters.
+            former: names that keys had in earlier releases, and their present ones.
         """
         table = self.table(key) or {}
         known = {each.name: each for each in parameters}
         others = [each for each in ignore if each not in table]
         helps = [f"all parameters: {more}"] if more else []
+        said: dict[str, Any] = {"owner": owner, "others": others, "helps": helps, "former": former}
         meant = {
-            self.unknown_key((*key, name), known, owner=owner, others=others, helps=helps): name
+            self.unknown_key((*key, name), known, **said): name
             for name in table
             if name not in known and name not in ignore
         }
@@ -115,13 +118,17 @@ class Reader:
         owner: str,
         others: Iterable[str] = (),
         helps: Iterable[str] = (),
+        former: Mapping[str, str] | None = None,
     ) -> str | None:
         """Report a key that the table does not have; the name that was probably meant, if there is one."""
         name = key[-1]
         tables = [table for table in self.elsewhere.get(name, ()) if table != ".".join(key[:-1])]
-        near = nearest(name, [*known, *others], taken=self.table(key[:-1]) or {})
+        now = (former or {}).get(name)
+        near = now or nearest(name, [*known, *others], taken=self.table(key[:-1]) or {})
         homes = " or ".join(f"[{table}]" for table in tables)
-        if tables and (near is None or edits(name, near) > 1):
+        if now is not None:
+            label = f"it is called {now!r} now"
+        elif tables and (near is None or edits(name, near) > 1):
             near = None
             label = f"a key of {homes}: move it there"
         else:

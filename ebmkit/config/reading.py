@@ -21,6 +21,7 @@ from ebmkit.config.search import Found, owner_of
 from ebmkit.config.slots import AVERAGING
 from ebmkit.errors import PluginError
 from ebmkit.registry.discovery import Component
+from ebmkit.registry.kinds import KINDS
 
 __all__ = ["read_parts"]
 
@@ -68,6 +69,7 @@ def _read_values(reader: Reader, found: Found, component: Component) -> dict[str
         owner=owner_of(component),
         ignore=["use", *found.slots, *found.inside],
         more=f"ebmkit plugins show {component.kind}/{component.name}",
+        former=KINDS[component.kind].renamed,
     )
 
 

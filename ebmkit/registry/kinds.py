@@ -33,6 +33,7 @@ class Kind:
         claims: what a part of it may say of itself for them, ``module:Class``.
         shared: the keys that ebmkit reads in each of its tables, ``module:Class``.
         learns: whether a part has weights, and so its table the tables of ``LEARNING``.
+        renamed: keys that had other names in earlier releases, and what they are called now.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Kind:
     handed_as: tuple[str, ...] = ()
     shared: str | None = None
     learns: bool = False
+    renamed: Mapping[str, str] = attrs.field(factory=dict)
 
     def is_asked_for_by(self, lineage: Iterable[str]) -> bool:
         """Whether a slot annotated with a class of this line takes a part of this kind."""
@@ -122,6 +124,7 @@ KINDS: Mapping[str, Kind] = {
             aliases=("optimizers",),
             checks="ebmkit.testing.optimizers:CHECKS",
             claims="ebmkit.testing.claims:OptimizerClaims",
+            renamed={"gradient_cap": "gradient_clip"},
         ),
         Kind(
             name="metric",

@@ -157,7 +157,7 @@ def _state(folder: RunFolder, *, finished: bool) -> tuple[str, float | None]:
 def _iterations(folder: RunFolder) -> int | None:
     run: Any = None
     with suppress(ConfigProblemsError):
-        run = read_document(folder.config).data.get("run")
+        run = read_document(folder.config, saved=True).data.get("run")
     total = run.get("iterations") if isinstance(run, dict) else None
     return total if isinstance(total, int) else None
 

@@ -88,7 +88,7 @@ def held_out_source(folder: RunFolder, keys: Sequence[str]) -> Source:
     Raises:
         ConfigError: not ``key=value``, or values that the source refuses.
     """
-    document = read_document(folder.config, [f"data.{key}" for key in keys])
+    document = read_document(folder.config, [f"data.{key}" for key in keys], saved=True)
     return open_source(make_plan(document, Registry.discover()))
 
 

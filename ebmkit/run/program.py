@@ -128,7 +128,7 @@ class Run:
             EbmkitError: no such run or checkpoint, other parts, or other data.
         """
         folder = find_run(name)
-        tables = read_document(folder.config).data
+        tables = read_document(folder.config, saved=True).data
         plan = _planned(schedule, _source(data), tables, {**_optimizers_of(tables), **(optimizers or {})})
         training = _training(plan, folder, schedule, _source(data))
         with folder.locked():

@@ -30,7 +30,7 @@ def open_trained(folder: RunFolder, which: Which = "newest") -> tuple[Plan, Chec
         ConfigProblemsError: the run file is broken, or was edited after the checkpoint was written.
         EbmkitError: no good checkpoint, or a part that is not installed.
     """
-    document = read_document(folder.config)
+    document = read_document(folder.config, saved=True)
     refuse_parts_of_a_program({**document.data, "data": {}}, folder.name)
     registry = Registry.discover()
     stand_in_for_data(registry, document.data)

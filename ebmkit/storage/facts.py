@@ -7,6 +7,7 @@ from typing import Any, final
 
 import attrs
 
+from ebmkit.config.former import present_names
 from ebmkit.training.guard import Memory, Rollback
 
 __all__ = ["DataFacts", "Facts", "Origin"]
@@ -142,8 +143,8 @@ def _guard(config: Any) -> Any:
     return lambda entry: Memory.from_json(_table(entry), factors)
 
 
-def _config(entry: Any) -> dict[str, dict[str, Any]]:
-    return {name: _table(table) for name, table in _table(entry).items()}
+def _config(entry: Any) -> Mapping[str, Mapping[str, Any]]:
+    return present_names({name: _table(table) for name, table in _table(entry).items()})
 
 
 def _texts(entry: Any) -> dict[str, str]:

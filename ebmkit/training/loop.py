@@ -250,7 +250,7 @@ def _learn(experiment: Experiment, update: Update, iteration: int) -> Mapping[st
                 f"iteration {iteration + 1}: the {update.part} has loss {float(loss):.4g} and gradient norm "
                 f"{float(norm):.4g}; the update was not applied"
             )
-        learner.settings.cap(gradients)
+        learner.settings.clip(gradients)
         for group in learner.optimizer.param_groups:
             group["lr"] = learner.settings.rate(iteration)
         learner.optimizer.step()

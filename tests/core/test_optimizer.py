@@ -42,17 +42,17 @@ def test_robbins_monro_sums_diverge_and_squares_converge() -> None:
     assert sum(rate**2 for rate in rates) < 11
 
 
-def test_the_cap_rescales_each_tensor_to_its_largest_entry() -> None:
+def test_clipping_rescales_each_tensor_to_its_largest_entry() -> None:
     large, small, zero = torch.tensor([3.0, -6.0]), torch.tensor([0.5, 0.1]), torch.zeros(2)
-    SGD(gradient_cap=2.0).cap([large, small, zero])
+    SGD(gradient_clip=2.0).clip([large, small, zero])
     assert torch.allclose(large, torch.tensor([1.0, -2.0]))
     assert torch.equal(small, torch.tensor([0.5, 0.1]))
     assert torch.equal(zero, torch.zeros(2))
 
 
-def test_no_cap_leaves_gradients_alone() -> None:
+def test_no_clip_leaves_gradients_alone() -> None:
     gradient = torch.tensor([1e9])
-    SGD().cap([gradient])
+    SGD().clip([gradient])
     assert gradient == 1e9
 
 
@@ -115,11 +115,11 @@ def test_each_optimizer_has_keys_of_its_own_that_are_completed() -> None:
     assert "energy.optimizer.betas" in keys_of(data, registry)
 
 
-def test_the_norm_of_a_whole_part_is_capped_and_smaller_ones_are_left_alone() -> None:
+def test_the_norm_of_a_whole_part_is_clipped_and_smaller_ones_are_left_alone() -> None:
     gradients = [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])]
-    Adam(gradient_norm=2.0).cap(gradients)
+    Adam(gradient_norm=2.0).clip(gradients)
     assert torch.allclose(gradients[0], torch.tensor([1.2, 0.0]))
     assert torch.allclose(gradients[1], torch.tensor([[1.6]]))
     before = [each.clone() for each in gradients]
-    Adam(gradient_norm=2.5).cap(gradients)
+    Adam(gradient_norm=2.5).clip(gradients)
     assert all(map(torch.equal, gradients, before))

@@ -46,7 +46,7 @@ def chosen(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> Sequence[S
 def defaults_of(folder: RunFolder) -> Mapping[str, Any]:
     """The default of each key of a run's tables, as far as its parts are installed."""
     try:
-        plan = make_plan(read_document(folder.config), Registry.discover(), data=False)
+        plan = make_plan(read_document(folder.config, saved=True), Registry.discover(), data=False)
     except EbmkitError:  # a page is no place to refuse a run
         return {}
     own = {"run": RunTable, "guard": GuardTable, "evaluation": EvaluationTable}

@@ -74,7 +74,7 @@ def read_story(folder: RunFolder) -> Story:
 
     return Story(
         folder=folder,
-        config=read_document(folder.config).data,
+        config=read_document(folder.config, saved=True).data,
         text=folder.config.read_text(encoding="utf-8"),
         lines=read_metrics(folder.metrics),
         rollbacks=_json_lines(folder.rollbacks),
