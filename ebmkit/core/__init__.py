@@ -33,7 +33,7 @@ from ebmkit.core.figures import (
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.graph.alignment import align_channels
-from ebmkit.core.losses import contrastive_divergence, gradient_penalty, reconstruction, squared_error
+from ebmkit.core.losses import contrastive_divergence, gradient_penalty, reconstruction_loss, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.metric import Figure, Material, Metric, Need, standard_error
 from ebmkit.core.optimizer import Optimizer
@@ -52,7 +52,7 @@ from ebmkit.core.tensors import TensorSource
 from ebmkit.core.tracker import Tracker
 from ebmkit.core.verification import Verification, verifying
 from ebmkit.core.watched import Derived
-from ebmkit.core.world import World, gather, share, shared_mean, shared_sum, world
+from ebmkit.core.world import World, gather, shard, shared_mean, shared_sum, world
 from ebmkit.messages.brief import brief
 from ebmkit.parameters.ranges import Exists, Ge, Gt, Le, Lt, MinLen, OrInfinite
 from ebmkit.parameters.records import Annealing, LossAugmentation, Ramp
@@ -141,13 +141,13 @@ __all__ = [
     "prepare",
     "r_hat",
     "reconstruct",
-    "reconstruction",
+    "reconstruction_loss",
     "reference_std",
     "renamed",
     "roughness",
     "run_chain",
     "saturation",
-    "share",
+    "shard",
     "shared_mean",
     "shared_sum",
     "speckle_masks",

@@ -12,7 +12,7 @@ from torch import Tensor
 from ebmkit.core.rows import as_rows
 from ebmkit.core.world import shared_mean
 
-__all__ = ["contrastive_divergence", "gradient_penalty", "reconstruction", "squared_error"]
+__all__ = ["contrastive_divergence", "gradient_penalty", "reconstruction_loss", "squared_error"]
 
 
 def contrastive_divergence(observed: Tensor, samples: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ def squared_error(x: Tensor, y: Tensor, *, mask: Tensor | None = None) -> Tensor
     return as_rows(difference).square().sum(1)
 
 
-def reconstruction(
+def reconstruction_loss(
     x: Tensor, reconstructed: Tensor, *, noise_std: float, mask: Tensor | None = None
 ) -> Tensor:
     r"""Minus the complete-data log-likelihood of the generator, the paper's Step G2, up to a constant.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ebmkit.core.renaming import before_loading
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import per_row
-from ebmkit.core.world import gather, share
+from ebmkit.core.world import gather, shard
 from ebmkit.messages.brief import brief
 
 __all__ = ["PersistentChains", "Start"]
@@ -125,7 +125,7 @@ class PersistentChains(nn.Module):
             # In float64 the numbers lie between 0 and 1 to the last bit, so that 1 means always.
             luck = rng.of_chain(0).fold_in("restart").uniform(torch.empty(count, dtype=torch.float64))
             anew |= (luck < self.restart).to(anew.device)
-        own, rng = share(count, rng)
+        own, rng = shard(count, rng)
         rows = slice(rng.first_chain, rng.first_chain + own)
         if data is not None and anew.any():  # of all chains: every process gathers, or none does
             data = gather(data)

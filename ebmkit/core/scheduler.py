@@ -177,7 +177,7 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
         the update applied.
 
         Where several processes train, ``batch`` is this process's part and ``rng`` counts its rows from
-        their place in the whole. Chains that are not one for each image are shared with ``share``,
+        their place in the whole. Chains that are not one for each image are shared with ``shard``,
         means are taken with the losses of the core or ``shared_mean``, and what persists is kept
         whole on every process with ``gather``.
 

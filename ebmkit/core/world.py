@@ -31,7 +31,7 @@ __all__ = [
     "gather",
     "largest",
     "same_everywhere",
-    "share",
+    "shard",
     "shared_mean",
     "shared_sum",
     "world",
@@ -68,14 +68,14 @@ def world() -> World:
     return World(distributed.get_rank(), distributed.get_world_size())
 
 
-def share(count: int, rng: Rng) -> tuple[int, Rng]:
+def shard(count: int, rng: Rng) -> tuple[int, Rng]:
     """How many of ``count`` chains this process runs, and the stream that draws their noise.
 
     Raises:
         ValueError: there are fewer chains than processes.
 
     Examples:
-        >>> share(64, Rng(0))
+        >>> shard(64, Rng(0))
         (64, Rng(key=0x0000000000000000, first_chain=0))
     """
     if count < world().size:

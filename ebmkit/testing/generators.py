@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ebmkit.core import LatentGenerator, Rng, reconstruction, value_and_gradient
+from ebmkit.core import LatentGenerator, Rng, reconstruction_loss, value_and_gradient
 from ebmkit.testing.claims import GeneratorClaims
 from ebmkit.testing.modules import (
     check_derivative,
@@ -116,7 +116,9 @@ def learns(subject: GeneratorSubject) -> str:
     """Every parameter gets a finite gradient from the reconstruction error."""
     generator = _build(subject).train()
     made = generator(_latents(generator))
-    return check_learning(generator, reconstruction(made.detach() + 0.1, made, noise_std=generator.noise_std))
+    return check_learning(
+        generator, reconstruction_loss(made.detach() + 0.1, made, noise_std=generator.noise_std)
+    )
 
 
 def state_dict(subject: GeneratorSubject) -> str:

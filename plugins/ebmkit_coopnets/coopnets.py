@@ -26,9 +26,9 @@ from ebmkit.core import (
     Updates,
     gather,
     given,
-    reconstruction,
+    reconstruction_loss,
     renamed,
-    share,
+    shard,
     stage,
 )
 from ebmkit_coopnets.bank import Bank
@@ -133,7 +133,7 @@ class CoopNets(CooperativeScheduler):
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G0, D1, G1, then the updates D2 and G2."""
         chains = self.chains or len(gather(batch.positions))
-        of_batch, (count, rng) = rng, share(chains, rng)
+        of_batch, (count, rng) = rng, shard(chains, rng)
         condition = _of_chains(batch.condition, count, rng.first_chain)
         energy, generator = given(self.energy, condition), given(self.generator, condition)
         with stage("generation"):
@@ -185,7 +185,7 @@ class CoopNets(CooperativeScheduler):
         for turn in range(self.generator_updates):
             with stage("reconstruction"):
                 reconstructed = graph if turn == 0 and graph is not None else generator(latents)
-                loss = reconstruction(revised, reconstructed, noise_std=generator.noise_std)
+                loss = reconstruction_loss(revised, reconstructed, noise_std=generator.noise_std)
             yield loss
 
 

@@ -28,8 +28,8 @@ from ebmkit.core import (
     evaluating,
     gather,
     newly_annealed,
-    reconstruction,
-    share,
+    reconstruction_loss,
+    shard,
     shared_mean,
     squared_error,
     stage,
@@ -132,7 +132,7 @@ class Dual(CooperativeScheduler):
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """G0, D1, G1, then the updates D2 and G2."""
-        count, of_chains = share(self.chains or len(gather(batch.positions)), rng)
+        count, of_chains = shard(self.chains or len(gather(batch.positions)), rng)
         with stage("generation"):
             made = self._generate(count, of_chains)
         with stage("revision"):
@@ -174,9 +174,9 @@ class Dual(CooperativeScheduler):
     def _reconstruction(self, x: Tensor, of_x: Tensor, revised: Tensor, of_revised: Tensor) -> Tensor:
         """The loss of G2 by both teachers."""
         std = self.generator.noise_std
-        loss = reconstruction(x, of_x, noise_std=std)
+        loss = reconstruction_loss(x, of_x, noise_std=std)
         if self.revised_weight:
-            loss = loss + self.revised_weight * reconstruction(revised, of_revised, noise_std=std)
+            loss = loss + self.revised_weight * reconstruction_loss(revised, of_revised, noise_std=std)
         return loss
 
 

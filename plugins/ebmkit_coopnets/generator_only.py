@@ -22,7 +22,7 @@ from ebmkit.core import (
     Updates,
     gather,
     given,
-    reconstruction,
+    reconstruction_loss,
     speckle_masks,
     square_masks,
     stage,
@@ -115,7 +115,7 @@ class GeneratorOnly(CooperativeScheduler):
         for _ in range(self.generator_updates):
             with stage("reconstruction"):
                 reconstructed = generator(inferred.x)
-                loss = reconstruction(batch.x, reconstructed, noise_std=generator.noise_std, mask=mask)
+                loss = reconstruction_loss(batch.x, reconstructed, noise_std=generator.noise_std, mask=mask)
             yield Update("generator", loss, stats)
         return Examples(observed=batch.x, latents=inferred.x, condition=batch.condition)
 

@@ -29,8 +29,8 @@ from ebmkit.core import (
     brief,
     gather,
     newly_annealed,
-    reconstruction,
-    share,
+    reconstruction_loss,
+    shard,
     stage,
 )
 from ebmkit_coopnets.colours import MeanColours
@@ -181,7 +181,7 @@ class MultiGrid(CooperativeScheduler):
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """D1 on every grid, then the updates D2, and that of the generator."""
-        count, of_chains = share(self.chains, rng)
+        count, of_chains = shard(self.chains, rng)
         self.colours.see(batch.x)
         with stage("generation"):
             begin = self._begin(count, of_chains, batch.x)
@@ -195,7 +195,7 @@ class MultiGrid(CooperativeScheduler):
         proposal, revised = moved[self.finest]
         if begin.made is not None and self.generator is not None:
             with stage("reconstruction"):
-                loss = reconstruction(revised.x, begin.made, noise_std=self.generator.noise_std)
+                loss = reconstruction_loss(revised.x, begin.made, noise_std=self.generator.noise_std)
             yield Update("generator", loss)
         return Examples(batch.x, proposal, revised.x, begin.z)
 

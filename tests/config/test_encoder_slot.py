@@ -20,7 +20,7 @@ PLUGIN = """
     from torch import nn
     from ebmkit.core import (
         Chain, CooperativeScheduler, Encoder, Energy, Examples, Gaussian, Ge, Gt, LatentGenerator, Proposal,
-        Tracker, Update, as_rows, contrastive_divergence, reconstruction,
+        Tracker, Update, as_rows, contrastive_divergence, reconstruction_loss,
     )
     from ebmkit.plugin import hookimpl
 
@@ -69,10 +69,10 @@ PLUGIN = """
         def updates(self, batch, *, rng):
             law = self.encoder(batch.x)
             made = self.generator(law.sample(rng=rng.fold_in('latents')))
-            loss = reconstruction(batch.x, made, noise_std=self.generator.noise_std) + law.kl().mean()
+            loss = reconstruction_loss(batch.x, made, noise_std=self.generator.noise_std) + law.kl().mean()
             yield Update('encoder', loss)
             made = self.generator(self.encoder(batch.x).sample(rng=rng.fold_in('latents')).detach())
-            loss = reconstruction(batch.x, made, noise_std=self.generator.noise_std)
+            loss = reconstruction_loss(batch.x, made, noise_std=self.generator.noise_std)
             yield Update('generator', loss)
             x = self.propose(self.chains, rng=rng.fold_in('start')).x.detach()
             for name in ('coarse', 'energy'):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ebmkit.core import contrastive_divergence, gradient_penalty, reconstruction, squared_error
+from ebmkit.core import contrastive_divergence, gradient_penalty, reconstruction_loss, squared_error
 from tests.models import LinearDescriptor, LinearGenerator, double
 
 
@@ -28,7 +28,7 @@ def test_the_reference_never_reaches_the_parameters() -> None:
 def test_the_reconstruction_gradient_is_the_papers() -> None:
     linear = LinearGenerator(double(4, 2), double(4, seed=1), 0.3)
     x, z = double(6, 4, seed=2), double(6, 2, seed=3)
-    reconstruction(x, linear(z), noise_std=0.3).backward()  # type: ignore[no-untyped-call]
+    reconstruction_loss(x, linear(z), noise_std=0.3).backward()  # type: ignore[no-untyped-call]
     residual = x - linear(z).detach()
     # (1/n) sum_i (1/sigma^2) (x_i - g(z_i)) z_i^T, descended, hence the sign.
     assert linear.matrix.grad is not None

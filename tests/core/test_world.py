@@ -23,8 +23,8 @@ from ebmkit.core import (
     World,
     contrastive_divergence,
     gather,
-    reconstruction,
-    share,
+    reconstruction_loss,
+    shard,
     shared_mean,
     shared_sum,
     value_and_gradient,
@@ -53,7 +53,7 @@ def test_alone_everything_is_what_it_was_given() -> None:
     assert gather(x) is x
     assert shared_sum(x) is x
     assert torch.equal(shared_mean(x[:, 0]), x[:, 0].mean())
-    assert share(5, Rng(3))[0] == 5
+    assert shard(5, Rng(3))[0] == 5
 
 
 def numbers(*shape: int, seed: int) -> Tensor:
@@ -75,7 +75,7 @@ def learned(first: int, last: int) -> dict[str, Tensor]:
     for name, axes in (("images", 2), ("sequences", 1)):
         x = numbers(7, 4, *[5] * axes, seed=2)[first:last]
         target = numbers(7, 2, *[20] * axes, seed=3)[first:last]
-        losses[name] = reconstruction(target, layers[name](x), noise_std=0.5)
+        losses[name] = reconstruction_loss(target, layers[name](x), noise_std=0.5)
     sum(losses.values()).backward()  # type: ignore[union-attr]
     figures = {name: loss.detach() for name, loss in losses.items()}
     figures |= {f"gradient {name}": each.grad for name, each in layers.named_parameters()}  # type: ignore[misc]
@@ -130,7 +130,7 @@ def trained_unevenly() -> dict[str, Tensor]:
 LEARN = """
 import io, sys, torch
 from torch import distributed
-from ebmkit.core import Rng, gather, share, world
+from ebmkit.core import Rng, gather, shard, world
 from ebmkit.core.world import average, largest, same_everywhere
 from tests.core.test_world import learned, trained_unevenly
 from ebmkit.errors import TrainingError
@@ -142,7 +142,7 @@ figures = learned(*[(0, 3), (3, 7)][rank])
 out = {}
 for name, value in figures.items():
     out[name] = gather(value) / 2 if name in ("energies", "samples") else average(value.double())
-count, rng = share(7, Rng(5))
+count, rng = shard(7, Rng(5))
 out["rows"] = gather(rng.normal(torch.empty(count, 3)))
 out["none"] = gather(torch.arange(2.0 * rank)[:, None])
 out["same"] = torch.tensor(same_everywhere([torch.ones(3), torch.tensor([1.0, rank]), torch.tensor(True)]))

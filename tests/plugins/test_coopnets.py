@@ -22,7 +22,7 @@ from ebmkit.core import (
     Sampler,
     State,
     Update,
-    reconstruction,
+    reconstruction_loss,
 )
 from ebmkit_algebra.sampling import Sampling
 from ebmkit_convnets.descriptor import ConvDescriptor
@@ -204,7 +204,7 @@ def test_keeping_the_graph_of_generation_gives_the_gradient_of_a_new_pass() -> N
     generator.zero_grad()
     assert made.latents is not None
     assert made.revised is not None
-    loss = reconstruction(made.revised, generator(made.latents), noise_std=SIGMA)
+    loss = reconstruction_loss(made.revised, generator(made.latents), noise_std=SIGMA)
     loss.backward()  # type: ignore[no-untyped-call]
     assert kept is not None
     assert generator.matrix.grad is not None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ebmkit.core import Rng, reconstruction
+from ebmkit.core import Rng, reconstruction_loss
 from ebmkit_coopnets.bank import Bank
 from ebmkit_coopnets.coopnets import CoopNets
 from tests.plugins.test_coopnets import SIGMA, batch, one_iteration, parts, revision
@@ -19,7 +19,7 @@ def test_a_bank_as_large_as_an_iteration_gives_the_pairs_of_the_last_one() -> No
     updates, second = one_iteration(schedule, batch(), key=2)
     assert first.latents is not None
     assert first.revised is not None
-    fitted = reconstruction(first.revised, schedule.generator(first.latents), noise_std=SIGMA)
+    fitted = reconstruction_loss(first.revised, schedule.generator(first.latents), noise_std=SIGMA)
     assert torch.equal(updates[-1].loss, fitted)  # type: ignore[arg-type]
     assert torch.equal(schedule.bank.samples.samples, second.revised)  # type: ignore[arg-type, union-attr]
 
