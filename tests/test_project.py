@@ -45,6 +45,15 @@ def test_public_names_exist_and_are_documented(name: str) -> None:
             assert inspect.getdoc(value), f"{name}.{public}"
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_no_public_name_hides_a_module(name: str) -> None:
+    """``ebmkit.core.world`` cannot be a function and a module, whichever was imported last."""
+    module = importlib.import_module(name)
+    inside = {info.name for info in pkgutil.iter_modules(getattr(module, "__path__", ()))}
+    public = inside.intersection(getattr(module, "__all__", ()))
+    assert {each for each in public if not inspect.ismodule(getattr(module, each))} == set()
+
+
 def documented(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Every class, method and function that a module defines, private ones too."""
     own = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]

@@ -18,9 +18,9 @@ from ebmkit.core.conditional import (
     takes_conditions,
 )
 from ebmkit.core.diagnostics import bulk_ess, r_hat, tail_ess
+from ebmkit.core.distributed import World, gather, shard, shared_mean, shared_sum, world
 from ebmkit.core.encoder import Encoder, Gaussian
 from ebmkit.core.energy import Energy, EnergyFn
-from ebmkit.core.evaluating import evaluating
 from ebmkit.core.features import ExampleSet, Features, describe
 from ebmkit.core.figures import (
     examine,
@@ -36,6 +36,7 @@ from ebmkit.core.graph.alignment import align_channels
 from ebmkit.core.losses import contrastive_divergence, gradient_penalty, reconstruction_loss, squared_error
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.metric import Figure, Material, Metric, Need, standard_error
+from ebmkit.core.modes import evaluating
 from ebmkit.core.optimizer import Optimizer
 from ebmkit.core.persistent import PersistentChains, Start
 from ebmkit.core.precision import Precision, computing_in, current_precision
@@ -52,7 +53,6 @@ from ebmkit.core.tensors import TensorSource
 from ebmkit.core.tracker import Tracker
 from ebmkit.core.verification import Verification, verifying
 from ebmkit.core.watched import Derived
-from ebmkit.core.world import World, gather, shard, shared_mean, shared_sum, world
 from ebmkit.messages.brief import brief
 from ebmkit.parameters.ranges import Exists, Ge, Gt, Le, Lt, MinLen, OrInfinite
 from ebmkit.parameters.records import Annealing, LossAugmentation, Ramp

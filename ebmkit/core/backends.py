@@ -16,7 +16,7 @@ import attrs
 from torch import Tensor, nn
 
 from ebmkit.core.autograd import Gradient
-from ebmkit.core.evaluating import modules_behind
+from ebmkit.core.modes import modules_behind
 from ebmkit.core.precision import Precision
 from ebmkit.messages.brief import brief
 from ebmkit.provided import gradient_backends as installed_backends

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ebmkit.core.backends import fast_layers
 from ebmkit.core.energy import EnergyFn
-from ebmkit.core.evaluating import evaluating
 from ebmkit.core.gradient import Prepared, prepare
 from ebmkit.core.graph import StrayedError, Stride, strides
+from ebmkit.core.modes import evaluating
 from ebmkit.core.rng import Rng
 from ebmkit.core.sampler import Info, Sampler, State
 from ebmkit.core.stopping import check_stop

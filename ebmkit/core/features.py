@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.evaluating import evaluating
+from ebmkit.core.modes import evaluating
 from ebmkit.errors import DataError
 from ebmkit.parameters.ranges import Checked
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ebmkit.core.distributed import shared_mean
 from ebmkit.core.rows import as_rows
-from ebmkit.core.world import shared_mean
 
 __all__ = ["contrastive_divergence", "gradient_penalty", "reconstruction_loss", "squared_error"]
 

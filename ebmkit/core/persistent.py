@@ -13,10 +13,10 @@ from typing import Any, Literal, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
+from ebmkit.core.distributed import gather, shard
 from ebmkit.core.renaming import before_loading
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import per_row
-from ebmkit.core.world import gather, shard
 from ebmkit.messages.brief import brief
 
 __all__ = ["PersistentChains", "Start"]

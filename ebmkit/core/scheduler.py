@@ -15,8 +15,8 @@ from ebmkit.core.chain import Chain, run_chain
 from ebmkit.core.conditional import given
 from ebmkit.core.encoder import Encoder
 from ebmkit.core.energy import Energy
-from ebmkit.core.evaluating import evaluating
 from ebmkit.core.generator import LatentGenerator
+from ebmkit.core.modes import evaluating
 from ebmkit.core.rng import Rng
 from ebmkit.messages.brief import brief
 from ebmkit.parameters.ranges import Checked

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.evaluating import globals_of
+from ebmkit.core.modes import globals_of
 from ebmkit.core.torch_private import change_count, change_counts, hook_tables_of_all
 
 __all__ = ["Snapshot"]

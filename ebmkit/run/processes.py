@@ -16,7 +16,7 @@ from torch import Tensor, distributed
 from torch.distributed.rendezvous import rendezvous
 
 from ebmkit.core import World, world
-from ebmkit.core.world import collective, largest, same_everywhere
+from ebmkit.core.distributed import collective, largest, same_everywhere
 from ebmkit.errors import DivergedError, EbmkitError, LostProcessError, TrainingError
 
 __all__ = ["Crew", "joined", "restarted"]

@@ -23,7 +23,7 @@ from ebmkit.core import (
     value_and_gradient,
 )
 from ebmkit.core.chain import walk
-from ebmkit.core.evaluating import evaluating
+from ebmkit.core.modes import evaluating
 
 __all__ = [
     "FaultError",

@@ -28,9 +28,9 @@ from ebmkit.core import (
     world,
 )
 from ebmkit.core.averaging import AveragedWeights
+from ebmkit.core.distributed import average, average_in_place, largest
 from ebmkit.core.stages import timed_stages
 from ebmkit.core.stopping import Stopped, check_stop, may_stop, unstoppable
-from ebmkit.core.world import average, average_in_place, largest
 from ebmkit.errors import ConfigError, DivergedError, WrongGradientError
 from ebmkit.messages.brief import brief
 from ebmkit.training.batches import Batches

@@ -34,7 +34,7 @@ from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_langevin.langevin import Langevin
 from ebmkit_optim.sgd import SGD
 from tests.conftest import Install
-from tests.core.test_world import Ones
+from tests.core.test_distributed import Ones
 
 Offering = Callable[..., None]
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from ebmkit.core.autograd import Gradient, ValueAndGradient
 from ebmkit.core.backends import fast_layers
 from ebmkit.core.energy import Energy, EnergyFn
-from ebmkit.core.evaluating import evaluating
 from ebmkit.core.gradient import prepare
+from ebmkit.core.modes import evaluating
 from ebmkit.core.reference import reference_std
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.evaluating import globals_of
 from ebmkit.core.graph.reads import Reads, is_fixed
+from ebmkit.core.modes import globals_of
 from ebmkit.core.torch_private import MODULE_HOOKS
 
 __all__ = ["Describer", "IndescribableError"]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Rng, run_chain
-from ebmkit.core.evaluating import evaluating, modules_behind
+from ebmkit.core.modes import evaluating, modules_behind
 from ebmkit_langevin.langevin import Langevin
 
 GLOBAL = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 1))

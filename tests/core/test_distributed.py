@@ -131,8 +131,8 @@ LEARN = """
 import io, sys, torch
 from torch import distributed
 from ebmkit.core import Rng, gather, shard, world
-from ebmkit.core.world import average, largest, same_everywhere
-from tests.core.test_world import learned, trained_unevenly
+from ebmkit.core.distributed import average, largest, same_everywhere
+from tests.core.test_distributed import learned, trained_unevenly
 from ebmkit.errors import TrainingError
 from ebmkit.run.processes import Crew
 
