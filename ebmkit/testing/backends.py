@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ebmkit.config import signature_of
 from ebmkit.core import Energy, GradientBackend, Offer, as_rows, value_and_gradient
+from ebmkit.core.autograd import ValueAndGradient
 from ebmkit.core.backends import layers_are_plain
 from ebmkit.testing.claims import BackendClaims
 from ebmkit.testing.modules import TOLERANCE
 from ebmkit.testing.parts import OTHER_SHAPES, TinyEnergy
+from ebmkit.testing.randomness import unmoved
 from ebmkit.testing.report import CheckSkippedError
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import demand, demand_same, same_bits, snapshot
@@ -68,7 +70,7 @@ def no_settings(subject: BackendSubject) -> str:
 
 
 def gradient(subject: BackendSubject) -> str:
-    """Every value and gradient that it offers is autograd's, at the state it was made for and at another."""
+    """What it offers is autograd's value and gradient, in their type, at any state, and stays as it was."""
     backend, offered, known = _build(subject), 0, len(list(subject.claims.energies()))
     for number, (energy, x) in enumerate(_cases(subject)):
         offer = _asked(backend, energy, x)
@@ -76,18 +78,22 @@ def gradient(subject: BackendSubject) -> str:
             demand(number >= known, f"it claims to know {type(energy).__name__}, and offers nothing for it")
             continue
         offered += 1
-        for state in (x, x.flip(0) * 0.5 + 0.1):
-            _compare(offer, energy, state)
+        first = _compare(offer, energy, x)
+        kept = first.gradient.clone()
+        _compare(offer, energy, x.flip(0) * 0.5 + 0.1)
+        same = same_bits(kept, first.gradient)
+        demand(same, f"a gradient of {type(energy).__name__} changes when the next one is asked for")
     if not offered:
         raise CheckSkippedError("it knows none of the kit's energies: name some in BackendClaims(energies=)")
     return f"{offered} energies"
 
 
-def _compare(offer: Offer, energy: nn.Module, x: Tensor) -> None:
+def _compare(offer: Offer, energy: nn.Module, x: Tensor) -> ValueAndGradient:
+    """What is offered at a state, after it was held against autograd's."""
+    exact, before, name = value_and_gradient(energy, x), x.clone(), type(energy).__name__
     with torch.no_grad():
         found = offer.gradient(x)
-    exact = value_and_gradient(energy, x)
-    name = type(energy).__name__
+    demand(same_bits(before, x), f"the gradient of {name} changes the state it is asked for")
     for what, one, other in (
         ("value", found.value, exact.value),
         ("gradient", found.gradient, exact.gradient),
@@ -96,8 +102,10 @@ def _compare(offer: Offer, energy: nn.Module, x: Tensor) -> None:
             one.shape == other.shape,
             f"the {what} of {name} has shape {tuple(one.shape)}; wanted {tuple(other.shape)}",
         )
+        demand(one.dtype == other.dtype, f"the {what} of {name} is {one.dtype}; wanted {other.dtype}")
         error = float((one - other).norm() / (1 + other.norm()))
         demand(error < TOLERANCE, f"the {what} of {name} differs from autograd's by {error:.2g} (relative)")
+    return found
 
 
 def energy_untouched(subject: BackendSubject) -> str:
@@ -105,18 +113,18 @@ def energy_untouched(subject: BackendSubject) -> str:
     backend = _build(subject)
     for energy, x in _cases(subject):
         weights, before = snapshot(energy.state_dict()), x.clone()
-        modes, generator = [each.training for each in energy.modules()], torch.get_rng_state()
-        _asked(backend, energy, x)
+        modes = [each.training for each in energy.modules()]
+        with unmoved():
+            _asked(backend, energy, x)
         demand_same(weights, energy.state_dict(), "asking it changed")
         demand(modes == [each.training for each in energy.modules()], "it changed the energy's mode")
         demand(same_bits(before, x), "it changed the state that it was shown")
-        demand(same_bits(generator, torch.get_rng_state()), "it moves torch's global generator")
     return ""
 
 
 def layers(subject: BackendSubject) -> str:
-    """Inside its block of layers, energies and the gradients of their weights are torch's to rounding."""
-    backend = _build(subject)
+    """In its block of layers energies and gradients of weights are torch's to rounding, after it torch's."""
+    backend, before = _build(subject), _functions()
     for energy, x in _cases(subject):
         plain = _losses(energy, x)
         with backend.layers(energy):
@@ -125,7 +133,15 @@ def layers(subject: BackendSubject) -> str:
             error = float((one - other).norm() / (1 + other.norm()))
             demand(error < TOLERANCE, f"{type(energy).__name__} differs by {error:.2g} inside the block")
     demand(not layers_are_plain(), "it leaves torch's layers plain after the block")
+    changed = [name for name, each in _functions().items() if each is not before[name]]
+    for name in changed:  # what the part left there ends with its check
+        setattr(nn.functional, name, before[name])
+    demand(not changed, f"after the block torch.nn.functional has another {', '.join(changed)}")
     return ""
+
+
+def _functions() -> dict[str, Any]:
+    return {name: each for name, each in vars(nn.functional).items() if callable(each)}
 
 
 def _losses(energy: nn.Module, x: Tensor) -> list[Tensor]:

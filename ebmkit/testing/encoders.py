@@ -10,7 +10,13 @@ from torch import Tensor
 
 from ebmkit.core import Encoder, Gaussian, Rng, as_rows
 from ebmkit.testing.claims import EncoderClaims
-from ebmkit.testing.modules import check_deterministic, check_learning, check_rows, check_state_dict
+from ebmkit.testing.modules import (
+    check_deterministic,
+    check_learning,
+    check_rows,
+    check_state_dict,
+    check_unchanged,
+)
 from ebmkit.testing.parameters import check_parameters
 from ebmkit.testing.parts import OTHER_SHAPES, build_part
 from ebmkit.testing.report import noted
@@ -43,7 +49,7 @@ def parameters(subject: EncoderSubject) -> str:
 
 
 def shape(subject: EncoderSubject) -> str:
-    """Examples become a Gaussian: mean and log standard deviation of one finite shape ``(B, *L)``."""
+    """Examples become a Gaussian: finite float32 mean and log standard deviation of one shape ``(B, *L)``."""
     encoder = _build(subject)
     latent = _shape_of_latents(encoder, subject.claims.shape)
     return f"{subject.claims.shape} to {latent}"
@@ -59,6 +65,7 @@ def _shape_of_latents(encoder: Encoder, shape: tuple[int, ...]) -> tuple[int, ..
             same = each.shape == law.mean.shape and each.shape[:1] == (count,)
             wanted = f"wanted ({count}, *L), the same for both"
             demand(same, f"{name} has shape {tuple(each.shape)} for {count} examples; {wanted}")
+            demand(each.dtype == torch.float32, f"{name} of float32 examples is {each.dtype}")
             demand(bool(torch.isfinite(each).all()), f"{name} of ordinary examples is not finite")
         latents.add(tuple(law.mean.shape[1:]))
     demand(len(latents) == 1, f"the shape of the latents depends on the batch: {latents}")
@@ -81,6 +88,13 @@ def _takes(subject: EncoderSubject, other: tuple[int, ...]) -> bool:
             return False
         _shape_of_latents(encoder, other)
     return True
+
+
+def input_unchanged(subject: EncoderSubject) -> str:
+    """The examples are not modified in place."""
+    encoder = _build(subject)
+    with torch.no_grad():
+        return check_unchanged(encoder, _examples(subject.claims.shape))
 
 
 def independent_rows(subject: EncoderSubject) -> str:
@@ -115,6 +129,7 @@ CHECKS = {
     "parameters": parameters,
     "shape": shape,
     "other-shapes": other_shapes,
+    "input-unchanged": input_unchanged,
     "independent-rows": independent_rows,
     "deterministic": deterministic,
     "learns": learns,

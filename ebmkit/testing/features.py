@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ebmkit.core import Features, Rng
 from ebmkit.testing.claims import FeaturesClaims
-from ebmkit.testing.modules import check_deterministic, check_rows
+from ebmkit.testing.modules import check_deterministic, check_rows, check_unchanged
 from ebmkit.testing.parameters import check_parameters
 from ebmkit.testing.subject import Subject
-from ebmkit.testing.tensors import demand
+from ebmkit.testing.tensors import demand, same_bits
 
 __all__ = ["CHECKS"]
 
@@ -37,28 +37,33 @@ def parameters(subject: FeaturesSubject) -> str:
 
 
 def shape(subject: FeaturesSubject) -> str:
-    """Images of each claimed shape become finite vectors, ``(B, d)``, whatever B is."""
+    """Images of each claimed shape, of a single colour too, become finite vectors, ``(B, d)``."""
     features = _build(subject)
     for each in subject.claims.shapes:
         widths = set()
         for count in (1, _ROWS):
             with torch.no_grad():
-                found = features(_images(each, count))
+                found, flat = features(_images(each, count)), features(torch.zeros(count, *each))
             right = found.ndim == 2 and len(found) == count  # noqa: PLR2004
             demand(right, f"{count} images of {each} became {tuple(found.shape)}; wanted ({count}, d)")
+            demand(found.dtype == torch.float32, f"features of float32 images are {found.dtype}")
             demand(bool(torch.isfinite(found).all()), f"features of images of {each} are not finite")
+            demand(bool(torch.isfinite(flat).all()), f"features of grey images of {each} are not finite")
             widths.add(found.shape[1])
         demand(len(widths) == 1, f"their number depends on the batch: {widths}")
     return f"{len(subject.claims.shapes)} shapes"
 
 
 def fixed(subject: FeaturesSubject) -> str:
-    """Nothing of it learns, and two instances have one fingerprint."""
-    features = _build(subject)
+    """Nothing of it learns, and two instances have one fingerprint and the same features."""
+    features, other = _build(subject), _build(subject)
     learns = [name for name, each in features.named_parameters() if each.requires_grad]
     demand(not learns, f"these parameters would learn: {', '.join(learns)}")
     demand(bool(features.name), "it has no name")
-    demand(features.fingerprint() == _build(subject).fingerprint(), "two instances differ in their weights")
+    demand(features.fingerprint() == other.fingerprint(), "two instances differ in their weights")
+    x = _images(subject.claims.shapes[0])
+    with torch.no_grad():
+        demand(same_bits(features(x), other(x)), "two instances of one fingerprint give other features")
     return features.name
 
 
@@ -71,6 +76,13 @@ def clamped(subject: FeaturesSubject) -> str:
             same = torch.allclose(features(x), features(x.clamp(-1, 1)), rtol=1e-5, atol=1e-6)
         demand(same, f"images of {each} beyond [-1, 1] have other features than clamped ones")
     return ""
+
+
+def input_unchanged(subject: FeaturesSubject) -> str:
+    """The images are not modified in place."""
+    features = _build(subject)
+    with torch.no_grad():
+        return check_unchanged(features, _images(subject.claims.shapes[0]))
 
 
 def independent_rows(subject: FeaturesSubject) -> str:
@@ -92,6 +104,7 @@ CHECKS = {
     "shape": shape,
     "fixed": fixed,
     "clamped": clamped,
+    "input-unchanged": input_unchanged,
     "independent-rows": independent_rows,
     "deterministic": deterministic,
 }

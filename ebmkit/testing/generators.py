@@ -17,6 +17,7 @@ from ebmkit.testing.modules import (
     check_learning,
     check_rows,
     check_state_dict,
+    check_unchanged,
 )
 from ebmkit.testing.parameters import check_parameters
 from ebmkit.testing.parts import OTHER_SHAPES, build_part
@@ -89,6 +90,13 @@ def noise_std(subject: GeneratorSubject) -> str:
     return f"{value:g}"
 
 
+def input_unchanged(subject: GeneratorSubject) -> str:
+    """The latents are not modified in place."""
+    generator = _build(subject)
+    with torch.no_grad():
+        return check_unchanged(generator, _latents(generator))
+
+
 def independent_rows(subject: GeneratorSubject) -> str:
     """In eval mode another latent in one row, even NaN, changes no other example."""
     generator = _build(subject)
@@ -134,6 +142,7 @@ CHECKS = {
     "shape": shape,
     "other-shapes": other_shapes,
     "noise-std": noise_std,
+    "input-unchanged": input_unchanged,
     "independent-rows": independent_rows,
     "deterministic": deterministic,
     "posterior-gradient": posterior_gradient,

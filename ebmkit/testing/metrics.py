@@ -12,6 +12,7 @@ from torch import Tensor
 from ebmkit.core import Features, Figure, Material, Metric, Rng, as_rows
 from ebmkit.testing.claims import MetricClaims
 from ebmkit.testing.parameters import check_parameters
+from ebmkit.testing.randomness import unmoved
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import demand, same_bits
 
@@ -65,11 +66,12 @@ def parameters(subject: MetricSubject) -> str:
 
 
 def figures(subject: MetricSubject) -> str:
-    """It gives finite figures of different names, each with an error that is None or not below 0."""
+    """It gives finite numbers of different names, each with an error that is None or not below 0."""
     found = _measured(_build(subject), _material(subject))
     names = [each.name for each in found]
     demand(len(set(names)) == len(names), f"two figures have one name: {', '.join(names)}")
     for each in found:
+        demand(isinstance(each.value, float | int), f"{each.name} is a {type(each.value).__name__}")
         demand(math.isfinite(each.value), f"{each.name} is {each.value}")
         right = each.error is None or (math.isfinite(each.error) and each.error >= 0)
         demand(right, f"the error of {each.name} is {each.error}")
@@ -91,20 +93,25 @@ def needs(subject: MetricSubject) -> str:
 
 
 def deterministic(subject: MetricSubject) -> str:
-    """The same material and random numbers give the same figures; no global generator moves."""
-    before = torch.get_rng_state()
-    one, other = (list(_measured(_build(subject), _material(subject))) for _ in range(2))
-    demand(one == other, "the same material gives other figures the second time")
-    demand(same_bits(before, torch.get_rng_state()), "it moves torch's global generator")
+    """The same material gives the same figures, whatever was measured before; no global generator moves."""
+    metric = _build(subject)
+    with unmoved():
+        one, other = (list(_measured(_build(subject), _material(subject))) for _ in range(2))
+        demand(one == other, "the same material gives other figures the second time")
+        _measured(metric, _material(subject, seed=1))
+        after = list(_measured(metric, _material(subject)))
+    demand(one == after, "after other material the same material gives other figures: it remembers something")
     return ""
 
 
 def material_unchanged(subject: MetricSubject) -> str:
-    """It changes none of the examples that it looks at."""
+    """It changes none of the examples that it looks at, nor their features."""
     material, copy = _material(subject), _material(subject)
     _measured(_build(subject), material)
     changed = [name for name in _SETS if not same_bits(getattr(material, name), getattr(copy, name))]
     demand(not changed, f"it changes {', '.join(changed)}")
+    others = [n for n, each in material.described.items() if not same_bits(each, copy.features_of(n))]
+    demand(not others, f"it changes the features of {', '.join(others)}, which other metrics use too")
     return ""
 
 

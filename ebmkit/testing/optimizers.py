@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ebmkit.core import Optimizer
 from ebmkit.testing.claims import OptimizerClaims
 from ebmkit.testing.parameters import check_parameters
+from ebmkit.testing.randomness import unmoved
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import demand, same_bits
 
@@ -55,14 +56,28 @@ def parameters(subject: OptimizerSubject) -> str:
 
 
 def descends(subject: OptimizerSubject) -> str:
-    """On a quadratic bowl some steps at its rate lower the loss."""
-    weights = _weights()
+    """On a quadratic bowl some steps at its rate lower the loss, and every weight moves."""
+    weights, begun = _weights(), _bits(_weights())
     optimizer = _build(subject).build(weights.parameters())
     before = float(_loss(weights).detach())
     _walk(optimizer, weights, subject.claims.steps)
     after = float(_loss(weights).detach())
     demand(after < before, f"{subject.claims.steps} steps change the loss from {before:.4g} to {after:.4g}")
+    still = [str(tuple(x.shape)) for x, was in zip(weights, begun, strict=True) if same_bits(x, was)]
+    demand(not still, f"weights of shape {', '.join(still)} never move")
     return f"{before:.4g} to {after:.4g}"
+
+
+def unused(subject: OptimizerSubject) -> str:
+    """A weight without a gradient, which no loss uses, stays as it is."""
+    weights = _weights()
+    optimizer, last = _build(subject).build(weights.parameters()), weights[-1].detach().clone()
+    for _ in range(2):
+        optimizer.zero_grad()
+        _loss(nn.ParameterList(list(weights)[:-1])).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    demand(same_bits(weights[-1], last), "it moves a weight that has no gradient")
+    return ""
 
 
 def rate(subject: OptimizerSubject) -> str:
@@ -82,13 +97,13 @@ def rate(subject: OptimizerSubject) -> str:
 
 def deterministic(subject: OptimizerSubject) -> str:
     """The same gradients give the same weights, bit for bit, and no global generator moves."""
-    before, ends = torch.get_rng_state(), []
-    for _ in range(2):
-        weights = _weights()
-        _walk(_build(subject).build(weights.parameters()), weights, _AFTER)
-        ends.append(_bits(weights))
+    ends = []
+    with unmoved():
+        for _ in range(2):
+            weights = _weights()
+            _walk(_build(subject).build(weights.parameters()), weights, _AFTER)
+            ends.append(_bits(weights))
     demand(all(map(same_bits, *ends)), "the same gradients give other weights the second time")
-    demand(same_bits(before, torch.get_rng_state()), "it moves torch's global generator")
     return ""
 
 
@@ -122,6 +137,7 @@ def resume(subject: OptimizerSubject) -> str:
 CHECKS = {
     "parameters": parameters,
     "descends": descends,
+    "unused": unused,
     "rate": rate,
     "deterministic": deterministic,
     "resume": resume,

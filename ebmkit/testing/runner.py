@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import linecache
+import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
@@ -15,6 +17,7 @@ from ebmkit.messages.blame import last_outside, place_in
 from ebmkit.registry.discovery import imported
 from ebmkit.registry.kinds import KINDS
 from ebmkit.testing.claims import Claims
+from ebmkit.testing.randomness import given_back
 from ebmkit.testing.report import CheckFailedError, CheckSkippedError, ContractError, Outcome, Report, Result
 from ebmkit.testing.subject import Subject, kind_of
 
@@ -119,14 +122,15 @@ def _not_run(name: str, broken: Result) -> Result:
 
 @contextmanager
 def _contained() -> Iterator[None]:
-    """What a wrong part does to torch's global switches ends with its check."""
-    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    """What a wrong part does to global switches, generators and the current folder ends with its check."""
+    gradients, dtype, here = torch.is_grad_enabled(), torch.get_default_dtype(), Path.cwd()
     try:
-        with torch.random.fork_rng(devices=[]):
+        with given_back(), torch.random.fork_rng(devices=[]):
             yield
     finally:
         torch.set_grad_enabled(gradients)
         torch.set_default_dtype(dtype)
+        os.chdir(here)
 
 
 def _refuse_unknown(kind: str, names: Collection[str]) -> None:

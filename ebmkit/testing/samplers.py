@@ -15,6 +15,7 @@ from ebmkit.core import EnergyFn, Rng, Sampler, as_rows, run_chain, value_and_gr
 from ebmkit.testing.claims import SamplerClaims
 from ebmkit.testing.parameters import check_parameters
 from ebmkit.testing.probes import Probe, bowl
+from ebmkit.testing.randomness import given_back, unmoved
 from ebmkit.testing.report import CheckSkippedError
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import (
@@ -108,37 +109,16 @@ def no_graph(subject: SamplerSubject) -> str:
 
 def global_random(subject: SamplerSubject) -> str:
     """torch's, NumPy's and Python's global generators are neither moved nor read."""
-    held = _global_generators()
     ends = []
-    try:
+    with given_back():
         for seed in (1, 2):
             torch.manual_seed(seed)
             np.random.seed(seed)
             random.seed(seed)
-            before = _texts(_global_generators())
-            ends.append(run_chain(build(subject), bowl, start(), steps=3, rng=Rng(2)).x)
-            after = _texts(_global_generators())
-            moved = [name for name in before if before[name] != after[name]]
-            demand(not moved, f"the chain moved the global generator of {', '.join(moved)}")
-    finally:
-        torch.set_rng_state(held["torch"])
-        np.random.set_state(held["NumPy"])
-        random.setstate(held["Python"])
+            with unmoved("the chain"):
+                ends.append(run_chain(build(subject), bowl, start(), steps=3, rng=Rng(2)).x)
     demand(same_bits(*ends), "the chain depends on a global generator: draw from the rng it is given")
     return ""
-
-
-def _global_generators() -> dict[str, Any]:
-    return {"torch": torch.get_rng_state(), "NumPy": np.random.get_state(), "Python": random.getstate()}
-
-
-def _texts(generators: dict[str, Any]) -> dict[str, str]:
-    numbers = generators["NumPy"]
-    return {
-        "torch": repr(generators["torch"].tolist()),
-        "NumPy": repr((numbers[1].tolist(), numbers[2:])),
-        "Python": repr(generators["Python"]),
-    }
 
 
 def same_seed(subject: SamplerSubject) -> str:

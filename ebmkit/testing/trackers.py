@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import math
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -14,6 +14,7 @@ from ebmkit.config import signature_of
 from ebmkit.core import Tracker
 from ebmkit.testing.claims import TrackerClaims
 from ebmkit.testing.parameters import check_parameters
+from ebmkit.testing.randomness import unmoved
 from ebmkit.testing.subject import Subject
 from ebmkit.testing.tensors import demand, same_bits
 
@@ -22,6 +23,11 @@ __all__ = ["CHECKS"]
 TrackerSubject: TypeAlias = Subject[TrackerClaims]
 
 _FIGURES = {"loss_energy": -1.5, "seconds": 0.25, "gradient_energy": math.inf, "acceptance": math.nan}
+
+_CONFIG = {"run": {"seed": 0}, "energy": {"use": "descriptor", "channels": [4, 8]}}
+
+_OWN = ("config.toml", "metrics.jsonl")
+"""Files that a run writes into its folder."""
 
 
 def _build(subject: TrackerSubject) -> Tracker:
@@ -32,8 +38,7 @@ def _build(subject: TrackerSubject) -> Tracker:
 
 def _watch(tracker: Tracker, folder: Path, *, begin: int = 0, iterations: int = 3) -> None:
     """A short run."""
-    config = {"run": {"seed": 0}, "energy": {"use": "descriptor", "channels": [4, 8]}}
-    tracker.start(name="check", folder=folder, config=config, iteration=begin)
+    tracker.start(name="check", folder=folder, config=copy.deepcopy(_CONFIG), iteration=begin)
     for iteration in range(begin + 1, begin + iterations + 1):
         tracker.metrics(iteration, dict(_FIGURES))
         tracker.images(iteration, "revised", torch.zeros(4, 3, 8, 8))
@@ -74,24 +79,29 @@ def failure(subject: TrackerSubject) -> str:
 
 
 def harmless(subject: TrackerSubject) -> str:
-    """It moves no global generator, changes no image and no figure, and stays in the working folder."""
-    here, generator = Path.cwd(), torch.get_rng_state()
+    """It moves no global generator and leaves images, figures, settings, files and current folder alone."""
+    here, config = Path.cwd(), copy.deepcopy(_CONFIG)
     images, figures = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)), dict(_FIGURES)
     before = images.clone()
-    try:
-        with TemporaryDirectory(prefix="ebmkit-check-") as folder:
-            tracker = _build(subject)
-            tracker.start(name="check", folder=Path(folder), config={}, iteration=0)
-            tracker.metrics(1, figures)
-            tracker.images(1, "revised", images)
-            tracker.finish("finished")
+    with TemporaryDirectory(prefix="ebmkit-check-") as folder, unmoved():
+        for name in _OWN:
+            (Path(folder) / name).write_text("the run's own")
+        tracker = _build(subject)
+        tracker.start(name="check", folder=Path(folder), config=config, iteration=0)
+        tracker.metrics(1, figures)
+        tracker.images(1, "revised", images)
+        tracker.finish("finished")
+        changed = [name for name in _OWN if _text(Path(folder) / name) != "the run's own"]
+        demand(not changed, f"it changes {', '.join(changed)} in the folder of the run")
         demand(Path.cwd() == here, f"it leaves the program in {Path.cwd()}")
-    finally:
-        os.chdir(here)
-    demand(same_bits(generator, torch.get_rng_state()), "it moves torch's global generator")
     demand(same_bits(before, images), "it changes the images that it is shown")
     demand(repr(figures) == repr(_FIGURES), "it changes the figures that it is given")
+    demand(config == _CONFIG, "it changes the settings that it is given")
     return ""
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
 
 
 CHECKS = {

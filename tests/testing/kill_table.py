@@ -1,4 +1,7 @@
-"""Print which checks refuse which mutant: ``python -m tests.testing.kill_table``."""
+"""Print which checks refuse which wrong part: ``python -m tests.testing.kill_table [parts]``.
+
+Of the samplers without an argument, of the newer kinds with ``parts``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,19 @@ import sys
 import torch
 
 from ebmkit.testing import check
+from ebmkit.testing.claims import Claims
 from tests.testing.mutants import MUTANTS
+from tests.testing.wrong import WRONG, backends, encoders, features, metrics, optimizers, trackers
+
+KINDS = (encoders, optimizers, backends, metrics, features, trackers)
+"""The modules that fill ``WRONG``."""
+
+
+def row_of(name: str, component: type, claims: Claims) -> tuple[str, bool]:
+    """A row of the table, and whether the part is refused."""
+    failures = [result.check for result in check(component, claims, quick=True).failures]
+    what = (inspect.getdoc(component) or "").partition("\n")[0].replace("|", "\\|")
+    return f"| {name} | {what} | {_said(failures)} |", bool(failures)
 
 
 def _said(failures: list[str]) -> str:
@@ -19,20 +34,22 @@ def _said(failures: list[str]) -> str:
     return ", ".join(f"`{name}`" if "laws" not in name else name for name in few)
 
 
-def main() -> None:
-    """A Markdown table; exit code 1 when a mutant survives."""
+def main(*asked: str) -> None:
+    """A Markdown table; exit code 1 when a wrong part survives."""
     torch.set_num_threads(1)
     survivors = []
-    sys.stdout.write("| mutant | what is wrong | refused by |\n|---|---|---|\n")
-    for name, mutant in MUTANTS.items():
-        failures = [result.check for result in check(mutant.component, mutant.claims, quick=True).failures]
-        survivors += [] if failures else [name]
-        what = (inspect.getdoc(mutant.component) or "").partition("\n")[0].replace("|", "\\|")
-        sys.stdout.write(f"| {name} | {what} | {_said(failures)} |\n")
+    table = WRONG if "parts" in asked else MUTANTS
+    sys.stdout.write(
+        f"| {'part' if table is WRONG else 'mutant'} | what is wrong | refused by |\n|---|---|---|\n"
+    )
+    for name, wrong in table.items():
+        row, refused = row_of(name, wrong.component, wrong.claims)
+        survivors += [] if refused else [name]
+        sys.stdout.write(f"{row}\n")
         sys.stdout.flush()
-    sys.stdout.write(f"\n{len(MUTANTS) - len(survivors)} of {len(MUTANTS)} refused {survivors}\n")
+    sys.stdout.write(f"\n{len(table) - len(survivors)} of {len(table)} refused {survivors}\n")
     sys.exit(bool(survivors))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
