@@ -82,9 +82,8 @@ def test_run_is_the_readmes_command_in_a_new_environment_and_then_the_rest(tmp_p
     readme = f"{install} && {suite}".replace("-e ", "-e '").replace("]", "]'")  # as the shell reads it
     assert f"<!-- tests -->\n```sh\n{readme}\n```\n" in (ROOT / "README.md").read_text()
     assert suite == SUITE
-    assert (
-        tools == "python -m pip install --quiet -c constraints.txt -e .[docs,evaluate,lint,sweep,tensorboard]"
-    )
+    extras = "docs,evaluate,inception,lint,sweep,tensorboard"
+    assert tools == f"python -m pip install --quiet -c constraints.txt -e .[{extras}]"
     assert calls == rest
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 

@@ -72,6 +72,8 @@ def evaluate(
                 store(folder, each)
                 answer["evaluations"].append({"run": folder.name, **to_json(each)})
             _show(console, folder, found)
+            if judge.features is not None and judge.features.caution:
+                console.print(f"note: {judge.features.caution}", highlight=False, markup=False)
 
 
 def _asked(folder: RunFolder, checkpoint: str) -> Sequence[Which]:

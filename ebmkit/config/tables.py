@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from ebmkit.parameters.ranges import Ge, Gt, Le, Lt, OrInfinite
+from ebmkit.parameters.ranges import Exists, Ge, Gt, Le, Lt, OrInfinite
 
 __all__ = [
     "AveragingTable",
@@ -150,8 +150,9 @@ class EvaluationTable:
             which checkpoint is kept as the best. None takes those that suit the data: ``kid``, ``manifold``
             and ``swd`` for images, ``energy-distance`` and ``mmd`` for others.
         features: the map in whose space images are compared, by the name that figures made with it bear:
-            ``pixels``, ``lite0`` or, at another size in pixels, ``lite0-224``; ``auto`` takes ``lite0`` where
-            its weights are installed, else ``pixels``.
+            ``pixels``, ``lite0`` or, at another size in pixels, ``lite0-224``; ``inception``, which needs
+            ``weights``; ``auto`` takes ``lite0`` where its weights are installed, else ``pixels``.
+        weights: the path of a file of weights, for features that come without.
         against: what samples are compared with.
         held_out: keys of ``[data]`` that open examples kept back from training: ``["part=held-out"]``,
             ``["skip=8500", "limit=0"]``.
@@ -164,6 +165,7 @@ class EvaluationTable:
     count: Annotated[int, Ge(8)] = 256
     metrics: tuple[str, ...] = ()
     features: str = "auto"
+    weights: Annotated[str, Exists()] = ""
     against: Literal["training", "held-out"] = "training"
     held_out: tuple[str, ...] = ()
     crop: Annotated[int, Ge(0)] = 0

@@ -10,6 +10,7 @@ from ebmkit.config.parts import Part, key_of
 from ebmkit.config.search import Found, owner_of
 from ebmkit.config.sized import features_called
 from ebmkit.config.slots import BESIDE, INJECTED, Slot, Slots
+from ebmkit.parameters.signature import REQUIRED
 from ebmkit.registry.discovery import Registry, UnknownComponentError
 
 __all__ = ["check_easing", "check_named", "check_wiring"]
@@ -61,15 +62,31 @@ def check_named(reader: Reader, registry: Registry, evaluation: EvaluationTable)
             registry.find("metric", name)
         except UnknownComponentError as error:
             _report_unknown(reader, error, "metrics")
-    if evaluation.features == "auto":
-        return
     try:
-        features_called(evaluation.features, registry)
+        _check_weights(reader, registry, evaluation)
     except UnknownComponentError as error:
         _report_unknown(reader, error, "features")
     except OutOfRangeError as error:
         message = f"the size in {evaluation.features!r} {error}"
         reader.report("E105", message, ("evaluation", "features"), value=True)
+
+
+def _check_weights(reader: Reader, registry: Registry, evaluation: EvaluationTable) -> None:
+    """A file of weights is named where the features want one, and nowhere else.
+
+    Raises:
+        UnknownComponentError, OutOfRangeError: there are no features of that name.
+    """
+    name, wanted = evaluation.features, None
+    if name != "auto":
+        wanted = features_called(name, registry)[0].signature.parameter("weights")
+    if wanted is None and evaluation.weights:
+        message = f"the features {name!r} take no weights: remove the key, or choose the features they are of"
+        reader.report("E103", message, ("evaluation", "weights"))
+    elif wanted is not None and wanted.default is REQUIRED and not evaluation.weights:
+        helps = [f'weights = "PATH" in [evaluation]: {wanted.doc}', "--set evaluation.weights=PATH for once"]
+        message = f"missing key 'weights' for features {name!r}"
+        reader.report("E106", message, ("evaluation", "features"), value=True, helps=helps)
 
 
 def _report_unknown(reader: Reader, error: UnknownComponentError, key: str) -> None:

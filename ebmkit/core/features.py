@@ -37,10 +37,12 @@ class Features(Checked, nn.Module, ABC):
     Attributes:
         name: stands in every figure made with it, so it says all that changes its numbers: ``lite0-112``.
         size: pixels a side to which images are resized before they are looked at; None where they are not.
+        caution: what the reader of its figures should know, as a sentence; None where nothing is known.
     """
 
     name: str
     size: int | None = None
+    caution: str | None = None
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

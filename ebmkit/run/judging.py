@@ -105,6 +105,8 @@ def _features(table: EvaluationTable, registry: Registry) -> Features:
     """Those of the table; ``auto`` takes the best whose weights are there."""
     if table.features != "auto":
         component, keywords = features_called(table.features, registry)
+        if table.weights:
+            keywords["weights"] = table.weights
         return component.factory(**keywords)  # type: ignore[no-any-return]
     try:
         return registry.find("features", "lite0").factory()  # type: ignore[no-any-return]
@@ -158,6 +160,8 @@ class Evaluations(Recorder):
         experiment = self.checkpoints.training.experiment
         if self._judge is None:
             self._judge = judge_of(self.plan, self.folder, experiment.batches.source)
+            if self._judge.features is not None and self._judge.features.caution:
+                self.say(f"note: {self._judge.features.caution}")
         schedule, averages = copy.deepcopy(experiment.schedule).eval(), experiment.averages()
         take_averages(schedule, averages, rng=Rng(self.plan.run.seed))
         found = self._judge.judge(schedule, iteration=iteration, count=self.plan.evaluation.count)

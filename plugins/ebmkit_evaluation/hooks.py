@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ebmkit_features() -> Mapping[str, type[Features] | str]:
-    """``lite0`` and ``pixels``."""
+    """``inception``, ``lite0`` and ``pixels``."""
     return {
+        "inception": "ebmkit_evaluation.inception:Inception",
         "lite0": "ebmkit_evaluation.lite0:Lite0",
         "pixels": "ebmkit_evaluation.pixels:Pixels",
     }

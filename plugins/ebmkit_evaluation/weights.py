@@ -1,4 +1,4 @@
-"""Weights that come with an installed package, found without importing it."""
+"""Weights out of files: those that an installed package carries, and those that the user names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ebmkit.errors import DataError
 
-__all__ = ["read_weights", "weights_of_package"]
+__all__ = ["named_weights", "read_weights", "weights_of_package"]
 
 
 def weights_of_package(distribution: str, suffix: str, *, install: str) -> Path:
@@ -48,14 +48,38 @@ def read_weights(path: Path, *, sha256: str) -> dict[str, Tensor]:
     Raises:
         DataError: it cannot be read, or is another file.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read the weights {path}: {error.strerror}") from None
-    found = hashlib.sha256(content).hexdigest()
+    content, found = _content(path)
     if found != sha256:
         raise DataError(
             f"{path} is not the file of weights it should be: its SHA-256 is {found}, not {sha256}"
         )
     weights: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     return weights
+
+
+def named_weights(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors of a file that the user names, and its SHA-256; nothing in it is run.
+
+    Args:
+        path: of a file that torch saved: tensors by their names.
+
+    Raises:
+        DataError: it cannot be read, or holds anything else.
+    """
+    content, found = _content(path)
+    try:
+        weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001 - what is no such file can raise anything
+        weights = None
+    if not isinstance(weights, dict) or not all(isinstance(each, Tensor) for each in weights.values()):
+        raise DataError(f"{path} holds no weights: it should be a file of tensors that torch.save wrote")
+    return dict(weights), found
+
+
+def _content(path: Path) -> tuple[bytes, str]:
+    """The bytes of a file and their SHA-256."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read the weights {path}: {error.strerror}") from None
+    return content, hashlib.sha256(content).hexdigest()

