@@ -62,18 +62,19 @@ def judge_of(
             f"[evaluation] metrics: {wanting} must see images, but the examples of run {folder.name} have "
             f"the shape {tuple(training.shape)}; {' and '.join(_OF_OTHERS)} take any"
         )
+    device = choose_device(plan.run.device)
     judged = held_out or (held_out_source(folder, table.held_out) if table.held_out else None)
     against = against or table.against
     return Judge(
         metrics=metrics,
-        features=_features(table, registry) if _wants_features(metrics) else None,
+        features=_features(table, registry).to(device) if _wants_features(metrics) else None,
         training=training,
         held_out=judged,
         fingerprint=(judged if against == "held-out" and judged is not None else training).fingerprint(),
         against=against,
         images=images,
         cache=folder.path.parent / _STORED,
-        device=choose_device(plan.run.device),
+        device=device,
         inference=Chain(registry.find("sampler", "langevin").factory(step_size=_STEP_SIZE), _STEPS)
         if any("reconstruct" in each.needs for each in metrics.values())
         else None,

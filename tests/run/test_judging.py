@@ -6,10 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from ebmkit.config import read_document
+from ebmkit.config.plan import make_plan
 from ebmkit.config.sized import features_called
 from ebmkit.evaluation.store import read_evaluations
 from ebmkit.registry.discovery import Registry
+from ebmkit.run import judging
+from ebmkit.run.build import open_source
+from ebmkit.run.judging import judge_of
 from ebmkit.storage.best import best_of
 from ebmkit.storage.folder import RunFolder
 from tests.conftest import Ebmkit
@@ -145,3 +151,12 @@ def test_a_file_of_weights_is_named_where_the_features_want_one_and_nowhere_else
     for features in ("pixels", "auto", "lite0-224"):
         both = (*("--set", f"evaluation.features={features}"), *("--set", f"evaluation.weights={file}"))
         assert f"the features {features!r} take no weights" in ebmkit("check", file, *both).err
+
+
+def test_features_are_computed_where_the_run_is(run_file: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, by the device that every torch has: images go there, and the map must be there too."""
+    monkeypatch.setattr(judging, "choose_device", lambda _: torch.device("meta"))
+    plan = make_plan(read_document(run_file("coopnets"), EVERY[1::2]), Registry.discover())
+    judge = judge_of(plan, RunFolder(Path("runs/judged")), open_source(plan))
+    assert judge.features is not None
+    assert {each.device for each in judge.features.state_dict().values()} == {judge.device}
