@@ -19,6 +19,7 @@ from ebmkit.core import (
     bulk_ess,
     r_hat,
     reference_std,
+    std_of_coordinates,
     tail_ess,
     value_and_gradient,
     walk,
@@ -180,8 +181,8 @@ def _residual(energy: Energy, x: Tensor) -> float | None:
     reference = reference_std(energy)
     if reference is None or not len(x):
         return None
-    gradient = value_and_gradient(energy, x).gradient
-    return float((reference**2 * as_rows(gradient).norm(dim=1) / as_rows(x).norm(dim=1)).mean())
+    pull = std_of_coordinates(reference, x[0]) ** 2 * value_and_gradient(energy, x).gradient.double()
+    return float((as_rows(pull).norm(dim=1) / as_rows(x).double().norm(dim=1)).mean())
 
 
 def _advise(diagnosis: Diagnosis, energies: Tensor) -> Iterator[str]:

@@ -40,7 +40,7 @@ from ebmkit.core.modes import evaluating
 from ebmkit.core.optimizer import Optimizer
 from ebmkit.core.persistent import PersistentChains, Start
 from ebmkit.core.precision import Precision, computing_in, current_precision
-from ebmkit.core.reference import reference_std, unstable_step
+from ebmkit.core.reference import reference_std, std_of_coordinates, unstable_step
 from ebmkit.core.renaming import renamed
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows, per_row
@@ -155,6 +155,7 @@ __all__ = [
     "squared_error",
     "stage",
     "standard_error",
+    "std_of_coordinates",
     "tail_ess",
     "takes_conditions",
     "texture_signs",

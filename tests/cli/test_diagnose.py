@@ -64,6 +64,19 @@ def test_examples_of_any_shape_are_diagnosed_alike(shape: tuple[int, ...]) -> No
     assert found.residual == pytest.approx(1)
 
 
+def test_the_residual_of_a_reference_for_each_channel_takes_each_by_its_own() -> None:
+    std = torch.tensor([0.5, 2.0, 8.0]).double()
+
+    class Ellipse(Energy):
+        reference_std = std
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x / std[:, None]).square().sum((1, 2)) / 2
+
+    found = seen(Ellipse(), HMC(step_size=0.4, leapfrogs=3), std[:, None] * double(8, 3, 2), steps=50)
+    assert found.residual == pytest.approx(1)  # s² ∇E = x
+
+
 def test_modes_that_are_never_left_are_told() -> None:
     found = seen(Wells(), Langevin(step_size=0.4), 6 * double(8, 2).sign())
     assert "R-hat" in found.advice[0]

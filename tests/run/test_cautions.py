@@ -72,6 +72,38 @@ def test_a_reference_written_without_a_point_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    "std",
+    [
+        torch.tensor(0.5),
+        torch.tensor([0.5]),
+        torch.nn.Parameter(torch.tensor(0.5)),
+        torch.tensor([3.0, 0.5]),
+        torch.tensor([[[3.0]], [[0.5]]]),
+        torch.tensor([torch.inf, 0.5]),
+    ],
+    ids=["one number", "one channel", "learned", "channels", "broadcast", "one channel without"],
+)
+def test_of_a_reference_that_is_a_tensor_the_narrowest_decides(std: torch.Tensor) -> None:
+    energy = Quadratic()
+    energy.reference_std = std  # type: ignore[assignment]
+    told = unstable_step(1.0, energy)
+    assert told is not None
+    assert "is not below 2 s = 1:" in told
+    assert ("the narrowest reference_std = 0.5" in told) == (std.numel() > 1)
+    assert unstable_step(0.99, energy) is None
+    assert Langevin(step_size=1.0).caution(energy) == told
+
+
+@pytest.mark.parametrize(
+    "std", [torch.empty(0), torch.tensor([1.0, 0.0]), torch.tensor([1.0, torch.nan]), torch.tensor(1j)]
+)
+def test_a_tensor_that_holds_no_spreads_has_no_longest_step(std: torch.Tensor) -> None:
+    energy = Quadratic()
+    energy.reference_std = std  # type: ignore[assignment]
+    assert unstable_step(1e9, energy) is None
+
+
+@pytest.mark.parametrize(
     ("settings", "says"),
     [
         (

@@ -16,7 +16,7 @@ from ebmkit.core.backends import fast_layers
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.gradient import prepare
 from ebmkit.core.modes import evaluating
-from ebmkit.core.reference import reference_std
+from ebmkit.core.reference import reference_std, std_of_coordinates
 from ebmkit.core.rng import Rng
 from ebmkit.core.rows import as_rows
 from ebmkit.messages.brief import brief
@@ -63,11 +63,16 @@ class Reference:
         With it the energies between are $\|x\|^2 / 2 s^2 - \beta f(x)$.
 
         Args:
-            energy: its attribute ``reference_std`` is s.
+            energy: its attribute ``reference_std`` is s, of all coordinates or of each.
             like: one example, ``(*S)``.
+
+        Raises:
+            PluginError: s has a shape that examples do not broadcast with.
         """
         std = reference_std(energy)
-        return None if std is None else cls.isotropic(std, like)
+        if std is None:
+            return None
+        return cls(torch.zeros_like(like, dtype=torch.float64), std_of_coordinates(std, like))
 
     @classmethod
     def fitted(cls, x: Tensor) -> Reference:

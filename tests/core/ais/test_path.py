@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from ebmkit.core import Rng, value_and_gradient
+from ebmkit.core import Energy, Rng, value_and_gradient
 from ebmkit.core.ais import Bridge, Reference
+from ebmkit.errors import PluginError
 from ebmkit_convnets.descriptor import ConvDescriptor
 from tests.models import LinearDescriptor, double
 
@@ -48,6 +49,36 @@ def test_a_descriptor_brings_its_own() -> None:
     assert reference.log_z == pytest.approx(5 / 2 * math.log(2 * math.pi * 0.25**2), rel=1e-12)
     assert Reference.of(LinearDescriptor(torch.zeros(5), math.inf), torch.zeros(5)) is None
     assert Reference.of(quartic, torch.zeros(5)) is None
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (1, 4), (3, 4), (4,)])
+def test_a_descriptor_with_a_reference_for_each_channel_brings_it(shape: tuple[int, ...]) -> None:
+    """E(x) = Σ x² / 2 s² is then the whole energy: it has the reference's energies, constant and draws."""
+    s = double(*shape).exp()
+
+    class Anisotropic(Energy):
+        reference_std = s
+
+        def forward(self, x: Tensor) -> Tensor:
+            each = s[:, None] if shape == (3,) else s
+            return (x.double() / each).square().flatten(1).sum(1) / 2
+
+    energy, x = Anisotropic(), double(7, 3, 4, seed=1)
+    reference = Reference.of(energy, x[0])
+    assert reference is not None
+    assert torch.allclose(reference.energy(x), energy(x))
+    assert reference.std.shape == (3, 4)
+
+
+def test_a_reference_that_fits_no_example_is_refused() -> None:
+    energy = LinearDescriptor(torch.zeros(5), 0.25)
+    energy.reference_std = torch.ones(3)  # type: ignore[assignment]
+    with pytest.raises(PluginError, match=r"has the shape \(3,\), which examples of shape \(5,\) do not"):
+        Reference.of(energy, torch.zeros(5))
+    energy.reference_std = torch.tensor([0.25])  # type: ignore[assignment]
+    like = torch.zeros(5)
+    assert Reference.of(energy, like) is not None
+    assert torch.equal(Reference.of(energy, like).std, Reference.isotropic(0.25, like).std)  # type: ignore[union-attr]
 
 
 def test_one_is_fitted_to_examples_and_coordinates_that_stand_still_get_a_spread() -> None:
