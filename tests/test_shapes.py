@@ -106,6 +106,9 @@ def test_what_takes_images_alone_says_so_of_an_evaluation(
 ) -> None:
     install("number-parts", "number_parts", NUMBERS)
     (tmp_path / "numbers.toml").write_text(NUMBERS_RUN.replace("SHAPE", "[8]"))
+    sets = ("--set", "evaluation.every=2", "--set", 'evaluation.metrics=["kid"]')
+    ahead = ebmkit("check", "numbers.toml", *sets)
+    assert "warning: [evaluation] nothing will be evaluated: metrics: kid must" in " ".join(ahead.out.split())
     assert ebmkit("run", "numbers.toml").code == 0
     kid = ebmkit("evaluate", "--set", 'evaluation.metrics=["kid"]')
     assert (kid.code, kid.err) == (

@@ -30,7 +30,7 @@ def check(file: RunFile, set_: Sets = None, unset: Unsets = None, json: Json = F
 
         experiment = build_experiment(plan)
         Inspector(plan, experiment).examine(0)
-        warnings = list(cautions(experiment))
+        warnings = list(cautions(plan, experiment))
         answer |= {"config": plan.tables(), "warnings": warnings}
         console = Console()
         say(console, f"{file} is valid: {plan.run.iterations} iterations")

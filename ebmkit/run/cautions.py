@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from ebmkit.config.plan import Plan
+from ebmkit.run.judging import look_at_evaluation
 from ebmkit.training.loop import Experiment
 
 __all__ = ["cautions"]
@@ -13,12 +15,16 @@ __all__ = ["cautions"]
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
-def cautions(experiment: Experiment) -> Iterator[str]:
+def cautions(plan: Plan, experiment: Experiment) -> Iterator[str]:
     """A sentence for each, which names the table and what to write instead.
 
     - a step that is not stable on the energy's Gaussian reference (``Sampler.caution``);
     - a batch that holds examples more than once, because there are fewer;
-    - one chain, whose own statistics a batch normalisation takes, and not those it uses later.
+    - one chain, whose own statistics a batch normalisation takes, and not those it uses later;
+    - evaluations that will fail, or see less than they could (``look_at_evaluation``).
+
+    Raises:
+        ConfigProblemsError: the run file names features for its evaluations that are not installed.
     """
     schedule, batches = experiment.schedule, experiment.batches
     chain, energy = schedule.revision, schedule.energy
@@ -34,6 +40,7 @@ def cautions(experiment: Experiment) -> Iterator[str]:
             "[schedule] one chain: the generator's batch normalisation learns from the statistics of single "
             'examples and samples with running ones; norm = "batch-always" or "group" keeps the two alike'
         )
+    yield from look_at_evaluation(plan, batches.source)
 
 
 def _proposals(experiment: Experiment) -> int | None:

