@@ -58,7 +58,7 @@ class DataKeys:
     """The keys of ``[data]`` that every source shares.
 
     Args:
-        batch: n, training examples an iteration.
+        batch: n, training examples per iteration.
         workers: threads that decode the next batches ahead of the training, where the source streams;
             any number gives the same batches.
     """
@@ -72,7 +72,7 @@ class ChainKeys:
     """The keys of ``[revision]`` and ``[inference]`` that every sampler shares.
 
     Args:
-        steps: moves of the sampler an iteration; 0 leaves the chains where they are.
+        steps: moves of the sampler per iteration; 0 leaves the chains where they are.
         graph: run up to 20 steps as one graph, captured on a GPU and compiled on a CPU: for small
             energies and batches. The same noise, and the same moves to rounding.
     """

@@ -49,7 +49,7 @@ _BLOCK = 2**18
 _Words: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
 
 Make: TypeAlias = Callable[["Bits", torch.dtype], Tensor]
-"""From random bits for n numbers a row to the numbers, ``(rows, n)``."""
+"""From random bits for n numbers per row to the numbers, ``(rows, n)``."""
 
 
 def signed(word: int) -> int:

@@ -76,7 +76,7 @@ def _split(draws: Tensor) -> Tensor:
         raise ValueError(f"draws have shape (chains, draws), not {tuple(draws.shape)}")
     half = draws.shape[1] // 2
     if half < _LEAST:
-        raise ValueError(f"{draws.shape[1]} draws a chain are too few: at least {2 * _LEAST}")
+        raise ValueError(f"{draws.shape[1]} draws per chain are too few: at least {2 * _LEAST}")
     draws = draws.detach().double().cpu()
     return torch.cat([draws[:, :half], draws[:, -half:]])
 

@@ -21,7 +21,7 @@ _KEPT = 32
 """Steps whose entries are averaged together."""
 
 _SMALL = 4096
-"""Numbers a step up to which the rows of an info are kept: of larger ones the entries are made at once."""
+"""Numbers per step up to which the rows of an info are kept: of larger ones the entries are made at once."""
 
 _ROWS = 2**15
 """Numbers in all rows that are kept: 128 KiB in float32."""

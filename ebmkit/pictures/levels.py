@@ -28,7 +28,7 @@ def eight_bits(image: Image.Image, *, stretch: bool = False) -> Image.Image:
     | pixels | black | white |
     |---|---|---|
     | 1 to 8 bits a channel: grey, palette, RGB, CMYK, YCbCr | 0 | all bits set |
-    | 16 bits a channel in colour (Pillow keeps the upper 8) | 0 | 65535 |
+    | 16 bits per channel in colour (Pillow keeps the upper 8) | 0 | 65535 |
     | 16 bits, grey | 0 | 65535; of a TIFF with 12 bits 4095 |
     | floats | 0 | 1 |
     | integers that are signed, or have 32 bits | not known: refused | |
@@ -88,7 +88,7 @@ def _white(image: Image.Image, low: float, high: float) -> float:
             f"holds {kind} of {bits} bits, from {low:g} to {high:g}, and does not say which is white: {_SAVE}"
         )
     if 0 < high < 256 and bits == 16:  # noqa: PLR2004 - 8 bits that somebody saved as 16
-        raise UnknownRangeError(f"has 16 bits a pixel and no value above {high:g}, almost black: {_SAVE}")
+        raise UnknownRangeError(f"has 16 bits per pixel and no value above {high:g}, almost black: {_SAVE}")
     return 2.0**bits - 1
 
 

@@ -74,7 +74,7 @@ class Run:
             name: under ``runs/``, or the path of a folder; a new one.
             schedule: with its parts.
             data: examples ``(N, *S)``, or a source of them.
-            batch: examples an iteration.
+            batch: examples per iteration.
             rates: learning rates of Adam, by the name of the part: ``{"energy": 1e-2}``.
             optimizers: settings by the name of the part, where a rate does not say enough. A part with
                 weights that has neither learns with Adam's defaults.

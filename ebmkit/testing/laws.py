@@ -38,7 +38,7 @@ def _correlated() -> Gaussian:
 
 
 def _single() -> Gaussian:
-    """One number a chain: states without any dimension but the batch's."""
+    """One number per chain: states without any dimension but the batch's."""
     return Gaussian(torch.zeros(1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64), ())
 
 
@@ -53,7 +53,7 @@ def law_correlated_gaussian(subject: SamplerSubject) -> str:
 
 
 def law_scalar(subject: SamplerSubject) -> str:
-    """Of one number a chain, states ``(B,)``, under N(0, 1) the chains have the claimed law."""
+    """Of one number per chain, states ``(B,)``, under N(0, 1) the chains have the claimed law."""
     return gaussian_law(_single, subject)
 
 

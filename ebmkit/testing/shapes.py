@@ -69,7 +69,7 @@ def _check_steps(sampler: Sampler, x: Tensor) -> None:
             demand(moved.device == x.device, f"{given} on {x.device} went to {moved.device}")
             for name, value in info.items():
                 demand(isinstance(value, Tensor), f"info {name!r} is not a tensor but {type(value).__name__}")
-                wanted = f"({len(x)},), one number a chain, or () for all of them"
+                wanted = f"({len(x)},), one number per chain, or () for all of them"
                 found = f"info {name!r} has shape {tuple(value.shape)}"
                 demand(value.shape in ((), x.shape[:1]), f"{found}; wanted {wanted}")
                 demand(value.is_floating_point(), f"info {name!r} is {value.dtype}, which has no mean")

@@ -71,7 +71,7 @@ class CoopNets(CooperativeScheduler):
         revision: the chain on x.
         inference: the chain on z; none means the latents are known.
         shape: of one example; needed where there is a bank.
-        chains: m, the number of proposals an iteration; 0 means as many as the batch has examples.
+        chains: m, the number of proposals per iteration; 0 means as many as the batch has examples.
         generator_updates: K, how often G2 is taken in one iteration.
         proposal_noise: add $\sigma \epsilon$ to the proposals, as the paper writes G0; the
             published code leaves it out.

@@ -82,7 +82,7 @@ class Dual(CooperativeScheduler):
         revision: the chain on x.
         inference: the chain on the latents of the data.
         examples: how many examples the data have.
-        chains: m, the number of proposals an iteration; 0 means as many as the batch has examples.
+        chains: m, the number of proposals per iteration; 0 means as many as the batch has examples.
         revised_weight: S, weight of the revised samples beside the data; 50 and 70 in the published code.
         noise_until: leave the noise out of the revision after that many iterations; 0 never does.
         annealing: factors on the revision's temperature, step size and number of steps, by iteration.

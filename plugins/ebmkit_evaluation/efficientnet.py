@@ -88,7 +88,7 @@ def _blocks() -> Iterator[_Block]:
 
 @final
 class EfficientNetLite0(nn.Module):
-    """The mean of the last map of EfficientNet-Lite0: 1,280 numbers an image.
+    """The mean of the last map of EfficientNet-Lite0: 1,280 numbers per image.
 
     It is EfficientNet-B0 without squeeze-and-excitation and with ReLU6, padded as TensorFlow does.
 

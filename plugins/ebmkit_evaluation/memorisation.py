@@ -45,7 +45,7 @@ def nearest_training(material: Material, *, features: bool) -> Nearest:
     Args:
         material: with training and held-out examples.
         features: take Euclidean distances of features; otherwise of pixels, clamped and rounded to 8 bits,
-            as root mean square a pixel.
+            as root mean square per pixel.
     """
     names = ("generated", "training", "held_out")
     if features:

@@ -32,7 +32,7 @@ def _cosines(side: int) -> Tensor:
 
 @final
 class Pixels(Features):
-    r"""127 numbers a channel: means over a grid of 8 by 8, and how strong each frequency is.
+    r"""127 numbers per channel: means over a grid of 8 by 8, and how strong each frequency is.
 
     The strength of a frequency is $\log(1 + r / q) / 8$, where r is the root mean square of its DCT
     coefficient over all blocks of 8x8 pixels (every fourth row and column) and q what rounding to 8 bits

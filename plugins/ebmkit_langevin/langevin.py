@@ -83,7 +83,7 @@ class Langevin(Sampler):
     $E = \|x - \mu\|^2 / 2 s^2$ at T = 1 the stationary variance is
     $s^2 / (1 - \delta^2 / 4 s^2)$ instead of s². Stability there needs δ < 2 s.
 
-    Watches, in the units of x and as root mean square a coordinate: ``drift``, the gradient's share of
+    Watches, in the units of x and as root mean square per coordinate: ``drift``, the gradient's share of
     each chain's step; ``noise``, the noise's, δ √T; and ``gradient_share`` = drift / (drift + noise), 1
     when only the gradient moves the chain.
 

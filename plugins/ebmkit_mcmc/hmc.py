@@ -35,7 +35,7 @@ class HMC(Sampler):
     Args:
         step_size: ε in the units of x; stable on N(0, s² I) below 2 s. Where it adapts, that of the
             first step.
-        leapfrogs: L, gradients a step.
+        leapfrogs: L, gradients per step.
         adapt_steps: steps in which every chain adapts its ε; 0 keeps ``step_size``. Chains have the
             energy's law only after these.
         target_acceptance: what ε adapts to.
@@ -81,7 +81,7 @@ class HMC(Sampler):
 
     @staticmethod
     def conformance() -> SamplerClaims:
-        """What ``ebmkit plugins check samplers/hmc`` holds it to: the target's law, L gradients a step."""
+        """What ``ebmkit plugins check samplers/hmc`` holds it to: the target's law, L gradients per step."""
         from ebmkit.testing import Exact, SamplerClaims
 
         settings = {"step_size": 0.8, "leapfrogs": 3}

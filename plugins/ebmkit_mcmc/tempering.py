@@ -58,7 +58,7 @@ class ParallelTempering(Sampler):
 
     Args:
         step_size: δ of the cold chain, in the units of x.
-        replicas: R, gradients a step.
+        replicas: R, gradients per step.
         temperature_max: of the hottest replica; high enough to cross between modes.
 
     Source: Swendsen and Wang, 1986; Geyer, 1991; Syed, Bouchard-Côté, Deligiannidis, Doucet,

@@ -44,7 +44,7 @@ def test_nothing_is_derived_before_somebody_reads_and_then_once() -> None:
 @pytest.mark.parametrize("shape", [(5,), (5, 2), (5, 3, 8, 8), (5, 3, 20, 20)])
 @pytest.mark.parametrize("steps", [1, 32, 33, 200])
 def test_what_is_derived_for_many_steps_has_the_mean_of_each_step(shape: tuple[int, ...], steps: int) -> None:
-    """Rows are joined up to 2^15 numbers, and none of 4096 numbers a step or more."""
+    """Rows are joined up to 2^15 numbers, and none of 4096 numbers per step or more."""
     rows = [double(*shape, seed=step).reshape(shape[0], -1) for step in range(steps)]
     average = Average()
     for each in rows:

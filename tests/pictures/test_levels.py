@@ -140,8 +140,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "int32.tif": (saved(array(BYTES, "i4")), "holds signed integers of 32 bits, from 0 to 255"),
     "uint32.tif": (tiff(32, BYTES.astype("<u4").tobytes()), "holds integers of 32 bits, from 0 to 255"),
     "int16.tif": (tiff(16, BYTES.astype("<i2").tobytes(), kind=2), "holds signed integers of 16 bits"),
-    "uint16-255.png": (png(16, 0, BYTES), "has 16 bits a pixel and no value above 255"),
-    "uint16-255.tif": (saved(array(BYTES, "u2")), "has 16 bits a pixel and no value above 255"),
+    "uint16-255.png": (png(16, 0, BYTES), "has 16 bits per pixel and no value above 255"),
+    "uint16-255.tif": (saved(array(BYTES, "u2")), "has 16 bits per pixel and no value above 255"),
 }
 """Pictures of unknown range, which a stretch to their own makes known."""
 

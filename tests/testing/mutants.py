@@ -669,7 +669,7 @@ class AcceptsByTheBatch(Adjusted):
 
 @_mutant(ADJUSTED, "shape-and-dtype")
 class KnowsNoPlainNumbers(Adjusted):
-    """``flatten(1)``, which states of one number a chain, ``(B,)``, do not have."""
+    """``flatten(1)``, which states of one number per chain, ``(B,)``, do not have."""
 
     def total(self, squares: Tensor) -> Tensor:
         return squares.flatten(1).sum(1)

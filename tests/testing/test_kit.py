@@ -103,7 +103,7 @@ def test_a_sampler_that_knows_vectors_alone_is_told_which_states_it_fails_on() -
         ("(Position(state.x), 0.5)", "step returned a float as info; wanted a mapping"),
         (
             "(Position(state.x), {'a': state.x})",
-            "info 'a' has shape (5, 3); wanted (5,), one number a chain, or ()",
+            "info 'a' has shape (5, 3); wanted (5,), one number per chain, or ()",
         ),
     ],
 )
