@@ -11,6 +11,14 @@ import attrs
 __all__ = ["CheckFailedError", "CheckSkippedError", "ContractError", "Outcome", "Report", "Result", "noted"]
 
 
+_ROOTS = ("input-unchanged", "global-random")
+"""Checks whose failure makes bits differ wherever chains are compared bit for bit."""
+
+_COMPARE_BITS = frozenset(
+    ("independent-rows", "batch-split", "same-seed", "other-seed", "callables", "resume", "stops")
+)
+
+
 class CheckFailedError(AssertionError):
     """A part broke a rule; the message says which, with the values seen."""
 
@@ -98,14 +106,31 @@ class Report:
         return tuple(result for result in self.results if result.bad)
 
     def told(self) -> Iterator[tuple[Result, str]]:
-        """Each result with its detail; those that fail or are skipped for one and the same reason as one."""
+        """Each result with its detail; those that fail or are skipped for one and the same reason as one.
+
+        Chains that draw from a global generator, or overwrite their own state, differ wherever they are
+        compared: those comparisons stand under the check that names the mistake.
+        """
+        root, following = self._root()
         groups: dict[object, list[Result]] = {}
         for result in self.results:
+            if result in following:
+                continue
             reason = result.detail if result.outcome is Outcome.SKIPPED else result.cause
             groups.setdefault((result.outcome, reason) if reason else result.check, []).append(result)
         for first, *others in groups.values():
             likewise = f"\nlikewise: {', '.join(each.check for each in others)}" if others else ""
-            yield first, first.detail + likewise
+            follows = f"\nfollows from it, probably: {', '.join(each.check for each in following)}"
+            yield first, first.detail + likewise + (follows if first is root and following else "")
+
+    def _root(self) -> tuple[Result | None, tuple[Result, ...]]:
+        """A failure that makes others likely, and those of them that there are."""
+        told = (each for each in self.results if each.outcome is Outcome.FAILED and not each.cause)
+        failed = {each.check: each for each in told}
+        root = next((failed[name] for name in _ROOTS if name in failed), None)
+        if root is None:
+            return None, ()
+        return root, tuple(each for name, each in failed.items() if name in _COMPARE_BITS)
 
     def __repr__(self) -> str:
         verdict = "passes" if self.passed else f"fails {len(self.failures)} of {len(self.results)} checks"

@@ -17,6 +17,9 @@ from tests.testing.mutants import ADJUSTED, MUTANTS, AcceptsAlways, Adjusted
 
 MALA = Path(__file__).parents[2] / "examples/third_party_sampler/ebmkit_my_mala/my_mala.py"
 
+COMPARISONS = ("independent-rows", "batch-split", "same-seed", "callables", "resume", "stops")
+"""Checks that compare the bits of chains."""
+
 WRONG = """
 from ebmkit.core import Position, Sampler, value_and_gradient
 from ebmkit.testing import SamplerClaims
@@ -150,6 +153,34 @@ def test_an_exception_that_many_checks_meet_is_told_once_and_whole(
     assert outcome.out.count("FAILED") == 1
     checks = json.loads(ebmkit("plugins", "check", file, "--quick", "--json").out)["checks"]
     assert sum(f"{file}:" in each["detail"] for each in checks) > 10
+
+
+@pytest.mark.parametrize(
+    ("mutant", "root", "said"),
+    [
+        ("GlobalGenerator", "global-random", "the chain moved the global generator of torch"),
+        ("InPlace", "input-unchanged", "the start of the chain was modified in place"),
+    ],
+)
+def test_differing_bits_stand_under_the_mistake_that_makes_them(mutant: str, root: str, said: str) -> None:
+    wrong = MUTANTS[mutant]
+    report = check(wrong.component, wrong.claims, quick=True, only=[*COMPARISONS, root])
+    others = [each.check for each in report.failures if each.check != root]
+    assert others
+    told = [(each.check, text) for each, text in report.told() if each.bad]
+    assert told == [(root, f"{said}\nfollows from it, probably: {', '.join(others)}")]
+
+
+def test_comparisons_that_fail_by_themselves_are_told_by_themselves() -> None:
+    wrong = MUTANTS["ClipsByTheBatch"]
+    report = check(wrong.component, wrong.claims, quick=True, only=[*COMPARISONS, "global-random"])
+    assert "independent-rows" in {each.check for each, _ in report.told() if each.bad}
+    assert "follows from it" not in repr(report)
+
+
+def test_nothing_is_said_of_a_law_where_nothing_ran(tmp_path: Path, ebmkit: Ebmkit) -> None:
+    (tmp_path / "odd.py").write_text(RETURNS.replace("RETURNED", "state"))
+    assert ebmkit("plugins", "check", "odd.py", "--quick").out.endswith("odd.py fails 1 of 1 checks\n")
 
 
 def test_a_check_that_does_not_exist_is_refused() -> None:
