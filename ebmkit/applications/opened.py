@@ -19,13 +19,18 @@ from ebmkit.core import (
     Energy,
     Examples,
     LatentGenerator,
+    Rng,
     Source,
     TensorSource,
     takes_conditions,
 )
+from ebmkit.core.averaging import take_averages
 from ebmkit.errors import CheckpointError, DataError
 from ebmkit.evaluation.judge import Evaluation
 from ebmkit.run.build import choose_device
+from ebmkit.run.weights import Weights, averages_of
+from ebmkit.storage.best import Which
+from ebmkit.storage.checkpoint import Checkpoint
 from ebmkit.storage.export import open_saved
 from ebmkit.storage.folder import RunFolder, find_run
 
@@ -166,26 +171,42 @@ class TrainedRun:
             raise DataError(f"the examples have shape {tuple(shape)}, samples of this run {own}")
 
 
-def load(name: str, *, schedule: CooperativeScheduler | None = None) -> TrainedRun:
-    """Open a trained run by its newest good checkpoint, or an export.
+def load(
+    name: str,
+    *,
+    schedule: CooperativeScheduler | None = None,
+    checkpoint: Which = "newest",
+    weights: Weights | None = None,
+) -> TrainedRun:
+    """Open a trained run by one of its checkpoints, or an export.
 
     Args:
         name: under ``runs/``, or the path of its folder, or of an export.
         schedule: with its parts, where a program built them; its weights are replaced.
+        checkpoint: ``newest``, the newest good one; ``best`` by the figure in ``[evaluation]``; or the
+            iteration of another.
+        weights: ``averaged`` or ``last``; None takes averaged ones where the checkpoint has them.
 
     Raises:
-        EbmkitError: no such run or checkpoint, or parts that do not fit or that only a program can build.
+        EbmkitError: no such run, checkpoint or weights, or parts that do not fit or that only a program can
+            build.
     """
     folder = find_run(name)
-    if schedule is None:
-        opened, checkpoint = load_schedule(folder)
-    else:
-        opened, checkpoint = schedule, open_saved(folder)
-        try:
-            opened.load_state_dict(checkpoint.model_state())
-        except RuntimeError as error:
-            raise CheckpointError(f"the checkpoint does not fit this schedule: {error}") from None
-        opened.to(choose_device("auto")).eval()
-    opened.requires_grad_(requires_grad=False)
     config = read_document(folder.config, saved=True).data
-    return TrainedRun(folder, checkpoint.iteration, config, opened, checkpoint.trained_on.classes)
+    if schedule is None:
+        opened, found = load_schedule(folder, which=checkpoint, weights=weights)
+    else:
+        opened, found = schedule, open_saved(folder, checkpoint)
+        _fill(opened, found)
+        take_averages(opened, averages_of(found, weights, run=folder.name), rng=Rng(config["run"]["seed"]))
+    opened.requires_grad_(requires_grad=False)
+    return TrainedRun(folder, found.iteration, config, opened, found.trained_on.classes)
+
+
+def _fill(schedule: CooperativeScheduler, checkpoint: Checkpoint) -> None:
+    """Give a program's own schedule the last weights of a checkpoint."""
+    try:
+        schedule.load_state_dict(checkpoint.model_state())
+    except RuntimeError as error:
+        raise CheckpointError(f"the checkpoint does not fit this schedule: {error}") from None
+    schedule.to(choose_device("auto")).eval()

@@ -12,6 +12,7 @@ import tomli_w
 import torch
 from torch import Tensor
 
+from ebmkit.applications.opened import load
 from ebmkit.applications.sampling import load_schedule
 from ebmkit.config import read_document
 from ebmkit.config.plan import make_plan
@@ -175,6 +176,21 @@ def test_trained_parts_are_used_with_averaged_weights_where_there_are_some(
     ]
 
 
+@pytest.mark.parametrize("asked", ["averaged", "last", None])
+def test_parts_that_a_program_hands_in_are_given_the_same_weights(
+    asked: Weights | None, run_file: RunFile, ebmkit: Ebmkit
+) -> None:
+    assert ebmkit("run", run_file("coopnets"), *AVERAGED).code == 0
+    own = load_schedule(RunFolder(Path("runs/coopnets")))[0]
+    with torch.no_grad():
+        for parameter in own.parameters():
+            parameter.add_(1.0)
+    trained = load("coopnets", schedule=own, weights=asked)
+    assert trained.schedule is own
+    assert same_bits(own.state_dict(), used(Path("runs/coopnets"), asked))
+    assert same_bits(load("coopnets", weights=asked).schedule.state_dict(), own.state_dict())
+
+
 def test_a_checkpoint_that_is_asked_for_has_its_own_averages(run_file: RunFile, ebmkit: Ebmkit) -> None:
     """Of an earlier iteration, and of the best one, which is kept when rotation has taken its neighbours."""
     only_energy = sets(*SETTINGS[:2])
@@ -192,6 +208,8 @@ def test_a_checkpoint_that_is_asked_for_has_its_own_averages(run_file: RunFile, 
     sample = ("sample", "coopnets", "--count", 2, "--checkpoint")
     assert "after iteration 4, averaged weights (energy)" in ebmkit(*sample, "best").out
     assert "after iteration 4, last weights" in ebmkit(*sample, 4, "--weights", "last").out
+    for which, state in zip(asked, found, strict=True):
+        assert same_bits(load("coopnets", checkpoint=which).schedule.state_dict(), state)
     early = ebmkit(*sample, 2, "--weights", "averaged")  # nothing is averaged before the third iteration
     assert early.code == 2
     assert ebmkit(*sample, 2).code == 0
