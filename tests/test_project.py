@@ -169,6 +169,29 @@ def test_the_contract_of_plugins_leaves_no_package_out() -> None:
     assert forbidden == there - open_to_plugins
 
 
+def tests_of(path: Path) -> list[Path]:
+    """Where the tests of a module may be: in a folder of the packages' names, a file of its own."""
+    home, *inside, file = path.relative_to(ROOT).parts
+    folder = ROOT / "tests"
+    if home == "plugins":
+        package, *deeper = inside
+        folders = [folder / "plugins" / package.removeprefix("ebmkit_"), folder / "plugins"]
+        return [each.joinpath(*deeper, f"test_{file}") for each in folders]
+    return [folder.joinpath(*inside, f"test_{file}")]
+
+
+def test_every_module_has_a_test_file_of_its_name() -> None:
+    """But for those of the list, which tests of other files reach; it only gets shorter."""
+    modules = [path for path in SOURCES if not path.name.startswith("__")]
+    without = {
+        str(path.relative_to(ROOT)) for path in modules if not any(each.is_file() for each in tests_of(path))
+    }
+    listed = (ROOT / "tests/without_a_test_file.txt").read_text().split()
+    assert sorted(without - {*listed}) == [], "write its tests"
+    assert sorted({*listed} - without) == [], "strike it off the list"
+    assert listed == sorted(listed)
+
+
 TOO_LONG_YET: set[str] = set()
 SOURCES = sorted(path for folder in ("ebmkit", "plugins") for path in (ROOT / folder).rglob("*.py"))
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor
 
-from ebmkit.core import Clamped, Rng, run_chain, speckle_masks, square_masks, value_and_gradient
+from ebmkit.core import Clamped, Rng, run_chain, value_and_gradient
 from ebmkit_langevin.langevin import Langevin
 from tests.models import double
 
@@ -53,22 +52,3 @@ def test_conditionals_of_different_masks_belong_to_one_joint() -> None:
         clamped = Clamped(energy, points, torch.tensor(mask, dtype=torch.float64))
         conditional = torch.softmax(-clamped(points).view(81, 81), dimension)
         assert torch.allclose(conditional * joint.sum(dimension, keepdim=True), joint, atol=1e-12)
-
-
-def test_squares_are_of_their_size_inside_and_everywhere() -> None:
-    masks = square_masks(4000, (3, 8, 6), size=3, rng=Rng(0))
-    assert masks.shape == (4000, 1, 8, 6)
-    assert torch.equal((masks == 0).sum((1, 2, 3)), torch.full((4000,), 9))
-    # 24 places, each with probability 1/24: the corner is hidden by one place alone.
-    assert abs((masks[:, 0, 0, 0] == 0).float().mean() - 1 / 24) < 5 * (1 / 24 / 4000) ** 0.5
-
-
-def test_speckle_hides_its_share() -> None:
-    masks = speckle_masks(100, (1, 20, 20), hidden=0.3, rng=Rng(0))
-    assert abs((masks == 0).float().mean() - 0.3) < 5 * (0.3 * 0.7 / 40_000) ** 0.5
-
-
-@pytest.mark.parametrize("size", [0, 7])
-def test_a_square_that_does_not_fit_is_refused(size: int) -> None:
-    with pytest.raises(ValueError, match="does not fit into 8x6"):
-        square_masks(1, (1, 8, 6), size=size, rng=Rng(0))

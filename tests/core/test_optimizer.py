@@ -1,45 +1,14 @@
 from __future__ import annotations
 
 import copy
-import math
-from itertools import pairwise
 
-import pytest
 import torch
 from torch import nn
 
 from ebmkit.config.keys import keys_of
-from ebmkit.core.rates import DECAYS
 from ebmkit.registry.discovery import Registry
 from ebmkit_optim.adam import Adam, AdamW
 from ebmkit_optim.sgd import SGD
-
-
-def test_rates_start_at_lr_and_never_rise() -> None:
-    for decay in DECAYS:
-        settings = Adam(lr=0.5, lr_decay=decay, lr_span=100)
-        rates = [settings.rate(iteration) for iteration in range(300)]
-        assert rates[0] == 0.5
-        assert rates == sorted(rates, reverse=True)
-
-
-def test_plateaus_are_eighty_and_log_spaced_down_to_a_hundredth() -> None:
-    settings = SGD(lr=1.0, lr_decay="plateaus", lr_span=800)
-    rates = [settings.rate(iteration) for iteration in range(1000)]
-    levels = sorted(set(rates), reverse=True)
-    assert len(levels) == 80
-    assert levels[-1] == pytest.approx(0.01)
-    ratios = {round(b / a, 9) for a, b in pairwise(levels)}
-    assert ratios == {round(0.01 ** (1 / 79), 9)}
-    assert [rates.count(level) for level in levels[:3]] == [10, 10, 10]
-
-
-def test_robbins_monro_sums_diverge_and_squares_converge() -> None:
-    settings = SGD(lr=1.0, lr_decay="robbins-monro", lr_span=10)
-    rates = [settings.rate(iteration) for iteration in range(100_000)]
-    # sum 1/(1+k/10) ~ 10 log(N/10 + 1); sum of squares < 10 + 1.
-    assert sum(rates) == pytest.approx(10 * math.log(100_000 / 10), rel=0.02)
-    assert sum(rate**2 for rate in rates) < 11
 
 
 def test_clipping_rescales_each_tensor_to_its_largest_entry() -> None:

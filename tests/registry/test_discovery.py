@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from ebmkit.errors import ConfigError, PluginError
+from ebmkit.errors import PluginError
 from ebmkit.plugin import API_VERSION, hookimpl
 from ebmkit.registry.discovery import Registry, UnknownComponentError
 from ebmkit.registry.kinds import KINDS
@@ -229,43 +229,6 @@ def late(install: Install, tmp_path: Path, request: pytest.FixtureRequest) -> Ca
         return Registry.discover()
 
     return make
-
-
-@pytest.mark.parametrize(
-    ("variable", "off"),
-    [
-        (None, set()),
-        ("", {"walks", "runs"}),
-        ("walks", {"runs"}),
-        ("someone-runs", {"walks"}),
-        ("no:walks", {"walks"}),
-        ("no:someone-walks:walks,no:mcmc", {"walks", "mcmc"}),
-        ("walks, no:mcmc", {"runs", "mcmc"}),
-        (",no:mcmc", {"walks", "runs", "mcmc"}),
-    ],
-)
-def test_plugins_are_switched_off(
-    install: Install, variable: str | None, off: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install("someone-walks", "walks", SAMPLER.replace("NAME", "walk"))
-    install("someone-runs", "runs", SAMPLER.replace("NAME", "run"))
-    monkeypatch.delenv("EBMKIT_PLUGINS", raising=False)
-    if variable is not None:
-        monkeypatch.setenv("EBMKIT_PLUGINS", variable)
-    registry = Registry.discover()
-    assert {each.name for each in registry.switched_off} == off
-    names = {each.name for each in registry.components("sampler")}
-    assert names & {"walk", "run"} == {name[:-1] for name in {"walks", "runs"} - off}
-    assert ("hmc" in names) == ("mcmc" not in off)
-    if "walks" in off:
-        with pytest.raises(UnknownComponentError, match=r"'walks' of someone-walks 1.2 is switched off"):
-            registry.find("sampler", "walk")
-
-
-def test_switching_off_what_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EBMKIT_PLUGINS", "no:langevim")
-    with pytest.raises(ConfigError, match=r"did you mean 'langevin'"):
-        Registry.discover()
 
 
 def test_a_noisy_plugin_leaves_json_readable(install: Install, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import random
 import resource
@@ -17,8 +16,6 @@ import torch
 from ebmkit.errors import CheckpointError
 from ebmkit.storage.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint, write_checkpoint
 from ebmkit.storage.facts import DataFacts, Facts
-from ebmkit.storage.manifest import read_manifest, seal
-from ebmkit.storage.rotation import withdraw_after
 from tests.conftest import Ebmkit
 
 
@@ -45,13 +42,6 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert path.name == "iteration-0000060"
     assert equal(read_checkpoint(path), checkpoint(60))
     assert equal(newest_checkpoint(tmp_path)[0], checkpoint(60))
-
-
-def test_the_newest_stay_and_nothing_else_does(tmp_path: Path) -> None:
-    (tmp_path / ".tmp-left-by-a-crash").mkdir()
-    for iteration in (1, 2, 9, 10):
-        write_checkpoint(tmp_path, checkpoint(iteration), keep=2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["iteration-0000009", "iteration-0000010"]
 
 
 def test_every_one_of_500_changed_bits_is_noticed_and_its_file_named(
@@ -131,42 +121,12 @@ def test_what_a_desktop_leaves_in_a_folder_is_no_damage(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path)[1] == []
 
 
-def test_a_manifest_of_the_first_format_is_read(tmp_path: Path) -> None:
-    path = write_checkpoint(tmp_path, checkpoint(1), keep=1) / "manifest.json"
-    manifest = json.loads(path.read_bytes())
-    del manifest["sha256"]
-    path.write_text(json.dumps({**manifest, "format": 1}))
-    assert equal(newest_checkpoint(tmp_path)[0], checkpoint(1))
-    path.write_text(json.dumps({**manifest, "format": 2}))  # without its seal it may say anything
-    with pytest.raises(CheckpointError, match="format 2 or 1"):
-        newest_checkpoint(tmp_path)
-
-
-@pytest.mark.parametrize(("entry", "name"), [("iteration", "'iteration'"), ("files", "'files'")])
-def test_a_manifest_without_what_a_reader_needs_names_it(tmp_path: Path, entry: str, name: str) -> None:
-    path = write_checkpoint(tmp_path, checkpoint(1), keep=1)
-    manifest = read_manifest(path)
-    del manifest[entry]
-    (path / "manifest.json").write_bytes(seal(manifest))
-    with pytest.raises(CheckpointError, match=name):
-        read_checkpoint(path)
-
-
 def test_with_nothing_good_every_reason_is_listed(tmp_path: Path) -> None:
     for iteration in (1, 2):
         (write_checkpoint(tmp_path, checkpoint(iteration), keep=3) / "energy.safetensors").write_bytes(b"x")
     with pytest.raises(CheckpointError, match=r"(?s)iteration-0000002.*iteration-0000001") as caught:
         newest_checkpoint(tmp_path)
     assert caught.value.exit_code == 5
-
-
-def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path) -> None:
-    path = write_checkpoint(tmp_path, checkpoint(1), keep=1)
-    manifest = read_manifest(path)
-    manifest["files"]["../../secret.safetensors"] = {"bytes": 0, "sha256": ""}
-    (path / "manifest.json").write_bytes(seal(manifest))
-    with pytest.raises(CheckpointError, match="outside"):
-        read_checkpoint(path)
 
 
 @pytest.mark.parametrize("call", ["fsync", "rename", "open"])
@@ -207,14 +167,6 @@ def test_files_follow_the_umask(tmp_path: Path, mask: int) -> None:
     assert path.stat().st_mode & 0o777 == 0o777 & ~mask
 
 
-def test_protected_iterations_stay_and_later_ones_can_be_withdrawn(tmp_path: Path) -> None:
-    for iteration in (1, 2, 3, 4):
-        write_checkpoint(tmp_path, checkpoint(iteration), keep=1, protected={2})
-    assert [path.name[-1] for path in sorted(tmp_path.iterdir())] == ["2", "4"]
-    withdraw_after(tmp_path, 2)
-    assert [path.name[-1] for path in tmp_path.iterdir()] == ["2"]
-
-
 def test_the_same_iteration_again_keeps_the_good_one(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path, checkpoint(1), keep=1)
     inode = path.stat().st_ino
@@ -231,25 +183,6 @@ def test_another_state_of_the_same_iteration_replaces_the_one_before(tmp_path: P
     path = write_checkpoint(tmp_path, other, keep=1)
     assert equal(newest_checkpoint(tmp_path)[0], other)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
-
-
-def test_with_one_to_keep_a_damaged_newer_one_never_costs_the_good_one(tmp_path: Path) -> None:
-    # Resumed from 1 because 5 is damaged, the run saves 2: 5 has the higher number and must go first.
-    write_checkpoint(tmp_path, checkpoint(1), keep=2)
-    (write_checkpoint(tmp_path, checkpoint(5), keep=2) / "manifest.json").write_bytes(b"")
-    write_checkpoint(tmp_path, checkpoint(2), keep=1)
-    found, refused = newest_checkpoint(tmp_path)
-    assert (found.iteration, refused) == (2, [])
-
-
-def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path) -> None:
-    with subprocess.Popen(["true"]) as dead:
-        pass
-    dead_one, living_one = (tmp_path / f".tmp-iteration-0000001-{pid}" for pid in (dead.pid, os.getppid()))
-    for folder in (dead_one, living_one):
-        folder.mkdir()
-    write_checkpoint(tmp_path, checkpoint(1), keep=1)
-    assert {path.name for path in tmp_path.glob(".*")} == {living_one.name}
 
 
 def test_a_reader_is_never_harmed_by_rotation(tmp_path: Path) -> None:

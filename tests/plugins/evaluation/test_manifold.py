@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from torch import Tensor
 
 from ebmkit.core import Material
@@ -82,12 +81,3 @@ def test_the_figures_carry_their_errors_their_features_and_their_number() -> Non
     assert {(each.count, each.features) for each in found} == {(20, "pixels")}
     for figure, of in ((found[0], 20), (found[3], 30)):
         assert figure.error == pytest.approx((figure.value * (1 - figure.value) / (of - 1)) ** 0.5)
-
-
-def test_the_nearest_example_is_found_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = drawn(23, 1), drawn(31, 2)
-    monkeypatch.setattr(neighbours, "BLOCK", 4)
-    distance, which = neighbours.nearest(x, y)
-    every = (x[:, None] - y).norm(dim=2)
-    assert torch.equal(which, every.argmin(1))
-    assert torch.allclose(distance, every.amin(1))

@@ -7,29 +7,9 @@ import torch
 
 from ebmkit.core import Figure, Material, Rng
 from ebmkit.errors import DataError
-from ebmkit_evaluation.definition import eight_bits
-from ebmkit_evaluation.pyramids import _enlarged, laplacian_pyramid
 from ebmkit_evaluation.sliced import Swd, sliced_distance
 from tests.plugins.evaluation.images import noisy, smooth
 from tests.plugins.evaluation.test_two_samples import drawn
-
-
-def test_the_levels_of_a_pyramid_add_up_to_the_image() -> None:
-    for shape in ((2, 3, 64, 64), (1, 1, 45, 70), (1, 1, 20, 20)):
-        image = Rng(1).uniform(torch.empty(shape)) * 2 - 1
-        *details, rest = laplacian_pyramid(image)
-        assert min(rest.shape[-2:]) < 32
-        for level in reversed(details):
-            rest = _enlarged(rest, level) + level
-        assert torch.allclose(rest, eight_bits(image), atol=1e-6)
-
-
-def test_an_even_image_has_no_details() -> None:
-    *details, rest = laplacian_pyramid(torch.full((1, 1, 64, 64), 0.2))
-    assert [tuple(each.shape[-2:]) for each in details] == [(64, 64), (32, 32)]
-    # At odd places of mirrored margins too: the window weighs pixels and the zeros between them alike.
-    assert all(each.abs().max() < 1e-6 for each in details)
-    assert torch.allclose(rest, eight_bits(torch.full((1, 1, 16, 16), 0.2)), atol=1e-6)
 
 
 def test_in_one_dimension_it_is_the_distance_of_the_sorted_values() -> None:
