@@ -76,10 +76,13 @@ def describe(
     """
     if not len(examples):
         raise DataError("there are no examples to describe: the set is empty")
-    blocks = torch.split(torch.arange(len(examples)), block)
+    described = torch.empty(0)
     with torch.no_grad(), evaluating(features):
-        rows = [features(examples[index].to(device)).cpu() for index in blocks]
-    described = torch.cat(rows)
+        for index in torch.split(torch.arange(len(examples)), block):
+            rows = features(examples[index].to(device)).cpu()
+            if not len(described):  # filled in, not joined at the end, where all would be there twice
+                described = rows.new_empty(len(examples), *rows.shape[1:])
+            described[index] = rows
     broken = described.isfinite().all(1).logical_not().nonzero().flatten().tolist()
     if broken:
         raise DataError(

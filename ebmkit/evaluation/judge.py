@@ -29,7 +29,7 @@ from ebmkit.core import (
 )
 from ebmkit.errors import DataError
 from ebmkit.evaluation.crops import crops, tiles
-from ebmkit.evaluation.sets import Drawn, Part, draw, gaussian_like, spread
+from ebmkit.evaluation.sets import Part, draw, gaussian_like, spread
 from ebmkit.storage.durable import replace_file
 
 __all__ = ["MOST_CROPS", "MOST_REAL", "Evaluation", "Judge"]
@@ -146,8 +146,7 @@ class Judge:
         first, second = self._halves(count)
         if not len(second):
             return (), ()
-        gaussian = gaussian_like(self.real, count, rng=Rng(seed).fold_in("ceiling"))
-        drawn = Drawn.of(gaussian, images=self.images)
+        drawn = gaussian_like(self.real, count, rng=Rng(seed).fold_in("ceiling"), images=self.images)
         floor, _ = self._measure(self._material(first, second, seed))
         ceiling, _ = self._measure(self._material(drawn, self.real, seed))
         return floor, ceiling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, final
 
 import attrs
@@ -76,26 +77,43 @@ def draw(schedule: CooperativeScheduler, count: int, *, seed: int, images: bool,
 
     The samples are those of ``ebmkit sample`` with the same seed; conditional parts draw all classes in turn.
     """
-    pieces = []
+    rows = None
     classes = classes if takes_conditions(schedule) else 0
-    for first in range(0, count, _CHUNK):
+    for first, size in _chunks(count):
         rng = Rng(seed, first_chain=first).fold_in("sample")
-        size = min(_CHUNK, count - first)
         given = schedule.given(classes_in_turn(classes, first=first, count=size))
         made: dict[str, Any] = given.sample(size, rng=rng)._asdict()
         x = made["revised"] if made["revised"] is not None else made["proposal"]
-        pieces.append(Drawn.of(x.detach(), images=images).rows)
-    return Drawn(torch.cat(pieces))
+        rows = _kept(rows, Drawn.of(x.detach(), images=images).rows, first, count)
+    return Drawn(rows if rows is not None else torch.empty(0))
 
 
-def gaussian_like(examples: ExampleSet, count: int, *, rng: Rng) -> Tensor:
-    r"""Draws from the Gaussian of the examples' mean and covariance, ``(count, *S)``.
+def _chunks(count: int) -> Iterator[tuple[int, int]]:
+    """Where each chunk begins, and its size."""
+    for first in range(0, count, _CHUNK):
+        yield first, min(_CHUNK, count - first)
+
+
+def _kept(rows: Tensor | None, chunk: Tensor, first: int, count: int) -> Tensor:
+    """All rows, of which a chunk is filled in: joined at the end they would be in memory twice."""
+    if rows is None:
+        rows = chunk.new_empty(count, *chunk.shape[1:])
+    rows[first : first + len(chunk)] = chunk
+    return rows
+
+
+def gaussian_like(examples: ExampleSet, count: int, *, rng: Rng, images: bool) -> Drawn:
+    r"""Draws from the Gaussian of the examples' mean and covariance, a chunk at a time.
 
     $x = \mu + \sum_i \epsilon_i (x_i - \mu) / \sqrt{m - 1}$ has exactly the sample covariance of the m
     examples, without a matrix of the size of the data squared.
     """
     x = examples[torch.arange(len(examples))].float()
-    mean = x.mean(0)
-    noise = rng.normal(torch.empty(count, len(x)))
-    drawn: Tensor = noise @ (x - mean).flatten(1) / max(len(x) - 1, 1) ** 0.5
-    return drawn.view(count, *x.shape[1:]) + mean
+    mean, shape = x.mean(0), x.shape[1:]
+    x = (x - mean).flatten(1)
+    rows = None
+    for first, size in _chunks(count):
+        noise = rng.of_chain(first).normal(torch.empty(size, len(x)))
+        drawn = (noise @ x / max(len(x) - 1, 1) ** 0.5).view(size, *shape) + mean
+        rows = _kept(rows, Drawn.of(drawn, images=images).rows, first, count)
+    return Drawn(rows if rows is not None else torch.empty(0))

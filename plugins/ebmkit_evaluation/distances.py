@@ -39,24 +39,20 @@ def gaussian_kernel(bandwidth: float) -> Kernel:
     return kernel
 
 
-def median_distance(x: Tensor, rng: Rng) -> float:
+def median_distance(x: ExampleSet, rng: Rng) -> float:
     """The median distance between examples, of up to 1,000 of them: the usual bandwidth.
 
     Args:
-        x: ``(n, d)``, n >= 2.
+        x: ``(n, *S)``, n >= 2.
         rng: chooses them.
     """
-    some = x[rng.permutation(len(x))[:_SOME]]
+    some = as_rows(x[rng.permutation(len(x))[:_SOME]]).double()
     between: Tensor = torch.nn.functional.pdist(some)
     return float(between.median())
 
 
-def _rows(examples: ExampleSet) -> Tensor:
-    return as_rows(examples[torch.arange(len(examples))]).double()
-
-
-def _figure(name: str, material: Material, kernel_of: Callable[[Tensor], Kernel]) -> Figure:
-    generated, real = _rows(material.generated), _rows(material.examples("real"))
+def _figure(name: str, material: Material, kernel_of: Callable[[ExampleSet], Kernel]) -> Figure:
+    generated, real = material.generated, material.examples("real")
     return Figure(name, *discrepancy(generated, real, kernel_of(real)), len(generated))
 
 

@@ -57,17 +57,15 @@ def memberships(generated: Tensor, real: Tensor, *, k: int = 5) -> Memberships:
         )
     around_generated, around_real = squared_radii(generated, k), squared_radii(real, k)
     holders = torch.zeros(len(generated), dtype=torch.float64)
-    recall, coverage = [], []
-    for block, radius in zip(
-        squared_distances(real, generated), torch.split(around_real, BLOCK), strict=True
-    ):
-        inside = block <= radius[:, None]
-        holders += inside.sum(0)
-        coverage.append(inside.any(1))
-        recall.append((block <= around_generated).any(1))
-    return Memberships(
-        (holders > 0).double(), torch.cat(recall).double(), holders / k, torch.cat(coverage).double()
-    )
+    recall, coverage = (torch.zeros(len(real), dtype=torch.bool) for _ in range(2))
+    for these in torch.split(torch.arange(len(real)), BLOCK):
+        for those in torch.split(torch.arange(len(generated)), BLOCK):
+            apart = squared_distances(real[these], generated[those])
+            inside = apart <= around_real[these, None]
+            holders[those] += inside.sum(0)
+            coverage[these] |= inside.any(1)
+            recall[these] |= (apart <= around_generated[those]).any(1)
+    return Memberships((holders > 0).double(), recall.double(), holders / k, coverage.double())
 
 
 @final

@@ -3,12 +3,13 @@ r"""Squared maximum mean discrepancies of any kernel, unbiased, in blocks, with 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
+from ebmkit.core import ExampleSet, as_rows
 from ebmkit.errors import DataError
 
 __all__ = ["Estimate", "Kernel", "discrepancy"]
@@ -30,7 +31,7 @@ class Estimate(NamedTuple):
     error: float
 
 
-def discrepancy(x: Tensor, y: Tensor, kernel: Kernel) -> Estimate:
+def discrepancy(x: ExampleSet, y: ExampleSet, kernel: Kernel) -> Estimate:
     r"""The unbiased estimate of $MMD^2$ between the laws of two sets, and its jackknife error.
 
     $$\frac{\sum_{i \ne j} k(x_i, x_j)}{n(n-1)} + \frac{\sum_{i \ne j} k(y_i, y_j)}{m(m-1)}
@@ -41,9 +42,9 @@ def discrepancy(x: Tensor, y: Tensor, kernel: Kernel) -> Estimate:
     $\sqrt 2$ times the true error (the estimate is degenerate there), never systematically less.
 
     Args:
-        x: one set, ``(n, d)``, n >= 3.
-        y: the other, ``(m, d)``, m >= 3.
-        kernel: evaluated on blocks in float64.
+        x: one set, ``(n, *S)``, n >= 3; it is read a block at a time.
+        y: the other, ``(m, *S)``, m >= 3.
+        kernel: evaluated on blocks of rows in float64.
 
     Raises:
         DataError: fewer than three examples, or different numbers of features.
@@ -51,12 +52,12 @@ def discrepancy(x: Tensor, y: Tensor, kernel: Kernel) -> Estimate:
     Source: Gretton, Borgwardt, Rasch, Schölkopf, Smola, "A kernel two-sample test", 2012, JMLR 13,
     equation 3; Efron, Stein, "The jackknife estimate of variance", 1981.
     """
-    if min(len(x), len(y)) < _LEAST or x.shape[1:] != y.shape[1:]:
+    shapes = [(len(each), *each[torch.arange(min(len(each), 1))].shape[1:]) for each in (x, y)]
+    if min(len(x), len(y)) < _LEAST or shapes[0][1:] != shapes[1][1:]:
         raise DataError(
             f"two sets of at least {_LEAST} examples each with the same number of features are compared, "
-            f"not {tuple(x.shape)} and {tuple(y.shape)}"
+            f"not {shapes[0]} and {shapes[1]}"
         )
-    x, y = x.double(), y.double()
     within_x, within_y = _within(x, kernel), _within(y, kernel)
     across_x, across_y = _across(x, y, kernel)
     means = _Means(within_x.sum(), within_y.sum(), across_x.sum(), len(x), len(y))
@@ -94,26 +95,30 @@ def _jackknife_variance(values: Tensor) -> float:
     return (len(values) - 1) * float(values.var(correction=0))
 
 
-def _within(x: Tensor, kernel: Kernel) -> Tensor:
+def _within(x: ExampleSet, kernel: Kernel) -> Tensor:
     """For each example the sum over all others, ``(n,)``."""
-    sums = []
-    for index in torch.split(torch.arange(len(x)), _BLOCK):
-        rows = torch.zeros(len(index), dtype=x.dtype)
-        for other in torch.split(torch.arange(len(x)), _BLOCK):
-            values = kernel(x[index], x[other])
-            if index[0] == other[0]:
+    sums = torch.zeros(len(x), dtype=torch.float64)
+    for these, some in _blocks(x):
+        for those, others in _blocks(x):
+            values = kernel(some, others)
+            if these[0] == those[0]:
                 values = values.fill_diagonal_(0)
-            rows += values.sum(1)
-        sums.append(rows)
-    return torch.cat(sums)
+            sums[these] += values.sum(1)
+    return sums
 
 
-def _across(x: Tensor, y: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
+def _across(x: ExampleSet, y: ExampleSet, kernel: Kernel) -> tuple[Tensor, Tensor]:
     """The sums of the rows and of the columns, ``(n,)`` and ``(m,)``."""
-    columns = torch.zeros(len(y), dtype=y.dtype)
-    rows = []
-    for some in torch.split(x, _BLOCK):
-        blocks = [kernel(some, others) for others in torch.split(y, _BLOCK)]
-        columns += torch.cat([block.sum(0) for block in blocks])
-        rows.append(torch.stack([block.sum(1) for block in blocks]).sum(0))
-    return torch.cat(rows), columns
+    rows, columns = (torch.zeros(len(each), dtype=torch.float64) for each in (x, y))
+    for these, some in _blocks(x):
+        for those, others in _blocks(y):
+            values = kernel(some, others)
+            rows[these] += values.sum(1)
+            columns[those] += values.sum(0)
+    return rows, columns
+
+
+def _blocks(x: ExampleSet) -> Iterator[tuple[Tensor, Tensor]]:
+    """Positions, and the examples at these as rows of float64."""
+    for index in torch.split(torch.arange(len(x)), _BLOCK):
+        yield index, as_rows(x[index]).double()
