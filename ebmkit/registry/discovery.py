@@ -16,7 +16,7 @@ import pluggy
 from ebmkit import plugin as hookspecs
 from ebmkit.errors import PluginError
 from ebmkit.messages.quoting import quoted
-from ebmkit.messages.spelling import nearest
+from ebmkit.messages.spelling import did_you_mean, nearest
 from ebmkit.registry.components import (
     BrokenPlugin,
     Component,
@@ -112,7 +112,7 @@ class Registry:
             with tame():
                 _check_api(module)
                 self._manager.register(module, name=key)
-                self._manager.check_pending()
+                self._refuse_unknown_hooks(module)
         except FaultError as fault:
             if self._manager.has_plugin(key):
                 self._manager.unregister(name=key)
@@ -120,6 +120,17 @@ class Registry:
         else:
             self._plugins[key] = plugin
             self._components.clear()
+
+    def _refuse_unknown_hooks(self, module: object) -> None:
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            hooks = [kind.hook for kind in KINDS.values()]
+            unknown = [
+                each.name for each in self._manager.get_hookcallers(module) or () if not each.has_spec()
+            ]
+            hint = did_you_mean(unknown[0], hooks) or f"there are: {', '.join(hooks)}"
+            raise PluginError(f"unknown hook {unknown[0]!r}; {hint}") from error
 
     def components(self, kind: str) -> list[Component]:
         """Every component of a kind, sorted by name; a hook that raises breaks its own plugin alone."""

@@ -95,6 +95,21 @@ def test_a_broken_plugin_harms_nobody_else(
     assert broken.reason
 
 
+@pytest.mark.parametrize(
+    ("hook", "hint"),
+    [
+        ("ebmkit_sampler", "did you mean 'ebmkit_samplers'?"),
+        ("ebmkit_scheduler", "did you mean 'ebmkit_schedulers'?"),
+        ("surprise", "there are: ebmkit_energies, ebmkit_generators, "),
+    ],
+)
+def test_of_a_hook_that_there_is_not_the_nearest_is_named(install: Install, hook: str, hint: str) -> None:
+    source = f"from ebmkit.plugin import hookimpl\n@hookimpl\ndef {hook}():\n    return {{}}"
+    install(f"has-{hook}", f"has_{hook}", source)
+    (broken,) = Registry.discover().broken
+    assert broken.reason.startswith(f"unknown hook {hook!r}; {hint}")
+
+
 def test_a_signal_while_a_plugin_is_loaded_is_not_its_fault(install: Install) -> None:
     source = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)"
     install("slow-to-load", "slow_to_load", source)
