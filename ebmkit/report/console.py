@@ -134,9 +134,14 @@ class _Live:
     def __init__(self, progress: _ProgressAndFigures, start: int, iterations: int) -> None:
         self._progress = progress
         self._begin = (time.monotonic(), start)
+        self._first = start + 1
         self._task = progress.add_task("", total=iterations, completed=start, rate="-", saved="")
 
     def advance(self, iteration: int) -> None:
+        if iteration == self._first:  # it looked for fast paths as well: its time tells nothing
+            self._begin = (time.monotonic(), iteration)
+            self._progress.update(self._task, completed=iteration)
+            return
         seconds = time.monotonic() - self._begin[0]
         rate = (iteration - self._begin[1]) / max(seconds, 1e-9)
         self._progress.update(self._task, completed=iteration, rate=_rate(rate))
@@ -145,7 +150,7 @@ class _Live:
         self._progress.update(self._task, saved=f"saved {iteration}")
 
     def restart(self, iteration: int) -> None:
-        self._begin = (time.monotonic(), iteration)
+        self._begin, self._first = (time.monotonic(), iteration), iteration + 1
         self._progress.update(self._task, completed=iteration)
 
     def show(self, iteration: int, metrics: Mapping[str, float]) -> None:
@@ -161,7 +166,7 @@ class _Lines:
 
     def __init__(self, console: Console, start: int, iterations: int) -> None:
         self._console = console
-        self._start = start
+        self._start, self._first = start, start + 1
         self._iterations = iterations
         self._begin = time.monotonic()
         self._last = -_SECONDS_BETWEEN_LINES
@@ -175,15 +180,14 @@ class _Lines:
         """A log tells it at its end."""
 
     def restart(self, iteration: int) -> None:
-        self._start, self._begin = iteration, time.monotonic()
+        self._start, self._begin, self._first = iteration, time.monotonic(), iteration + 1
 
     def show(self, iteration: int, metrics: Mapping[str, float]) -> None:
         now = time.monotonic()
         if now - self._last < _SECONDS_BETWEEN_LINES and iteration < self._iterations:
             return
         self._last = now
-        rate = (iteration - self._start) / max(now - self._begin, 1e-9)
-        remaining = _clock((self._iterations - iteration) / rate)
+        rate, remaining = self._speed(iteration, now)
         shown = _fitting([(*_SHOWN[name], metrics[name]) for name in _SHOWN if name in metrics])
         names = (f"{name:>{width}}" for name, width, _ in shown)
         figures = (f"{_digits(value):>{width}}" for _, width, value in shown)
@@ -192,7 +196,15 @@ class _Lines:
             self._heading, self._below = heading, 0
             self._print(heading)
         self._below += 1
-        self._print(" ".join([f"{iteration:>9}", f"{_rate(rate):>5}", f"{remaining:>7}", *figures]))
+        self._print(" ".join([f"{iteration:>9}", f"{rate:>5}", f"{remaining:>7}", *figures]))
+
+    def _speed(self, iteration: int, now: float) -> tuple[str, str]:
+        """Iterations per second since the first one, which looked for fast paths as well, and time left."""
+        if iteration == self._first:
+            self._start, self._begin = iteration, now
+            return "-", "-"
+        rate = (iteration - self._start) / max(now - self._begin, 1e-9)
+        return _rate(rate), _clock((self._iterations - iteration) / rate)
 
     def say(self, message: str) -> None:
         self._heading = ""  # again below what was said
@@ -220,7 +232,7 @@ def _digits(value: float) -> str:
 
 
 def _rate(rate: float) -> str:
-    """Iterations a second, three digits of them.
+    """Iterations per second, three digits of them.
 
     Examples:
         >>> [_rate(rate) for rate in (0.0123, 4.01, 40.1, 12345.0)]

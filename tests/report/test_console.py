@@ -63,6 +63,23 @@ def test_a_schedule_with_fewer_figures_has_fewer_columns() -> None:
     assert printed(console)[0].split() == ["iteration", "it/s", "ETA", "recon"]
 
 
+def test_the_first_iteration_which_prepares_the_others_says_nothing_of_their_speed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([0.0, 60.0, 62.0, 72.0])  # the start; a minute; two seconds each
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    console = a_console(80, terminal=False)
+    with open_display(console, start=4, iterations=10) as display:
+        monkeypatch.setattr(module, "_SECONDS_BETWEEN_LINES", 0.0)
+        display.show(5, FIGURES)
+        display.show(6, FIGURES)
+        display.restart(4)  # gone back to: another one begins
+        monkeypatch.setattr(module.time, "monotonic", lambda: 132.0)
+        display.show(5, FIGURES)
+    rows = [line.split()[:3] for line in printed(console) if not line.startswith("iteration")]
+    assert rows == [["5", "-", "-"], ["6", "0.500", "0:08"], ["5", "-", "-"]]
+
+
 def test_what_a_sampler_accepts_is_shown_where_there_is_room() -> None:
     console = a_console(80, terminal=False)
     with open_display(console, start=0, iterations=10) as display:
