@@ -19,6 +19,21 @@ _COMPARE_BITS = frozenset(
 )
 
 
+_LAWS = frozenset(
+    f"law-{name}"
+    for name in (
+        "gaussian",
+        "correlated-gaussian",
+        "scalar",
+        "log-exponential",
+        "mixture",
+        "banana",
+        "funnel",
+    )
+)
+"""Checks of the law of the chains, wherever it has a closed form."""
+
+
 class CheckFailedError(AssertionError):
     """A part broke a rule; the message says which, with the values seen."""
 
@@ -104,6 +119,21 @@ class Report:
     def failures(self) -> tuple[Result, ...]:
         """The results that make the report fail."""
         return tuple(result for result in self.results if result.bad)
+
+    @property
+    def advice(self) -> str:
+        """Where to look first, of a sampler that fails every law and nothing else; else nothing.
+
+        A sampler that takes the wrong step is caught by all laws alike, whatever their shape.
+        """
+        laws = [each for each in self.results if each.check in _LAWS and each.outcome is not Outcome.SKIPPED]
+        failed = {each.check for each in self.failures}
+        if not laws or failed != {each.check for each in laws} or any(each.cause for each in laws):
+            return ""
+        return (
+            "Every law fails, and nothing else does. Look first at the factors of gradient and noise and at "
+            "the acceptance ratio: a proposal that is not symmetric needs its density there, both ways."
+        )
 
     def told(self) -> Iterator[tuple[Result, str]]:
         """Each result with its detail; those that fail or are skipped for one and the same reason as one.

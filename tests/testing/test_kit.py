@@ -178,6 +178,28 @@ def test_comparisons_that_fail_by_themselves_are_told_by_themselves() -> None:
     assert "follows from it" not in repr(report)
 
 
+LAWS = tuple(name for name in CHECKS["sampler"] if name.startswith("law-"))
+
+
+@pytest.mark.parametrize("mutant", ["ForgetsTheProposalDensity", "NoiseTimesRootTwo", "HalfForgotten"])
+def test_a_wrong_step_is_advised_where_every_law_fails_and_nothing_else(mutant: str) -> None:
+    wrong = MUTANTS[mutant]
+    report = check(wrong.component, wrong.claims, quick=True, only=[*LAWS, *COMPARISONS])
+    assert "the acceptance ratio" in report.advice
+
+
+@pytest.mark.parametrize("mutant", ["SharedNoise", "TemperatureIgnored", "ClipsByTheBatch"])
+def test_other_mistakes_are_not_taken_for_a_wrong_step(mutant: str) -> None:
+    wrong = MUTANTS[mutant]
+    report = check(wrong.component, wrong.claims, quick=True, only=[*LAWS, *COMPARISONS])
+    assert not report.passed
+    assert not report.advice
+
+
+def test_a_right_sampler_is_not_advised() -> None:
+    assert not check(Adjusted, ADJUSTED, quick=True, only=LAWS).advice
+
+
 def test_nothing_is_said_of_a_law_where_nothing_ran(tmp_path: Path, ebmkit: Ebmkit) -> None:
     (tmp_path / "odd.py").write_text(RETURNS.replace("RETURNED", "state"))
     assert ebmkit("plugins", "check", "odd.py", "--quick").out.endswith("odd.py fails 1 of 1 checks\n")

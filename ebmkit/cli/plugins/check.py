@@ -167,6 +167,8 @@ def _show(component: str, report: Report) -> None:
     console = Console()
     console.print(table, highlight=False)
     console.print(f"\n{component} {_verdict(report)}", highlight=False, markup=False, soft_wrap=True)
+    if report.advice:
+        console.print(report.advice, highlight=False, markup=False)
 
 
 def _verdict(report: Report) -> str:
