@@ -138,7 +138,7 @@ def learned_methods(
         restarts: chains of the inference for each image.
         steps: of the descriptor's chain; None takes the run's own number.
     """
-    energy, generator, revision = schedule.energy, schedule.generator, schedule.revision
+    energy, generator, revision = schedule.energy, schedule.generator, schedule.sampling_chain()
     methods: dict[str, Method] = {}
     if generator is not None:
         by_generator = _remembered(

@@ -47,7 +47,7 @@ def complete(
     folder = find_run(name)
     schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
     schedule = of_class(schedule, trained.trained_on.classes, condition, of=folder.name)
-    energy, revision = schedule.energy, schedule.revision
+    energy, revision = schedule.energy, schedule.sampling_chain()
     if energy is None or revision is None:
         raise ConfigError(f"run {folder.name} has no energy, which is what completes pictures")
     shape = trained.trained_on.shape

@@ -21,7 +21,8 @@ class Annealer(nn.Module):
     """Counts iterations and gives the chain as each of them runs it.
 
     The count is a buffer, so that it is saved, and a resumed run goes on at the same place of every ramp.
-    Call ``of``, or ``each``, once per iteration.
+    Call ``of``, or ``each``, once per iteration; ``last``, or ``last_of_each``, gives the chain that training
+    ended with, for samples.
 
     Args:
         chain: the revision, or another.
@@ -63,12 +64,27 @@ class Annealer(nn.Module):
 
     def each(self, chains: Mapping[str, Chain]) -> dict[str, Chain]:
         """Several chains as this one iteration runs them."""
-        ramps = self._ramps()
         # Reading the count waits for the device, so it is read where something depends on it.
-        iteration = int(self.done) if self.noise_until or ramps else 0
+        iteration = int(self.done) if self._changes else 0
         self.done += 1
+        return self._at(iteration, chains)
+
+    def last(self, chain: Chain) -> Chain:
+        """The chain as the last iteration ran it, and before any as the first one will: for samples."""
+        return self.last_of_each({"": chain})[""]
+
+    def last_of_each(self, chains: Mapping[str, Chain]) -> dict[str, Chain]:
+        """Several chains as the last iteration ran them."""
+        return self._at(max(0, int(self.done) - 1) if self._changes else 0, chains)
+
+    @property
+    def _changes(self) -> bool:
+        return bool(self.noise_until or self._ramps())
+
+    def _at(self, iteration: int, chains: Mapping[str, Chain]) -> dict[str, Chain]:
+        """Several chains as an iteration, counted from 0, runs them."""
         quiet = 0 < self.noise_until <= iteration
-        factors = {name: ramp.at(iteration) for name, ramp in ramps.items()}
+        factors = {name: ramp.at(iteration) for name, ramp in self._ramps().items()}
         return {
             name: _scaled(chain.without_noise() if quiet else chain, factors)
             for name, chain in chains.items()

@@ -206,6 +206,17 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
         vars(clone)["_modules"] = {**self._modules, **children}
         return clone
 
+    def sampling_chain(self) -> Chain | None:
+        """The chain that revises samples of what was trained: as the last iteration ran it.
+
+        A schedule that changes its revision while it trains, as with ``Annealer``, overrides this: the energy
+        ended up with samples of that chain, and another one, hotter or of longer steps, makes others of it.
+
+        Returns:
+            ``revision`` by default; None without one.
+        """
+        return self.revision
+
     def sample(self, count: int, *, rng: Rng, steps: int | None = None) -> Examples:
         """``count`` new samples: proposed, then revised where there are an energy and a chain to do it.
 
@@ -223,7 +234,7 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
         with torch.no_grad(), evaluating(self):
             proposal = self.propose(count, rng=rng)
         made = Examples(proposal=proposal.x, latents=proposal.z)
-        energy, chain = self.energy, self.revision
+        energy, chain = self.energy, self.sampling_chain()
         if energy is None or chain is None:
             return made
         # Not as a graph, whatever the chain says: making it takes longer than a few samples.

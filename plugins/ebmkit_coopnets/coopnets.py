@@ -157,6 +157,10 @@ class CoopNets(CooperativeScheduler):
             yield Update("generator", loss)
         return Examples(batch.x, proposal, revised.x, latents, condition)
 
+    def sampling_chain(self) -> Chain:
+        """The revision as the last iteration ran it."""
+        return self.annealing.last(self.revision)
+
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """Ancestral samples of the generator: G0 alone."""
         z, _, proposal = self._generate(self.generator, count, rng)

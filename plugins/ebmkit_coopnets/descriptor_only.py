@@ -108,6 +108,10 @@ class DescriptorOnly(CooperativeScheduler):
         yield Update("energy", shift.loss, figures)
         return Examples(batch.x, proposal, revised.x)
 
+    def sampling_chain(self) -> Chain:
+        """The revision as the last iteration ran it."""
+        return self.annealing.last(self.revision)
+
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """The chains as training left them, repeated in turn; noise before any training."""
         return Proposal(self.replay.latest(count, rng=rng))

@@ -150,6 +150,10 @@ class Dual(CooperativeScheduler):
         yield Update("generator", loss, _inference_figures(inferred, batch.x, reconstructed))
         return Examples(batch.x, made.proposal, revised.x, made.z)
 
+    def sampling_chain(self) -> Chain:
+        """The revision as the last iteration ran it."""
+        return self.annealing.last(self.revision)
+
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """Ancestral samples of the generator: G0 alone."""
         made = self._generate(count, rng)

@@ -199,10 +199,14 @@ class MultiGrid(CooperativeScheduler):
             yield Update("generator", loss)
         return Examples(batch.x, proposal, revised.x, begin.z)
 
+    def sampling_chain(self) -> Chain:
+        """The revision as the last iteration ran it."""
+        return self.annealing.last(self.revision)
+
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """What the grids but the finest make of a new start, on the finest."""
         begin, x = self._begin(count, rng), None
-        for name, chain in list(self.steps.items())[:-1]:
+        for name, chain in list(self.annealing.last_of_each(self.steps).items())[:-1]:
             # Not as a graph, whatever the chain says: making it takes longer than a few samples.
             x = self._moved(name, attrs.evolve(chain, graph=False), x, begin, rng)[1].x
         return Proposal(self._raised(self.finest, x, begin), begin.z)

@@ -130,6 +130,10 @@ class Replay(CooperativeScheduler):
         yield Update("energy", shift.loss, figures)
         return Examples(batch.x, proposal, revised.x)
 
+    def sampling_chain(self) -> Chain:
+        """The revision as the last iteration ran it."""
+        return self.annealing.last(self.revision)
+
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """What the buffer keeps, from its first slot on and in turn; noise for slots without anything."""
         return Proposal(self.replay.latest(count, rng=rng))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ CHAIN = Chain(Langevin(step_size=0.2, temperature=0.5), 10)
 def test_without_anything_the_chain_is_the_same_object() -> None:
     annealer = Annealer(CHAIN)
     assert annealer.of(CHAIN) is CHAIN
+    assert annealer.last(CHAIN) is CHAIN
     assert int(annealer.done) == 1
     assert set(annealer.state_dict()) == {"done"}
 
@@ -32,6 +34,17 @@ def test_each_iteration_has_the_values_of_its_ramps() -> None:
     expected = [(0.5, 0.4, 1), (0.5, 0.3, 1), (0.05, 0.2, 16), (0.005, 0.2, 16)]
     for row, values in zip(seen, expected, strict=True):
         assert row == pytest.approx(values)
+
+
+def test_the_last_chain_is_the_one_that_ran_and_asking_for_it_counts_nothing() -> None:
+    annealer = Annealer(CHAIN, Annealing(step_size=Ramp(end=0.5, over=3)), noise_until=2)
+    assert annealer.last(CHAIN) == CHAIN  # as the first iteration will run it
+    for _ in range(4):
+        ran = annealer.of(CHAIN)
+        assert annealer.last(CHAIN) == ran
+    assert annealer.last_of_each({"a": CHAIN, "b": attrs.evolve(CHAIN, steps=3)})["b"].steps == 3
+    assert int(annealer.done) == 4
+    assert ran == Chain(Langevin(step_size=0.1, temperature=0.5, noise=False), 10)
 
 
 def test_the_count_is_saved_so_that_a_resumed_run_goes_on_in_the_middle() -> None:
@@ -76,3 +89,4 @@ def test_the_count_is_not_read_where_nothing_depends_on_it() -> None:
     annealer = Annealer(CHAIN)
     annealer.done = torch.zeros((), dtype=torch.int64, device="meta")
     assert annealer.of(CHAIN) is CHAIN
+    assert annealer.last(CHAIN) is CHAIN

@@ -23,13 +23,16 @@ from ebmkit.core import (
     State,
     Update,
     reconstruction_loss,
+    run_chain,
 )
 from ebmkit_algebra.sampling import Sampling
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
+from ebmkit_coopnets.dual import Dual
 from ebmkit_coopnets.generator_only import GeneratorOnly
+from ebmkit_coopnets.multigrid import MultiGrid
 from ebmkit_coopnets.replay import Replay
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearDescriptor, LinearGenerator, double
@@ -501,3 +504,41 @@ def test_a_schedule_runs_its_chain_as_the_iteration_has_it(name: str) -> None:
         schedule = Replay(energy, revision(1), (4,), slots=9, chains=5, annealing=annealing).double()
     noises = [float(one_iteration(schedule, batch())[0][0].stats["revision_noise"]) for _ in range(2)]
     assert noises == pytest.approx([0.6, 0.3])
+
+
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only", "replay", "dual", "multigrid"])
+def test_samples_are_revised_by_the_chain_that_training_ended_with(name: str) -> None:
+    """Half the step, twice the steps and no noise from the second iteration on."""
+    keys: dict[str, Any] = {
+        "chains": 5,
+        "noise_until": 1,
+        "annealing": Annealing(step_size=Ramp(end=0.5, after=1), steps=Ramp(end=2.0, after=1)),
+    }
+    schedule = annealed(name, keys)
+    images = Batch(double(6, 1, 8, 8).float(), torch.arange(6))
+    for key in (1, 2):
+        one_iteration(schedule, images, key=key)
+    chain = schedule.sampling_chain()
+    assert chain == Chain(Langevin(step_size=0.15, noise=False), 8)
+    made = schedule.eval().sample(3, rng=Rng(3))
+    assert schedule.energy is not None
+    rng = Rng(3).fold_in("revision")
+    expected = run_chain(chain.sampler, schedule.energy, made.proposal, steps=8, rng=rng).x
+    assert made.revised is not None
+    assert torch.equal(made.revised, expected)
+
+
+def annealed(name: str, keys: dict[str, Any]) -> CooperativeScheduler:
+    torch.manual_seed(0)
+    shape = (1, 8, 8)
+    energy = ConvDescriptor(shape, channels=(3,), kernels=(3,), strides=(2,), reference_std=0.5)
+    generator, chain = ConvGenerator(shape, latents=2, channels=(4,)), revision(4)
+    if name == "coopnets":
+        return CoopNets(energy, generator, chain, **keys)
+    if name == "dual":
+        return Dual(energy, generator, chain, chain, 6, **keys)
+    if name == "multigrid":
+        return MultiGrid({"8": energy}, chain, shape, generator, **keys)
+    if name == "replay":
+        return Replay(energy, chain, shape, slots=9, **keys)
+    return DescriptorOnly(energy, chain, shape, **keys)
