@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch.distributed.checkpoint.api import CheckpointException
 
-SAVERS = ("ebmkit", "torch.save", "dcp")
+SAVERS = ("ebmkit", "ebmkit best", "torch.save", "dcp")
+"""``ebmkit best`` saves a checkpoint and keeps it as the best, and that one is loaded: each is better."""
 
 
 def state(k: int) -> dict[str, torch.Tensor]:
@@ -19,13 +20,16 @@ def state(k: int) -> dict[str, torch.Tensor]:
 
 
 def save(how: str, folder: Path, k: int) -> None:
-    if how == "ebmkit":
+    if how.startswith("ebmkit"):
+        from ebmkit.storage.best import Best, keep_best
         from ebmkit.storage.checkpoint import Checkpoint, write_checkpoint
         from ebmkit.storage.facts import DataFacts, Facts
 
         tensors = state(k)
         files = {"energy": {"weight": tensors["weight"]}, "optimizer": {"moment": tensors["moment"]}}
         write_checkpoint(folder, Checkpoint(k, files, Facts(data=DataFacts((64, 64), 7))), keep=1)
+        if how == "ebmkit best":
+            keep_best(folder, Best("evaluation_kid", float(-k), k))
     elif how == "torch.save":
         torch.save({"k": k, **state(k)}, folder / "last.pt")
     else:
@@ -45,10 +49,10 @@ def load(how: str, folder: Path) -> int:
 
 
 def _load(how: str, folder: Path) -> dict[str, torch.Tensor]:
-    if how == "ebmkit":
-        from ebmkit.storage.checkpoint import newest_checkpoint
+    if how.startswith("ebmkit"):
+        from ebmkit.storage.best import open_checkpoint
 
-        files = newest_checkpoint(folder)[0].files
+        files = open_checkpoint(folder, "best" if how == "ebmkit best" else "newest").files
         return {**files["energy"], **files["optimizer"]}
     if how == "torch.save":
         found: dict[str, torch.Tensor] = torch.load(folder / "last.pt")

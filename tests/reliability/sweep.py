@@ -122,10 +122,10 @@ def warm(how: str) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    print(f"{'saver':<12}{'injected':<16}{'points':>8}{'lost':>8}{'said saved, was not':>22}")  # noqa: T201
+    print(f"{'saver':<14}{'injected':<16}{'points':>8}{'lost':>8}{'said saved, was not':>22}")  # noqa: T201
     for saver in sys.argv[1:] or SAVERS:
         warm(saver)
         for mode in MODES:
             outcomes = list(sweep(saver, modes=[mode]))
             lost, lied = (sum(getattr(each, name) for each in outcomes) for name in ("lost", "lied"))
-            print(f"{saver:<12}{mode:<16}{len(outcomes):>8}{lost:>8}{lied:>22}", flush=True)  # noqa: T201
+            print(f"{saver:<14}{mode:<16}{len(outcomes):>8}{lost:>8}{lied:>22}", flush=True)  # noqa: T201

@@ -7,11 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from tests.reliability.sweep import Call, sweep, traced, warm
+from ebmkit.storage.best import Best, best_of, keep_best
+from tests.conftest import Ebmkit
+from tests.reliability.sweep import Call, child_under_strace, sweep, traced, warm
 
 
 def strace_works() -> bool:
@@ -27,11 +31,13 @@ needs_strace = pytest.mark.skipif(not strace_works(), reason="needs strace and t
 
 
 @needs_strace
+@pytest.mark.parametrize("how", ["ebmkit", "ebmkit best"])
 @pytest.mark.parametrize("mode", ["signal=SIGKILL", "error=ENOSPC"])
-def test_a_save_that_is_killed_or_fails_where_it_matters_loses_nothing(mode: str) -> None:
-    warm("ebmkit")
+def test_a_save_that_is_killed_or_fails_where_it_matters_loses_nothing(how: str, mode: str) -> None:
+    """The newest checkpoint, and the best one, which takes the place of the one before."""
+    warm(how)
     names = ("fsync", "rename", "mkdir") if mode == "signal=SIGKILL" else ("write", "fsync", "rename")
-    outcomes = list(sweep("ebmkit", modes=[mode], names=names))
+    outcomes = list(sweep(how, modes=[mode], names=names))
     assert len(outcomes) >= 8
     assert not [each for each in outcomes if each.lost or each.lied]
     # The injections work: some saves died.
@@ -40,9 +46,10 @@ def test_a_save_that_is_killed_or_fails_where_it_matters_loses_nothing(mode: str
 
 @pytest.mark.slow
 @needs_strace
-def test_a_save_that_is_killed_or_fails_at_any_call_loses_nothing() -> None:
-    warm("ebmkit")
-    outcomes = list(sweep("ebmkit"))
+@pytest.mark.parametrize("how", ["ebmkit", "ebmkit best"])
+def test_a_save_that_is_killed_or_fails_at_any_call_loses_nothing(how: str) -> None:
+    warm(how)
+    outcomes = list(sweep(how))
     assert len(outcomes) > 150
     assert not [each for each in outcomes if each.lost or each.lied]
 
@@ -52,6 +59,29 @@ def test_a_save_that_is_killed_or_fails_at_any_call_loses_nothing() -> None:
 def test_the_sweep_finds_what_is_lost_by_a_save_in_place() -> None:
     warm("torch.save")
     assert any(each.lost for each in sweep("torch.save", modes=["signal=SIGKILL"]))
+
+
+@needs_strace
+def test_samples_can_be_drawn_of_the_best_checkpoint_after_a_kill_in_its_replacement(
+    run_file: Callable[[str], Path], ebmkit: Ebmkit, tmp_path: Path
+) -> None:
+    sets = ("--set", "run.output=runs/one", "--set", "run.checkpoint_every=3", "--set", "run.keep=2")
+    assert ebmkit("run", run_file("coopnets"), *sets).code == 0
+    folder = Path("runs/one/checkpoints")
+    assert keep_best(folder, Best("evaluation_kid", 2.0, 3))
+    before = Path(shutil.copytree(folder, tmp_path / "before"))
+    found = set()
+    for call, which in product(("link", "fsync", "rename"), (1, 2, 3)):
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)
+        inject = ("-e", f"inject={call}:signal=SIGKILL:when={which}", "-o", "/dev/null")
+        assert child_under_strace(lambda: keep_best(folder, Best("evaluation_kid", 1.0, 6)), *inject) == -9
+        sampled = ebmkit("sample", "one", "--checkpoint", "best", "--count", "1")
+        assert sampled.code == 0, (call, which, sampled.err)
+        kept = best_of(folder)
+        assert kept is not None
+        found.add(kept.iteration)
+    assert found == {3, 6}
 
 
 @needs_strace
