@@ -169,7 +169,7 @@ def test_the_contract_of_plugins_leaves_no_package_out() -> None:
     assert forbidden == there - open_to_plugins
 
 
-def tests_of(path: Path) -> list[Path]:
+def own_tests(path: Path) -> list[Path]:
     """Where the tests of a module may be: in a folder of the packages' names, a file of its own."""
     home, *inside, file = path.relative_to(ROOT).parts
     folder = ROOT / "tests"
@@ -184,7 +184,7 @@ def test_every_module_has_a_test_file_of_its_name() -> None:
     """But for those of the list, which tests of other files reach; it only gets shorter."""
     modules = [path for path in SOURCES if not path.name.startswith("__")]
     without = {
-        str(path.relative_to(ROOT)) for path in modules if not any(each.is_file() for each in tests_of(path))
+        str(path.relative_to(ROOT)) for path in modules if not any(each.is_file() for each in own_tests(path))
     }
     listed = (ROOT / "tests/without_a_test_file.txt").read_text().split()
     assert sorted(without - {*listed}) == [], "write its tests"
