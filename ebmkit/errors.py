@@ -61,13 +61,13 @@ class LostProcessError(TrainingError):
 
 
 class InconclusiveError(EbmkitError):
-    """What was measured leaves a figure too uncertain to be told."""
+    """What was measured leaves a figure too uncertain to report."""
 
     exit_code = 3
 
 
 class StreamError(EbmkitError):
-    """What a command has to say cannot be written where it is told to write it."""
+    """A command's output cannot be written to where it was directed."""
 
     exit_code = 3
 

@@ -80,7 +80,7 @@ class Likelihood:
         return brief(self)
 
     def doubt(self, share: float) -> str | None:
-        """Why the figure cannot be told, if so: the bracket is too wide.
+        """Why the figure cannot be reported, if so: the bracket is too wide.
 
         Args:
             share: of the size of the figure, such as 0.05; 0.5 nats are never too wide.
@@ -101,7 +101,7 @@ class Likelihood:
 def log_likelihood(
     energy: Energy, x: Tensor, *, sampler: Sampler, rng: Rng, share: float = 0.05, **settings: int
 ) -> Likelihood:
-    """The mean log-likelihood of examples, where it can be told.
+    """The mean log-likelihood of examples, where it can be reported.
 
     Args:
         energy: in the state in which it is used.

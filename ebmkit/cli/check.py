@@ -21,7 +21,7 @@ def check(file: RunFile, set_: Sets = None, unset: Unsets = None, json: Json = F
         answer |= {"file": str(file), "errors": []}
         with trusting():  # it is the user's own file
             plan = make_plan(read_document(file, set_ or (), unset or ()), Registry.discover())
-        # What is wrong with the file is told before torch is imported.
+        # Problems in the file are reported before torch is imported.
         from ebmkit.report import say, say_facts, warn
         from ebmkit.run.build import build_experiment
         from ebmkit.run.cautions import cautions

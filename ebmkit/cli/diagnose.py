@@ -101,7 +101,7 @@ def _sampler(schedule: CooperativeScheduler, name: str | None, step_size: float 
 
 @contextmanager
 def _named(folder: RunFolder, sampler: str | None) -> Iterator[None]:
-    """What a part raises in this block is told with its name and its line.
+    """Report what a part raises in this block with its name and its line.
 
     Raises:
         PluginError: it raised.

@@ -54,7 +54,7 @@ def answering(as_json: bool, *, vital: bool = True) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Make files in a folder, which need not be there yet; what forbids it is told before anything is done.
+    """Make files in a folder, which need not be there yet; an obstacle is reported before anything is done.
 
     Raises:
         RunDirectoryError: it cannot be written, or the disk is full.

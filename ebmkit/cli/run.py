@@ -61,7 +61,7 @@ def _run(file: Path, asked: _Asked, stop: StopFlag, answer: dict[str, Any]) -> i
 
     with trusting():  # it is the user's own file
         plan = make_plan(read_document(file, asked.overrides, asked.removed), Registry.discover())
-    # What is wrong with the file is told before torch is imported.
+    # Problems in the file are reported before torch is imported.
     from ebmkit.run.processes import restarted
     from ebmkit.run.start import resume_run, start_run
 

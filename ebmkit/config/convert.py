@@ -250,7 +250,7 @@ def _repair(value: Any, hint: Any, written: str) -> Any:
 
 
 def _readings(value: Any, written: str) -> Iterator[Any]:
-    """What somebody may have meant who wrote ``value``: without quotes, as a word, as a list, as an item."""
+    """What the author of ``value`` may have meant: without quotes, as a word, as a list, as an item."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError, RecursionError):  # no TOML, or thousands of digits or brackets
             yield tomllib.loads(f"value = {value}")["value"]

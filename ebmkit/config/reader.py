@@ -82,7 +82,7 @@ class Reader:
             key: of the table.
             parameters: what the table may hold.
             owner: whose keys they are, for messages: ``sampler 'langevin'``.
-            ignore: keys that somebody else reads.
+            ignore: keys that are read elsewhere.
             more: where to read about the parameters.
             former: names that keys had in earlier releases, and their present ones.
         """

@@ -29,7 +29,7 @@ Place = TypeVar("Place")
 
 
 def read_parts(reader: Reader, found: Mapping[Place, Found]) -> dict[Place, Part]:
-    """The parts of these tables, without those of which nobody can tell what they are.
+    """The parts of these tables, without those whose kind is unclear.
 
     Raises:
         PluginError: a part has a parameter of a type that no run file can hold.

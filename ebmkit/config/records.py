@@ -62,7 +62,7 @@ def _key_fault(value: Mapping[str, Any], known: Mapping[str, Parameter]) -> str:
 
 
 def _field(name: str, value: Any, hint: Any, convert: Callable[[Any, Any], Any]) -> Any:
-    """One value; what is wrong with it is told by the whole path, ``'temperature.end'``."""
+    """One value; a problem names the whole path, ``'temperature.end'``."""
     try:
         return convert(value, hint)
     except (ConversionError, OutOfRangeError) as error:

@@ -59,7 +59,7 @@ class Found:
     Attributes:
         key: where it stands.
         use: what names its component.
-        component: what it names, or was probably meant to name; None where nobody can tell: it is reported,
+        component: what it names, or was probably meant to name; None where that is unclear: it is reported,
             and the keys that all tables of this kind share are read.
         shared: the keys that ebmkit reads in it, beside ``use`` and the tables inside it.
         slots: the keys under which tables of parts of the same kind stand in it.
@@ -113,7 +113,7 @@ class Search:
         self.slots: Slots = slots_for(schedule) if schedule is not None else self._slots_of_any()
 
     def _slots_of_any(self) -> Slots:
-        """The tables of every installed schedule: none is unknown where nobody can tell which it is."""
+        """The tables of every installed schedule: none counts as unknown while the schedule itself is."""
         slots = dict(slots_for(None))
         for schedule in self._registry.components("scheduler"):
             slots = {**slots_for(schedule), **slots}
@@ -145,7 +145,7 @@ class Search:
                 reader.report("E106", f"missing table [{name}]", (), helps=[f'add [{name}] with use = "…"'])
 
     def refuse_keys_outside(self) -> None:
-        """A value in front of the first table header belongs to nobody."""
+        """A value in front of the first table header belongs to no table."""
         for name, value in self._reader.document.data.items():
             if name not in (*self.slots, *OWN_TABLES) and not isinstance(value, dict):
                 self._reader.unknown_key((name,), {}, owner="the file itself, which has only tables")
@@ -286,7 +286,7 @@ def _spell_slot(reader: Reader, key: Key, slot: str, component: Component | None
 
 
 def _meant(registry: Registry, kind: str, use: str) -> Component | None:
-    """The component of this name, or of the nearest one; None where nobody or several offer it."""
+    """The component of this name, or of the nearest one; None where none or several offer it."""
     try:
         return registry.find(kind, use)
     except UnknownComponentError as error:

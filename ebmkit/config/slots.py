@@ -66,7 +66,7 @@ Slots = Mapping[str, Slot]
 
 
 def slots_for(schedule: Component | None) -> Slots:
-    """The tables that a run with this schedule may have; with one that nobody knows, the usual ones."""
+    """The tables that a run with this schedule may have; with an unknown one, the usual tables."""
     asked = dict(_asked_for(schedule.signature.parts)) if schedule is not None else {}
     usual = {name: Slot(kind) for name, kind in _USUAL.items()}
     trackers = Slot("tracker", many=True)

@@ -1,4 +1,4 @@
-"""What stands in a text file of somebody's, whatever editor wrote it."""
+"""The text of a user's file, whichever editor wrote it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ __all__ = ["check_easing", "check_named", "check_wiring"]
 
 
 def check_wiring(reader: Reader, slots: Slots, found: Mapping[str, Found], parts: Mapping[str, Part]) -> None:
-    """Every part the components ask for has a table, and every table has somebody who asks."""
+    """Every part the components ask for has a table, and every table belongs to a component."""
     wanted: set[str] = set()
     for key, part in (each for name, top in parts.items() for each in top.walk(key_of(name))):
         owner = owner_of(part.component)
@@ -47,7 +47,7 @@ def _is_there(reader: Reader, name: str, slot: Slot) -> bool:
 def check_easing(
     reader: Reader, guard: GuardTable, found: Mapping[str, Found], parts: Mapping[str, Part]
 ) -> None:
-    """A step can be made smaller only where there is one; of an unknown sampler nobody can tell."""
+    """A step can be made smaller only where there is one; for an unknown sampler that cannot be decided."""
     if guard.step_factor == 1 or ("revision" in found and "revision" not in parts):
         return
     if "revision" not in parts or "step_size" not in parts["revision"].values:

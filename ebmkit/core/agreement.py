@@ -167,7 +167,7 @@ def energies_agree(
 
 def _other_states(x: Tensor) -> Iterator[Tensor]:
     """Random ones of the size of ``x``; then, for energies of a bounded region, blends of its rows."""
-    generator = torch.Generator().manual_seed(_SEED)  # nobody else's numbers move
+    generator = torch.Generator().manual_seed(_SEED)  # the global generator stays where it is
     noise = torch.randn(x.shape, generator=generator, dtype=torch.float64, device="cpu").to(x)
     spread = float(x.double().std(correction=0))
     yield x.mean() + noise * (spread if 0 < spread < float("inf") else 1.0)

@@ -81,7 +81,7 @@ def texture_signs(revised: Tensor, observed: Tensor) -> dict[str, Tensor]:
 def mean_energies(**sets: Tensor | None) -> dict[str, Tensor]:
     """Energies as figures: ``energy_NAME``, the mean of each set, and ``energy_gap`` = observed - revised.
 
-    Schedules give what their losses were made of, so that nobody evaluates it again.
+    Schedules give what their losses were made of, so that it is not evaluated again.
 
     Args:
         sets: energies by the name of the set, ``(B,)`` or their mean, nats; None where there are none.
@@ -100,7 +100,7 @@ def mean_energies(**sets: Tensor | None) -> dict[str, Tensor]:
 def _energies(
     energy: EnergyFn, sets: Mapping[str, Tensor | None], known: Mapping[str, Tensor], condition: Tensor | None
 ) -> dict[str, Tensor]:
-    """Those of the sets whose energies nobody has given; all but the observed one have this condition."""
+    """Those of the sets whose energies were not given; all but the observed one have this condition."""
     asked = {name: x for name, x in sets.items() if x is not None and f"energy_{name}" not in known}
     with torch.no_grad():
         return mean_energies(

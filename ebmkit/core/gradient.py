@@ -116,7 +116,7 @@ class Prepared:
             holds = not self._doubted or self._holds(self._fast, x, result)
         except WrongGradientError:
             raise
-        except Exception as error:  # noqa: BLE001 - a fast path costs nobody an answer
+        except Exception as error:  # noqa: BLE001 - a failing fast path must not cost an answer
             return self._without(self._fast, x, f"raised {first_line(error)}")
         if not holds:
             return self._again(x)

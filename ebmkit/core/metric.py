@@ -40,7 +40,7 @@ class Figure:
     Attributes:
         name: such as ``kid``.
         value: the number.
-        error: its standard error; None where nobody knows one.
+        error: its standard error; None where none is known.
         count: generated examples it was made of, n.
         features: the name of the features; None where it was made without.
     """

@@ -98,7 +98,7 @@ def _tried(way: _Way, energy: EnergyFn, x: Tensor, precision: Precision, *, anew
         return fast if fast is not None and _is_right(way, fast, energy, x, precision, anew=anew) else None
     except WrongGradientError:
         raise
-    except Exception as error:  # noqa: BLE001 - a fast path costs nobody an answer
+    except Exception as error:  # noqa: BLE001 - a failing fast path must not cost an answer
         if _autograd_works(energy, x):  # otherwise the energy is at fault, and says so when it is asked
             leave_out(way.owner, way.about, energy, f"raised {first_line(error)}")
         return None

@@ -23,7 +23,7 @@ def _now() -> float:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Add the time of this block to stage ``name`` where somebody is timing; free otherwise."""
+    """Add the time of this block to stage ``name`` where stages are timed; free otherwise."""
     seconds = _seconds.get()
     if seconds is None:
         yield

@@ -12,7 +12,7 @@ _requested: ContextVar[Callable[[], bool] | None] = ContextVar("ebmkit_stop_requ
 
 
 class Stopped(BaseException):
-    """Somebody asked for an end. Like ``KeyboardInterrupt`` no ``Exception``: nobody is to handle it."""
+    """An end was asked for. Like ``KeyboardInterrupt`` not an ``Exception``, so that no handler takes it."""
 
 
 @contextmanager

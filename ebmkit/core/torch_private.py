@@ -161,7 +161,7 @@ def change_counts(tensors: Iterable[Tensor]) -> list[int]:
 
 
 def has_tensor_hooks(tensor: Tensor) -> bool:
-    """Whether somebody may change its gradient."""
+    """Whether anything may change its gradient."""
     return bool(tensor._backward_hooks)
 
 

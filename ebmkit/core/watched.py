@@ -1,4 +1,4 @@
-"""What samplers watch: made when somebody reads it, and averaged over a chain.
+"""What samplers watch: made when it is read, and averaged over a chain.
 
 On a small energy the calls that make a figure of a step take longer than their arithmetic, and so does its
 mean. So a chain keeps what they are made of for some steps, and makes and averages the figures of these
@@ -32,10 +32,10 @@ Derive: TypeAlias = Callable[..., dict[str, Tensor]]
 
 @final
 class Derived(Mapping[str, Tensor]):
-    """An Info whose entries are functions of a tensor, made when somebody reads them.
+    """An Info whose entries are functions of a tensor, made when they are read.
 
     Args:
-        rows: one a chain, ``(B, *S)``; nobody writes to them before the next step.
+        rows: one a chain, ``(B, *S)``; not written to before the next step.
         derive: called with ``rows``, or with those of several steps joined, ``(N, *S)``, and with
             ``constants``. It takes each row for itself.
         constants: numbers; steps in which they are equal are joined.
@@ -96,7 +96,7 @@ class Average:
             if self._like is None or len(self._rows) * size >= _ROWS or not info.joins(self._like):
                 self._sum_rows()
                 self._like = info
-            # A copy, for the gradient of somebody's own energy may lie where its next one will.
+            # A copy, for the gradient of a user's own energy may lie where its next one will.
             self._rows.append(info.rows.clone())
             return
         for name, value in info.items():

@@ -12,7 +12,7 @@ from ebmkit.messages.quoting import shortened
 __all__ = ["brief"]
 
 _ITEMS = 6
-"""Of a mapping, a sequence or a tensor: as many are shown, of more the number or the shape is told."""
+"""Of a mapping, a sequence or a tensor: as many are shown, beyond that, the number or the shape."""
 
 
 def brief(record: Any) -> str:

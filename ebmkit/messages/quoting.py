@@ -1,4 +1,4 @@
-"""What somebody wrote, as a message repeats it: whole where it is short, its two ends where it is not."""
+"""A user's text as a message repeats it: whole where it is short, its two ends where it is not."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _BY_DEFAULT = ("strict", "surrogateescape", "backslashreplace")
 _GONE = (errno.EPIPE, errno.ECONNRESET)
 
 _PIPE = 128 + signal.SIGPIPE
-"""The exit code by which shells know a program whose reader was gone: nobody's error."""
+"""The exit code by which shells know a program whose reader was gone, which is not an error."""
 
 
 class _ReaderGoneError(SystemExit):
@@ -81,7 +81,7 @@ def standard_streams() -> Iterator[None]:
     a checkpoint perhaps, would take their number, and with it every warning that native code prints.
 
     Raises:
-        SystemExit: with 3 where the answer of a command could not be written, which is told on stderr, and
+        SystemExit: with 3 where the answer of a command could not be written, as stderr says, and
             with 141 (128 + SIGPIPE) where its reader is gone.
     """
     before = sys.stdout, sys.stderr

@@ -87,7 +87,7 @@ def _white(image: Image.Image, low: float, high: float) -> float:
         raise UnknownRangeError(
             f"holds {kind} of {bits} bits, from {low:g} to {high:g}, and does not say which is white: {_SAVE}"
         )
-    if 0 < high < 256 and bits == 16:  # noqa: PLR2004 - 8 bits that somebody saved as 16
+    if 0 < high < 256 and bits == 16:  # noqa: PLR2004 - 8 bits saved as 16
         raise UnknownRangeError(f"has 16 bits per pixel and no value above {high:g}, almost black: {_SAVE}")
     return 2.0**bits - 1
 

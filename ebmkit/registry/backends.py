@@ -39,5 +39,5 @@ def _made(component: Component) -> InstalledBackend:
         return InstalledBackend(component.name, component.owner, component.factory())
     except PluginError as error:
         return InstalledBackend(component.name, component.owner, None, str(error))
-    except Exception as error:  # noqa: BLE001 - a broken plugin must harm nobody else
+    except Exception as error:  # noqa: BLE001 - a broken plugin must not harm the others
         return InstalledBackend(component.name, component.owner, None, f"{type(error).__name__}: {error}")

@@ -143,7 +143,7 @@ class Registry:
         """The component that ``use = "name"``, ``use = "distribution:name"`` or code of one's own means.
 
         Raises:
-            UnknownComponentError: nobody offers it, or several do and no distribution is named.
+            UnknownComponentError: none offers it, or several do and no distribution is named.
         """
         if (own := self._own(kind, use)) is not None:
             return own

@@ -85,7 +85,7 @@ def own_code(use: str, folder: Path, distributions: Collection[str]) -> OwnCode 
         distributions: that ``use = "distribution:name"`` may mean.
 
     Raises:
-        OwnCodeError: there is no such file, the code is not what it was pinned to, or nobody trusts it.
+        OwnCodeError: there is no such file, the code is not what it was pinned to, or it is not trusted.
     """
     reference, _, pin = use.partition("#")
     where, _, name = reference.rpartition(":")
@@ -98,7 +98,7 @@ def own_code(use: str, folder: Path, distributions: Collection[str]) -> OwnCode 
 
 
 def _refuse(code: OwnCode, pin: str) -> None:
-    """Refuse code that changed or that nobody trusts.
+    """Refuse code that changed or is not trusted.
 
     Raises:
         OwnCodeError: saying which, and what to do.

@@ -70,7 +70,7 @@ def _built(parts: Mapping[str, Any], name: str) -> Any:
 
 
 def _of_some_class(part: Any) -> Any:
-    """A part that can be asked without a condition; None where nobody knows one for it."""
+    """A part that can be asked without a condition; None where none is known."""
     if not isinstance(part, ConditionalEnergy | ConditionalGenerator):
         return part
     return given(part, torch.zeros(1, dtype=torch.int64)) if part.classes else None

@@ -39,7 +39,7 @@ def plan_of(
 ) -> Plan:
     """The plan of parts that are there.
 
-    A part whose class a plugin offers is told by name and keywords, and the plan is then that of a run file,
+    A part of a class that a plugin offers is described by name and keywords, and the plan is a run file's,
     if what such a file builds is like the part: another program can open the run. Every other part has
     ``use = "program:module.Class"``.
 
@@ -119,7 +119,7 @@ def _told(
 
 
 def _is_of_a_shape(component: Component, kind: str) -> bool:
-    """Whether it takes nothing but what the data say; a schedule takes parts, which are told themselves."""
+    """Whether it takes nothing but what the data say; a schedule takes parts, each described itself."""
     injected = {"shape", "examples", "classes"}
     return kind == "scheduler" or all(slot.name in injected for slot in component.signature.parts)
 
@@ -132,7 +132,7 @@ def _value(part: Any, name: str, default: Any) -> Any:
 
 
 def _own(kind: str, part: Any, shared: Mapping[str, Any], learning: Mapping[str, Part]) -> Part:
-    """A part that only the program knows how to build, with what can be told of it."""
+    """A part that only the program knows how to build, with what is known of it."""
     made = type(part)
     place = f"{made.__module__}.{made.__qualname__}"
     component = Component(kind, made.__qualname__, made, Plugin("program", "this program", "-"))

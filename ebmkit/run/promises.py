@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _FAR = 100.0
-"""A chain this many times larger than what it started from has run away: nobody's broken promise."""
+"""A chain this many times larger than what it started from has run away, which breaks no promise."""
 
 
 class FaultError(Exception):

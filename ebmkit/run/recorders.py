@@ -69,7 +69,7 @@ class Recorder(Protocol):
 @final
 @attrs.define
 class Recorders:
-    """Several as one. What one of them raises is told once, and that one is left out from then on.
+    """Several as one. What one of them raises is reported once, and that one is left out from then on.
 
     A file that cannot be written ends the run all the same (``writing``), and so does a failing recorder that
     is vital: what is trained on would be lost.
@@ -107,7 +107,7 @@ class Recorders:
             self._call(each, each.restart, iteration)
 
     def close(self, status: Status) -> None:
-        """Tell all that the training has ended; what one raises then is told, and ends nothing."""
+        """Tell all that the training has ended; what one raises then is reported, and ends nothing."""
         for each in self.members:
             with self._kept_apart(each, vital=False):
                 each.close(status)

@@ -23,8 +23,8 @@ _UNUSED = ("data",)
 def open_trained(folder: RunFolder, which: Which = "newest") -> tuple[Plan, Checkpoint]:
     """The plan of a run, or of an export, and one of its checkpoints, by default the newest good one.
 
-    Weights fit many run files: with another ``reference_std`` or step size they draw other samples, and
-    nobody would know. So a run file that says something else than the weights were trained with is refused.
+    Weights fit many run files: with another ``reference_std`` or step size they draw other samples
+    without a sign. So a run file that says something else than the weights were trained with is refused.
 
     Raises:
         ConfigProblemsError: the run file is broken, or was edited after the checkpoint was written.

@@ -19,7 +19,7 @@ Watch: TypeAlias = Callable[[int, Mapping[str, float]], None]
 @final
 @attrs.define
 class Watching(Recorder):
-    """Shows the figures of iterations to somebody.
+    """Shows the figures of iterations.
 
     Attributes:
         watch: takes them.

@@ -120,7 +120,7 @@ class _Plugin:
 
 
 def refuse_taken(name: str, kind: str) -> None:
-    """Refuse a name whose distribution or module somebody here has already.
+    """Refuse a name whose distribution or module is installed here already.
 
     Raises:
         ConfigError: installing it would remove or hide something; or the name is no name.
@@ -179,7 +179,7 @@ def _named(name: str, kind: str) -> _Plugin:
 
 
 def _free_name(plugin: _Plugin) -> str:
-    """A name like it that is nobody's."""
+    """A similar name that is free."""
     names = chain([f"my-{plugin.name}"], (f"my-{plugin.name}-{number}" for number in count(2)))
     others = (_Plugin(plugin.kind, name) for name in names)
     return next(each.name for each in others if not taken(each.distribution, each.module))

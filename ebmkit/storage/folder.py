@@ -33,7 +33,7 @@ _LISTED = 10
 _LOCK = ".lock"
 _LOCKS = Path("/proc/locks")
 _BEFORE_CONFIG = (_LOCK, ".probe-", ".config.toml-")
-"""What a run makes before its run file: a process killed in between leaves them, and they block nobody."""
+"""What a run makes before its run file: left behind by a killed process, they block no later run."""
 
 
 @final
@@ -95,7 +95,7 @@ class RunFolder:
         return self.path / "samples" / f"{name}-{iteration:07d}.png"
 
     def refuse_existing(self) -> None:
-        """Raise unless the folder is new or empty; 7 if somebody trains in it, else 2."""
+        """Raise unless the folder is new or empty; 7 if another process trains in it, else 2."""
         if not self.path.exists():
             return
         if not self.path.is_dir():
@@ -173,7 +173,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder; the kernel gives it back however the process ends: a stale lock blocks nobody.
+        """Hold the folder; the kernel gives it back however the process ends, so no stale lock remains.
 
         On a file system without locks (some network file systems) the process that is named in the
         folder holds it for as long as it runs on this machine.

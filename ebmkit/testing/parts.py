@@ -65,7 +65,7 @@ def build_part(subject: Subject[Any], shape: tuple[int, ...], *, seed: int = 0) 
     Initial weights come from ``seed``; torch's global generator is given back.
 
     Raises:
-        CheckFailedError: it needs a part that nobody knows.
+        CheckFailedError: it needs an unknown part.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -48,7 +48,7 @@ class CheckSkippedError(Exception):
 
 @contextmanager
 def noted(note: str) -> Iterator[None]:
-    """What a part raises in this block is told with a note."""
+    """Add a note to what a part raises in this block."""
     try:
         yield
     except CheckFailedError:  # says what it has to say

@@ -40,7 +40,7 @@ def _devices() -> tuple[str, ...]:
 
 
 def _of_shape(shape: tuple[int, ...]) -> AbstractContextManager[None]:
-    """What is raised in this block is told with the shape of the states."""
+    """Add the shape of the states to what is raised in this block."""
     if len(shape) == 1:  # what fails on vectors too is no matter of shapes
         return nullcontext()
     states = "(B,)" if not shape else f"(B, {', '.join(map(str, shape))})"

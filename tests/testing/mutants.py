@@ -146,7 +146,7 @@ class TemperatureSquared(Euler):
 
 @_mutant(EULER, "law-gaussian")
 class TemperatureIgnored(Euler):
-    """T is read by nobody."""
+    """T is never read."""
 
     def move(self, x: Tensor, gradient: Tensor, noise: Tensor) -> Tensor:
         return super().move(x, gradient, noise / math.sqrt(self.temperature))
@@ -490,7 +490,7 @@ class SameNoiseEveryStep(Euler):
 @_mutant(EULER, "parameters")
 @attrs.frozen(kw_only=True)
 class Undocumented(Euler):
-    """A parameter that nobody explains."""
+    """A parameter without an explanation."""
 
     secret: float = 1.0
 

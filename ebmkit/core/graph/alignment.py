@@ -2,7 +2,7 @@ r"""As many channels as tensor cores like.
 
 Their kernels read 8 numbers of bfloat16 at a time, 4 of tf32, and are at their best where the channels are
 multiples of that (NVIDIA, "Convolutional Layers User's Guide", Channels In And Out). How many channels go
-from one convolution to the next is nobody else's business: zeros appended to the weights on both sides of
+from one convolution to the next is visible to no other code: zeros appended to the weights on both sides of
 an activation φ add $0 \cdot \varphi(0)$ to every sum, so energy and gradient stay what they are.
 """
 
@@ -70,7 +70,7 @@ def aligned(energy: nn.Module, x: Tensor, weights: Mapping[str, Tensor]) -> dict
 
 
 def _handed_on(graph: fx.Graph, weights: tuple[str, ...]) -> Iterator[list[tuple[str, int]]]:
-    """Of channels that nobody else sees, the weights that know them, and in which dimension."""
+    """Of channels that no other code sees, the weights that know them, and in which dimension."""
     _, *inputs = (node for node in graph.nodes if node.op == "placeholder")
     names = {node: name for node, name in zip(inputs, weights, strict=True) if len(node.users) == 1}
     for writer in filter(_is_convolution, graph.nodes):

@@ -31,7 +31,7 @@ class Description:
 
     Attributes:
         key: what is compared.
-        kept: whatever the key knows by its address, which nobody else gets as long as it lives.
+        kept: whatever the key knows by its address, which no other object has as long as it lives.
     """
 
     key: Hashable

@@ -141,7 +141,7 @@ class WithoutAGraph(Straight):
 
 @wrong(CLAIMS, "state-dict")
 class UnsavedScale(Straight):
-    """A random scale that is no buffer."""
+    """A random scale that is not a buffer."""
 
     def __init__(self, shape: tuple[int, ...], *, latents: Annotated[int, Ge(1)] = 3) -> None:
         super().__init__(shape, latents=latents)

@@ -119,7 +119,7 @@ class MovesCopies(Momentum):
 @wrong(CLAIMS, "descends")
 @attrs.frozen(kw_only=True)
 class MatricesAlone(Momentum):
-    """Leaves out what is no matrix: biases and scales never learn."""
+    """Leaves out everything but matrices: biases and scales never learn."""
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return Descent([each for each in parameters if each.ndim > 1], self.lr, self.momentum)
