@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import Exists, Features
+from ebmkit.core import Exists, Features, MinLen
 from ebmkit.errors import DataError
 from ebmkit_evaluation.definition import eight_bits, in_colour
 from ebmkit_evaluation.weights import named_weights
@@ -56,7 +56,7 @@ class Inception(Features):
     Nessler, Hochreiter, 2017, arXiv 1706.08500; torch-fidelity 0.4.0.
     """
 
-    def __init__(self, *, weights: Annotated[str, Exists()]) -> None:
+    def __init__(self, *, weights: Annotated[str, MinLen(1), Exists()]) -> None:
         super().__init__()
         module = _module()
         tensors, self.sha256 = named_weights(Path(weights))
