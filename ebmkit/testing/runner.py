@@ -125,7 +125,7 @@ def _contained() -> Iterator[None]:
     """What a wrong part does to global switches, generators and the current folder ends with its check."""
     gradients, dtype, here = torch.is_grad_enabled(), torch.get_default_dtype(), Path.cwd()
     try:
-        with given_back(), torch.random.fork_rng(devices=[]):
+        with given_back():
             yield
     finally:
         torch.set_grad_enabled(gradients)
