@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from ebmkit.errors import ConfigError
 from ebmkit.storage.checkpoint import Checkpoint, Tensors
@@ -23,8 +23,10 @@ def averages_of(checkpoint: Checkpoint, weights: Weights | None, *, run: str) ->
         run: its name, for messages.
 
     Raises:
-        ConfigError: averaged ones are asked for, and there are none.
+        ConfigError: averaged ones are asked for, and there are none; or there are no such weights.
     """
+    if weights not in (*get_args(Weights), None):
+        raise ConfigError(f"weights are 'averaged' or 'last', not {weights!r}")
     averages = {} if weights == "last" else checkpoint.averages()
     if weights == "averaged" and not averages:
         raise ConfigError(

@@ -135,7 +135,7 @@ def open_checkpoint(folder: Path, which: Which) -> Checkpoint:
         which: an iteration, the best or the newest good one.
 
     Raises:
-        CheckpointError: it is not there, or damaged; says which there are.
+        CheckpointError: it is not there, or damaged, or nothing is called that; says which there are.
     """
     from ebmkit.storage.checkpoint import newest_checkpoint, read_checkpoint
 
@@ -143,6 +143,8 @@ def open_checkpoint(folder: Path, which: Which) -> Checkpoint:
         return newest_checkpoint(folder)[0]
     if which == "best":
         return read_best(folder)[0]
+    if not isinstance(which, int):
+        raise CheckpointError(f"a checkpoint is named by its iteration, 'newest' or 'best', not {which!r}")
     best = best_of(folder)
     if checkpoint_folder(folder, which).exists():
         return read_checkpoint(checkpoint_folder(folder, which))

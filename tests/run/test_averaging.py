@@ -18,6 +18,7 @@ from ebmkit.config import read_document
 from ebmkit.config.plan import make_plan
 from ebmkit.core import Rng
 from ebmkit.core.averaging import re_estimate
+from ebmkit.errors import CheckpointError, ConfigError
 from ebmkit.evaluation.store import read_evaluations
 from ebmkit.registry.discovery import Registry
 from ebmkit.run.build import build_experiment
@@ -210,6 +211,10 @@ def test_a_checkpoint_that_is_asked_for_has_its_own_averages(run_file: RunFile, 
     assert "after iteration 4, last weights" in ebmkit(*sample, 4, "--weights", "last").out
     for which, state in zip(asked, found, strict=True):
         assert same_bits(load("coopnets", checkpoint=which).schedule.state_dict(), state)
+    with pytest.raises(CheckpointError, match="iteration, 'newest' or 'best', not 'bestt'"):
+        load("coopnets", checkpoint="bestt")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="weights are 'averaged' or 'last', not 'raw'"):
+        load("coopnets", weights="raw")  # type: ignore[arg-type]
     early = ebmkit(*sample, 2, "--weights", "averaged")  # nothing is averaged before the third iteration
     assert early.code == 2
     assert ebmkit(*sample, 2).code == 0
