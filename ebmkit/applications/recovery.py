@@ -15,10 +15,7 @@ from torch import Tensor
 from ebmkit.applications.comparators import COMPARATORS, Comparator
 from ebmkit.core import (
     Chain,
-    Clamped,
     CooperativeScheduler,
-    Energy,
-    EnergyFn,
     LatentGenerator,
     Rng,
     square_masks,
@@ -29,7 +26,6 @@ __all__ = [
     "Method",
     "Score",
     "blend",
-    "complete",
     "hidden_errors",
     "infer_and_generate",
     "learned_methods",
@@ -108,20 +104,6 @@ def blend(image: Tensor, x: Tensor, mask: Tensor) -> Tensor:
     return image + _by_comparator(COMPARATORS["mrf-l2"])(mask * (x - image), mask, Rng(0))
 
 
-def complete(energy: EnergyFn, start: Tensor, mask: Tensor, *, chain: Chain, rng: Rng) -> Tensor:
-    """Move the hidden pixels of ``start`` under the energy; the observed ones keep every bit.
-
-    Args:
-        energy: of whole images.
-        start: observed pixels, and where the hidden ones start, ``(B, C, H, W)``.
-        mask: 1 on observed pixels, 0 on hidden ones.
-        chain: on the pixels.
-        rng: the noise.
-    """
-    clamped = Clamped(energy, start, mask)
-    return clamped.complete(chain(clamped, start, rng=rng).x)
-
-
 def learned_methods(
     schedule: CooperativeScheduler, *, inference: Chain, restarts: int = 1, steps: int | None = None
 ) -> dict[str, Method]:
@@ -138,7 +120,7 @@ def learned_methods(
         restarts: chains of the inference for each image.
         steps: of the descriptor's chain; None takes the run's own number.
     """
-    energy, generator, revision = schedule.energy, schedule.generator, schedule.sampling_chain()
+    generator = schedule.generator
     methods: dict[str, Method] = {}
     if generator is not None:
         by_generator = _remembered(
@@ -148,11 +130,10 @@ def learned_methods(
         )
         methods["generator"] = by_generator
         methods["blended"] = lambda x, mask, rng: blend(by_generator(x, mask, rng), x, mask)
-    if energy is not None and revision is not None:
-        chain = revision if steps is None else Chain(revision.sampler, steps)
-        methods["descriptor"] = _by_descriptor(energy, chain, first=None)
+    if schedule.energy is not None and schedule.sampling_chain() is not None:
+        methods["descriptor"] = _by_descriptor(schedule, steps, first=None)
         if "generator" in methods:
-            methods["both"] = _by_descriptor(energy, chain, first=methods["generator"])
+            methods["both"] = _by_descriptor(schedule, steps, first=methods["generator"])
     return methods
 
 
@@ -221,11 +202,11 @@ def _remembered(method: Method) -> Method:
     return ask
 
 
-def _by_descriptor(energy: Energy, chain: Chain, *, first: Method | None) -> Method:
+def _by_descriptor(schedule: CooperativeScheduler, steps: int | None, *, first: Method | None) -> Method:
     def method(x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
         hidden = torch.zeros_like(x) if first is None else first(x, mask, rng)
         start = torch.where(mask > 0, x, hidden)
-        return complete(energy, start, mask, chain=chain, rng=rng.fold_in("revision"))
+        return schedule.complete(start, mask, rng=rng.fold_in("revision"), steps=steps)
 
     return method
 

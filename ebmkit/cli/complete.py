@@ -36,9 +36,8 @@ def complete(
 
     from ebmkit.applications.conditions import of_class
     from ebmkit.applications.loading import read_image, refuse_other_than_images
-    from ebmkit.applications.recovery import complete
     from ebmkit.applications.sampling import load_schedule
-    from ebmkit.core import Chain, Rng
+    from ebmkit.core import Rng
     from ebmkit.errors import ConfigError
     from ebmkit.report import save_grid
     from ebmkit.run.weights import described
@@ -47,22 +46,20 @@ def complete(
     folder = find_run(name)
     schedule, trained = load_schedule(folder, which=which(checkpoint), weights=weights)
     schedule = of_class(schedule, trained.trained_on.classes, condition, of=folder.name)
-    energy, revision = schedule.energy, schedule.sampling_chain()
-    if energy is None or revision is None:
+    if schedule.energy is None or schedule.sampling_chain() is None:
         raise ConfigError(f"run {folder.name} has no energy, which is what completes pictures")
     shape = trained.trained_on.shape
     refuse_other_than_images(folder, shape)
-    device = next(energy.parameters()).device
+    device = next(schedule.energy.parameters()).device
     picture = read_image(image, shape).to(device)
     known = torch.zeros(1, *shape[1:], device=device)
     if mask is not None:
         known = (read_image(mask, (1, *shape[1:])).to(device) > 0).float()
     start = picture.where(known > 0, torch.zeros_like(picture)) if mask is not None else picture
-    chain = revision if steps is None else Chain(revision.sampler, steps)
     rng = Rng(seed).fold_in("complete")
     target = (output or folder.path / "completed") / f"{image.stem}.png"
     with writing(target.parent):
-        completed = complete(energy, start.expand(count, *shape), known, chain=chain, rng=rng)
+        completed = schedule.complete(start.expand(count, *shape), known, rng=rng, steps=steps)
         save_grid(target, torch.cat([picture[None], start[None], completed]), limit=count + 2)
     print(f"{target}: the picture, what was shown of it, {count} completions")
     print(f"by {folder.name} after {described(trained, weights)}")

@@ -17,6 +17,7 @@ from ebmkit.core.conditional import (
     given,
     takes_conditions,
 )
+from ebmkit.core.denoising import denoised, score_matching
 from ebmkit.core.diagnostics import bulk_ess, r_hat, tail_ess
 from ebmkit.core.distributed import World, gather, shard, shared_mean, shared_sum, world
 from ebmkit.core.encoder import Encoder, Gaussian
@@ -127,6 +128,7 @@ __all__ = [
     "computing_in",
     "contrastive_divergence",
     "current_precision",
+    "denoised",
     "describe",
     "evaluating",
     "examine",
@@ -147,6 +149,7 @@ __all__ = [
     "roughness",
     "run_chain",
     "saturation",
+    "score_matching",
     "shard",
     "shared_mean",
     "shared_sum",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core.chain import Chain, run_chain
+from ebmkit.core.clamped import Clamped
 from ebmkit.core.conditional import given
 from ebmkit.core.encoder import Encoder
 from ebmkit.core.energy import Energy
@@ -241,3 +242,29 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
         length = chain.steps if steps is None else steps
         revised = run_chain(chain.sampler, energy, proposal.x, steps=length, rng=rng.fold_in("revision"))
         return made._replace(revised=revised.x)
+
+    def complete(self, x: Tensor, mask: Tensor, *, rng: Rng, steps: int | None = None) -> Tensor:
+        """What the energy makes of hidden coordinates; where none is known, of a noisy example as a whole.
+
+        The hidden ones start where they are in ``x`` and move by ``sampling_chain`` under the energy given
+        the others. A schedule whose energy is no density of clean examples, or that denoises in another
+        way, overrides this.
+
+        Args:
+            x: known coordinates, and where hidden ones start, ``(B, *S)``.
+            mask: 1 on known coordinates, 0 on hidden ones, broadcastable to ``(B, *S)``.
+            rng: the noise.
+            steps: of the chain, >= 0; None takes its own number.
+
+        Returns:
+            ``(B, *S)``; known coordinates keep every bit.
+
+        Raises:
+            ValueError: there is no energy, or no chain to move examples under it.
+        """
+        energy, chain = self.energy, self.sampling_chain()
+        if energy is None or chain is None:
+            raise ValueError(f"{type(self).__name__} has no energy and chain, which complete examples")
+        clamped = Clamped(energy, x, mask)
+        length = chain.steps if steps is None else steps
+        return clamped.complete(run_chain(chain.sampler, clamped, x, steps=length, rng=rng).x)

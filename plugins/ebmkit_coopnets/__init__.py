@@ -2,8 +2,8 @@
 
 The paper's three: ``ebmkit_coopnets.coopnets``, ``ebmkit_coopnets.descriptor_only`` (Algorithm D) and
 ``ebmkit_coopnets.generator_only`` (Algorithm G). Their younger relatives: ``ebmkit_coopnets.dual``,
-``ebmkit_coopnets.multigrid`` and ``ebmkit_coopnets.replay``. Their classes can be imported
-from here; nothing is until then, so that finding plugins stays quick.
+``ebmkit_coopnets.multigrid``, ``ebmkit_coopnets.replay`` and ``ebmkit_coopnets.score_matching``. Their
+classes can be imported from here; nothing is until then, so that finding plugins stays quick.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from ebmkit_coopnets.generator_only import GeneratorOnly
     from ebmkit_coopnets.multigrid import MultiGrid
     from ebmkit_coopnets.replay import Replay
+    from ebmkit_coopnets.score_matching import ScoreMatching
 
-__all__ = ["CoopNets", "DescriptorOnly", "Dual", "GeneratorOnly", "MultiGrid", "Replay"]
+__all__ = ["CoopNets", "DescriptorOnly", "Dual", "GeneratorOnly", "MultiGrid", "Replay", "ScoreMatching"]
 
 __getattr__ = lazily(
     __name__,
@@ -31,5 +32,6 @@ __getattr__ = lazily(
         "GeneratorOnly": "ebmkit_coopnets.generator_only",
         "MultiGrid": "ebmkit_coopnets.multigrid",
         "Replay": "ebmkit_coopnets.replay",
+        "ScoreMatching": "ebmkit_coopnets.score_matching",
     },
 )

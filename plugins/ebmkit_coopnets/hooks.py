@@ -21,4 +21,5 @@ def ebmkit_schedulers() -> Mapping[str, type[CooperativeScheduler] | str]:
         "generator-only": "ebmkit_coopnets.generator_only:GeneratorOnly",
         "multigrid": "ebmkit_coopnets.multigrid:MultiGrid",
         "replay": "ebmkit_coopnets.replay:Replay",
+        "score-matching": "ebmkit_coopnets.score_matching:ScoreMatching",
     }

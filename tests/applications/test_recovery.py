@@ -5,7 +5,6 @@ import torch
 from ebmkit.applications.recovery import (
     Method,
     blend,
-    complete,
     hidden_errors,
     infer_and_generate,
     learned_methods,
@@ -29,20 +28,6 @@ def test_inference_from_observed_pixels_finds_the_regression_of_a_linear_generat
     a = matrix[seen]
     z = (x[:, seen] - bias[seen]) @ a @ (a.T @ a + sigma**2 * torch.eye(2)).inverse()
     assert torch.allclose(recovered, z @ matrix.T + bias, atol=1e-8)
-
-
-def test_completion_by_a_gaussian_gives_its_conditional_mean_and_keeps_every_observed_bit() -> None:
-    precision = torch.tensor([[2.0, 0.9], [0.9, 1.5]]).double()
-    start = double(4, 2)
-    mask = torch.tensor([1.0, 0.0]).double()
-    chain = Chain(Langevin(step_size=0.5, noise=False), 300)
-
-    def energy(x: torch.Tensor) -> torch.Tensor:
-        return torch.einsum("bi,ij,bj->b", x, precision, x) / 2
-
-    completed = complete(energy, start, mask, chain=chain, rng=Rng(0))
-    assert torch.equal(completed[:, 0], start[:, 0])
-    assert torch.allclose(completed[:, 1], -0.9 / 1.5 * start[:, 0])
 
 
 def test_errors_are_over_hidden_pixels_alone() -> None:

@@ -226,3 +226,30 @@ def test_sampling_between_two_iterations_leaves_modes_and_statistics_alone() -> 
     assert torch.allclose(one, schedule.sample(4, rng=Rng(0)).proposal[:1], atol=1e-6)  # type: ignore[index, arg-type]
     assert all(each.training for each in schedule.modules())
     assert all(torch.equal(value, before[name]) for name, value in schedule.state_dict().items())
+
+
+def test_completion_by_a_gaussian_gives_its_conditional_mean_and_keeps_every_known_bit() -> None:
+    precision = torch.tensor([[2.0, 0.9], [0.9, 1.5]]).double()
+
+    class Correlated(Energy):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.einsum("bi,ij,bj->b", x, precision, x) / 2
+
+    schedule = DescriptorOnly(Correlated(), Chain(Langevin(step_size=0.5, noise=False), 300), (2,))
+    x, mask = double(4, 2), torch.tensor([1.0, 0.0]).double()
+    completed = schedule.complete(x, mask, rng=Rng(0))
+    assert torch.equal(completed[:, 0], x[:, 0])
+    assert torch.allclose(completed[:, 1], -0.9 / 1.5 * x[:, 0])
+    assert torch.equal(schedule.complete(x, mask, rng=Rng(0), steps=0), x)
+
+
+def test_where_nothing_is_known_the_whole_example_moves_by_the_chain() -> None:
+    schedule = full()
+    x = double(3, 4)
+    moved = run_chain(schedule.revision.sampler, schedule.energy, x, steps=3, rng=Rng(2)).x  # type: ignore[union-attr, arg-type]
+    assert torch.equal(schedule.complete(x, torch.zeros(4), rng=Rng(2)), moved)
+
+
+def test_without_an_energy_or_a_chain_nothing_is_completed() -> None:
+    with pytest.raises(ValueError, match="Bare has no energy and chain, which complete examples"):
+        Bare().complete(double(3, 4), torch.ones(4), rng=Rng(0))
