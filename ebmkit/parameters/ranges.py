@@ -199,11 +199,17 @@ def _hints(construct: Callable[..., None]) -> Mapping[str, Any]:
         return {}
 
 
+@functools.lru_cache(maxsize=256)
+def _hints_of_class(cls: type) -> Mapping[str, Any]:
+    """The annotations of a class, kept: evaluating them takes ten steps of a chain of small energies."""
+    return get_type_hints(cls, include_extras=True)
+
+
 def check_ranges(instance: object) -> None:
     """Raise ValueError for the first attribute outside the range of its class annotation."""
-    cls = type(instance)
+    cls: type = type(instance)
     defaults = {each.name: each.default for each in attrs.fields(cls)} if attrs.has(cls) else {}
-    for name, hint in get_type_hints(cls, include_extras=True).items():
+    for name, hint in _hints_of_class(cls).items():
         if hasattr(instance, name) and get_origin(hint) is not ClassVar:
             _refuse_broken(cls, name, hint, getattr(instance, name), defaults.get(name))
 
