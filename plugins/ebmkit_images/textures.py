@@ -64,7 +64,7 @@ class Textures(ImageSource):
         form = Form(size, color, crop, stretch=pixel_range == "image")
         try:
             with file.open("rb") as stream:
-                pixels = decode(stream, str(file), form)
+                (pixels,) = decode(stream, str(file), form)
         except OSError as error:
             raise DataError(f"cannot read {file}: {error.strerror}") from None
         if not window:
