@@ -20,7 +20,6 @@ from ebmkit.errors import DataError
 from ebmkit.evaluation.sets import draw
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.batches import Batches
-from ebmkit_convnets.conditional import ClassDescriptor, ClassGenerator
 from ebmkit_images.files import Folder, Zip
 from tests.conftest import GENERATOR, REVISION, SHARED, Ebmkit
 
@@ -110,26 +109,6 @@ def test_a_batch_brings_the_classes_of_its_examples(flowers: Path) -> None:
     batch = Batches(source, size=7, rng=Rng(0), device=torch.device("cpu"))[3]
     assert batch.condition is not None
     assert torch.equal(batch.condition, (batch.x.mean((1, 2, 3)) < 0).long())
-
-
-def test_the_marginal_energy_of_the_descriptor_is_that_of_its_classes() -> None:
-    torch.manual_seed(0)
-    energy = ClassDescriptor((1, 16, 16), 3, channels=(4,), kernels=(3,), strides=(2,), reference_std=0.5)
-    x = torch.rand(4, 1, 16, 16)
-    each = torch.stack([energy.given(torch.tensor([number]))(x) for number in range(3)])
-    assert torch.allclose(energy(x), -(-each).logsumexp(0))
-    assert torch.allclose(energy.scores(x).softmax(1), (-each).softmax(0).T)  # p(c | x)
-
-
-def test_a_class_of_the_generator_is_one_linear_map_of_latents_and_one_hot() -> None:
-    torch.manual_seed(0)
-    generator = ClassGenerator((1, 16, 16), 3, latents=5, channels=(4, 2)).eval()
-    z, c = torch.randn(6, 5), torch.arange(6) % 3
-    weight = torch.cat([generator.project.weight, generator.of_class.weight.T], 1)
-    both = torch.cat([z, torch.nn.functional.one_hot(c, 3)], 1)
-    start = torch.nn.functional.linear(both, weight, generator.project.bias)
-    expected = torch.tanh(generator.layers(start.unflatten(1, generator.base)))
-    assert torch.allclose(generator.given(c)(z), expected, atol=1e-6)
 
 
 def test_a_labelled_run_trains_resumes_to_the_bit_and_draws_one_class(ebmkit: Ebmkit, run_file: Path) -> None:
