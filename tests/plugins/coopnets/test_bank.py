@@ -6,7 +6,7 @@ import torch
 from ebmkit.core import Rng, reconstruction_loss
 from ebmkit_coopnets.bank import Bank
 from ebmkit_coopnets.coopnets import CoopNets
-from tests.plugins.test_coopnets import SIGMA, batch, one_iteration, parts, revision
+from tests.plugins.coopnets.linear import SIGMA, batch, one_iteration, parts, revision
 
 
 def coopnets(bank: int, **options: int) -> CoopNets:

@@ -24,7 +24,7 @@ from ebmkit_coopnets.dual import Dual
 from ebmkit_coopnets.generator_only import GeneratorOnly
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearDescriptor, double
-from tests.plugins.test_coopnets import STD, batch, one_iteration, parts, revision
+from tests.plugins.coopnets.linear import STD, batch, one_iteration, parts, revision
 
 SHAPE = (1, 8, 8)
 EXAMPLES = 6

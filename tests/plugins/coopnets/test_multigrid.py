@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,12 @@ from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
-from ebmkit_coopnets.grids import sizes_of
 from ebmkit_coopnets.multigrid import MultiGrid
 from ebmkit_coopnets.resizing import enlarge, shrink
 from ebmkit_langevin.langevin import Langevin
 from tests.conftest import RUN_FILES, Ebmkit
 from tests.models import double
-from tests.plugins.test_coopnets import one_iteration
+from tests.plugins.coopnets.linear import one_iteration
 
 SHAPE = (1, 8, 8)
 
@@ -251,23 +249,6 @@ def test_what_is_saved_and_what_is_told() -> None:
     coarse, fine = (update.stats for update in updates)
     assert {f"grid_4_{name}" for name in fine} == coarse.keys()
     assert "energy_gap" in fine
-
-
-@pytest.mark.parametrize(
-    ("names", "shape", "said"),
-    [
-        (["8"], (4,), "grids need images (C, H, W), and examples have the shape (4,)"),
-        (["8", "fine"], SHAPE, "a grid's name is the height of its images in pixels, not 'fine'"),
-        (["08"], SHAPE, "a grid's name is the height of its images in pixels, not '08'"),
-        (["3", "8"], SHAPE, "images of 8x8 pixels have no whole cells on the grid '3'"),
-        (["1", "8"], (1, 8, 6), "images of 8x6 pixels have no whole cells on the grid '1'"),
-        (["4", "6", "12"], (1, 12, 12), "the grid '4' does not divide '6'"),
-        (["2", "4"], SHAPE, "one grid has to be that of the data: add a table [grids.8]"),
-    ],
-)
-def test_grids_that_do_not_fit_are_refused(names: list[str], shape: tuple[int, ...], said: str) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        sizes_of(names, shape)
 
 
 def test_the_chain_of_a_grid_that_there_is_not_is_refused() -> None:

@@ -12,7 +12,7 @@ from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_coopnets.replay import Replay
 from tests.models import LinearDescriptor, double
-from tests.plugins.test_coopnets import STD, batch, one_iteration, parts, revision
+from tests.plugins.coopnets.linear import STD, batch, one_iteration, parts, revision
 
 
 def replay(**options: Any) -> Replay:

@@ -10,7 +10,7 @@ from ebmkit.core import Batch, Chain, Energy, Info, Rng, Sampler, State, denoise
 from ebmkit_coopnets.score_matching import ScoreMatching
 from ebmkit_mcmc.annealed import Annealed
 from tests.models import LinearDescriptor, double
-from tests.plugins.test_coopnets import STD, batch, one_iteration, parts, revision
+from tests.plugins.coopnets.linear import STD, batch, one_iteration, parts, revision
 
 
 class Scaled(Energy):

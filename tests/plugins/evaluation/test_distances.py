@@ -14,7 +14,7 @@ from ebmkit_evaluation.distances import (
     negative_distance,
 )
 from ebmkit_evaluation.two_samples import discrepancy
-from tests.plugins.evaluation.test_two_samples import drawn
+from tests.plugins.evaluation.samples import drawn
 
 _DEVIATIONS = 5
 

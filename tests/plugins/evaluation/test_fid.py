@@ -13,7 +13,7 @@ from ebmkit_evaluation import fid
 from ebmkit_evaluation.fid import Fid, frechet_distance
 from ebmkit_evaluation.pixels import Pixels
 from tests.plugins.evaluation.images import noisy, smooth
-from tests.plugins.evaluation.test_two_samples import drawn
+from tests.plugins.evaluation.samples import drawn
 
 
 def exactly(mean: Tensor, root: Tensor, count: int, seed: int) -> Tensor:

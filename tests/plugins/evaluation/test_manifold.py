@@ -9,7 +9,7 @@ from ebmkit_evaluation import neighbours
 from ebmkit_evaluation.manifold import Manifold, memberships
 from ebmkit_evaluation.pixels import Pixels
 from tests.plugins.evaluation.images import smooth
-from tests.plugins.evaluation.test_two_samples import drawn
+from tests.plugins.evaluation.samples import drawn
 
 
 def figures(generated: Tensor, real: Tensor, k: int = 5) -> tuple[float, ...]:

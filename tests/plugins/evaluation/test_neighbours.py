@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ebmkit_evaluation import neighbours
-from tests.plugins.evaluation.test_two_samples import drawn
+from tests.plugins.evaluation.samples import drawn
 
 
 def test_the_nearest_example_is_found_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from ebmkit.core import Figure, Material, Rng
 from ebmkit.errors import DataError
 from ebmkit_evaluation.sliced import Swd, sliced_distance
 from tests.plugins.evaluation.images import noisy, smooth
-from tests.plugins.evaluation.test_two_samples import drawn
+from tests.plugins.evaluation.samples import drawn
 
 
 def test_in_one_dimension_it_is_the_distance_of_the_sorted_values() -> None:

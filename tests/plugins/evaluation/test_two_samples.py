@@ -1,38 +1,16 @@
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 
 import pytest
 import torch
-from torch import Tensor
 
-from ebmkit.core import Rng
 from ebmkit.errors import DataError
 from ebmkit_evaluation import two_samples
 from ebmkit_evaluation.kid import kernel_distance
 from ebmkit_evaluation.two_samples import Estimate
-
-
-def drawn(count: int, seed: int, scale: float = 1.0, d: int = 3) -> Tensor:
-    return scale * Rng(seed).fold_in("drawn").normal(torch.empty(count, d, dtype=torch.float64))
-
-
-def by_hand(x: list[list[float]], y: list[list[float]]) -> float:
-    """KID of a few points, pair by pair in plain Python."""
-
-    def kernel(a: list[float], b: list[float]) -> float:
-        return (sum(p * q for p, q in zip(a, b, strict=True)) / len(a) + 1) ** 3
-
-    pairs = [itertools.permutations(each, 2) for each in (x, y)]
-    within = sum(statistics.fmean(kernel(*pair) for pair in each) for each in pairs)
-    return within - 2 * statistics.fmean(kernel(*pair) for pair in itertools.product(x, y))
-
-
-def test_it_is_the_mean_over_all_pairs_of_different_examples() -> None:
-    x, y = drawn(5, 1), drawn(4, 2, 1.5)
-    assert kernel_distance(x, y).value == pytest.approx(by_hand(x.tolist(), y.tolist()), abs=1e-12)
+from tests.plugins.evaluation.samples import by_hand, drawn
 
 
 def test_the_error_is_the_jackknife_that_leaves_each_example_out() -> None:

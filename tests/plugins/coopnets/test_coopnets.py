@@ -14,14 +14,11 @@ from ebmkit.core import (
     CooperativeScheduler,
     Energy,
     EnergyFn,
-    Examples,
     Info,
-    LossAugmentation,
     Ramp,
     Rng,
     Sampler,
     State,
-    Update,
     reconstruction_loss,
     run_chain,
 )
@@ -35,34 +32,8 @@ from ebmkit_coopnets.generator_only import GeneratorOnly
 from ebmkit_coopnets.multigrid import MultiGrid
 from ebmkit_coopnets.replay import Replay
 from ebmkit_langevin.langevin import Langevin
-from tests.models import LinearDescriptor, LinearGenerator, double
-
-STD, SIGMA = 0.5, 0.3
-
-
-def parts() -> tuple[LinearDescriptor, LinearGenerator]:
-    return LinearDescriptor(double(4), STD), LinearGenerator(double(4, 2, seed=1), double(4, seed=2), SIGMA)
-
-
-def batch(count: int = 5, seed: int = 7) -> Batch:
-    return Batch(double(count, 4, seed=seed), torch.arange(count))
-
-
-def revision(steps: int = 6, *, noise: bool = True) -> Chain:
-    return Chain(Langevin(step_size=0.3, noise=noise), steps)
-
-
-def one_iteration(schedule: CooperativeScheduler, data: Batch, key: int = 0) -> tuple[list[Update], Examples]:
-    """Run an iteration, back-propagating each update and taking no step."""
-    updates: list[Update] = []
-    iterator = schedule.updates(data, rng=Rng(key))
-    while True:
-        try:
-            update = next(iterator)
-        except StopIteration as finished:
-            return updates, finished.value
-        update.loss.backward()  # type: ignore[no-untyped-call]
-        updates.append(update)
+from tests.models import double
+from tests.plugins.coopnets.linear import SIGMA, STD, batch, one_iteration, parts, revision
 
 
 def test_a_linear_iteration_has_its_closed_form() -> None:
@@ -94,62 +65,6 @@ def test_with_noise_the_revised_mean_is_the_closed_form_within_five_standard_err
     expected = (1 - a) ** steps * made.proposal.mean(0) + (1 - (1 - a) ** steps) * STD**2 * energy.weight
     variance = 0.3**2 * (1 - (1 - a) ** (2 * steps)) / (1 - (1 - a) ** 2)
     assert torch.all((made.revised.mean(0) - expected).abs() < 5 * math.sqrt(variance / chains))
-
-
-def test_the_energies_reported_are_those_of_the_loss() -> None:
-    energy, generator = parts()
-    descriptor_only = DescriptorOnly(energy, revision(), (4,), chains=3).double()
-    for schedule in (CoopNets(energy, generator, revision(), chains=3), descriptor_only):
-        updates, made = one_iteration(schedule, batch())
-        stats = updates[0].stats
-        for name in ("observed", "proposal", "revised"):
-            examples = getattr(made, name)
-            assert torch.allclose(stats[f"energy_{name}"], energy(examples).mean()), name
-        assert stats["energy_gap"] == updates[0].loss
-        assert not any(value.requires_grad for value in stats.values())
-
-
-class Quartic(Energy):
-    """E(x) = a x^4 - b x on the line: no closed form, a numeric Z."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weights = torch.nn.Parameter(torch.tensor([0.7, 0.4], dtype=torch.float64))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.weights[0] * x[:, 0] ** 4 - self.weights[1] * x[:, 0]
-
-
-def test_the_descriptor_update_is_the_gradient_of_the_exact_log_likelihood() -> None:
-    """D2 with exact samples (a fine quantile grid of p) against finite differences of log p on a grid."""
-    energy = Quartic()
-    grid = torch.linspace(-6, 6, 40_001, dtype=torch.float64)[:, None]
-    cell = float(grid[1] - grid[0])
-    data = torch.tensor([[0.3], [-0.8], [1.1]], dtype=torch.float64)
-
-    def log_likelihood(weights: Tensor) -> Tensor:
-        with torch.no_grad():
-            energy.weights.copy_(weights)
-            return -energy(data).mean() - torch.logsumexp(-energy(grid), 0) - math.log(cell)
-
-    weights = energy.weights.detach().clone()
-    step = 1e-5
-    expected = torch.stack(
-        [
-            (log_likelihood(weights + step * unit) - log_likelihood(weights - step * unit)) / (2 * step)
-            for unit in torch.eye(2, dtype=torch.float64)
-        ]
-    )
-    log_likelihood(weights)
-    cumulated = torch.softmax(-energy(grid).detach(), 0).cumsum(0)
-    count = 20_000
-    quantiles = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    samples = grid[torch.searchsorted(cumulated, quantiles).clamp_max(len(grid) - 1)]
-    schedule = DescriptorOnly(energy, Chain(Langevin(), 0), (1,), chains=count).double()
-    schedule.replay.keep(torch.arange(count), samples)
-    one_iteration(schedule, Batch(data, torch.arange(3)))
-    assert energy.weights.grad is not None
-    assert torch.allclose(-energy.weights.grad, expected, atol=2e-4)
 
 
 def test_rigorous_inference_of_no_step_is_the_simple_version_bit_for_bit() -> None:
@@ -259,86 +174,6 @@ def test_proposal_noise_has_the_generators_sigma() -> None:
     assert abs(noise.std() / SIGMA - 1) < 5 / math.sqrt(2 * noise.numel())
 
 
-def test_persistent_chains_go_on_where_they_were() -> None:
-    energy, _ = parts()
-    schedule = DescriptorOnly(energy, revision(), (4,), chains=3, noise_std=2.0).double()
-    _, first = one_iteration(schedule, batch(), key=1)
-    assert torch.equal(schedule.replay.samples, first.revised)  # type: ignore[arg-type]
-    _, second = one_iteration(schedule, batch(), key=2)
-    assert torch.equal(second.proposal, first.revised)  # type: ignore[arg-type]
-    names = {"energy.weight", "replay.samples", "replay.started", "annealing.done"}
-    assert set(schedule.state_dict()) == names
-    assert torch.equal(schedule.propose(4, rng=Rng(0)).x, schedule.replay.samples[[0, 1, 2, 0]])
-
-
-def test_chains_that_do_not_persist_start_anew_from_data_or_noise() -> None:
-    energy, _ = parts()
-    from_data = DescriptorOnly(energy, revision(), (4,), chains=3, start="data", persistent=False).double()
-    for key in (1, 2):
-        data = batch(seed=key)
-        _, made = one_iteration(from_data, data, key=key)
-        assert torch.equal(made.proposal, data.x[:3])  # type: ignore[arg-type]
-    from_noise = DescriptorOnly(
-        energy, revision(), (4,), chains=9000, persistent=False, noise_std=2.0
-    ).double()
-    _, first = one_iteration(from_noise, batch(), key=1)
-    _, second = one_iteration(from_noise, batch(), key=2)
-    assert first.proposal is not None
-    assert abs(first.proposal.std() / 2 - 1) < 5 / math.sqrt(2 * 36_000)
-    assert not torch.equal(first.proposal, second.proposal)  # type: ignore[arg-type]
-
-
-def test_before_training_a_descriptor_proposes_noise() -> None:
-    energy, _ = parts()
-    proposal = DescriptorOnly(energy, revision(), (4,), noise_std=3.0).propose(5000, rng=Rng(0))
-    assert proposal.z is None
-    assert abs(proposal.x.std() / 3 - 1) < 5 / math.sqrt(2 * 20_000)
-
-
-def test_only_the_latents_of_the_batch_move() -> None:
-    _, generator = parts()
-    schedule = GeneratorOnly(generator, Chain(Langevin(step_size=0.1), 3), 10).double()
-    one_iteration(schedule, Batch(double(10, 4), torch.arange(10)), key=1)
-    before = schedule.latents.clone()
-    chosen = torch.tensor([7, 2])
-    _, made = one_iteration(schedule, Batch(double(2, 4), chosen), key=2)
-    others = [k for k in range(10) if k not in (2, 7)]
-    assert torch.equal(schedule.latents[others], before[others])
-    assert torch.equal(schedule.latents[chosen], made.latents)  # type: ignore[arg-type]
-    assert not torch.equal(schedule.latents[chosen], before[chosen])
-    assert set(schedule.state_dict()) == {"latents", "started", "generator.matrix", "generator.bias"}
-
-
-def test_generator_only_reaches_probabilistic_pca() -> None:
-    """Algorithm G on a linear generator with known sigma: maximum likelihood is Tipping and Bishop's (1999).
-
-    The optimum has A A^T = sum_k (l_k - sigma^2) u_k u_k^T over the largest eigenvalues l_k of the data
-    covariance. Learning with persistent Langevin chains is stochastic, so the comparison is of the
-    averaged A A^T, within 6 % of its norm; the untrained one is 100 % away.
-    """
-    sigma, count = 0.5, 400
-    mixing = torch.tensor([[2.0, 0.0], [0.0, 1.2], [1.0, -0.6]], dtype=torch.float64)
-    data = double(count, 2, seed=1) @ mixing.T + sigma * double(count, 3, seed=2)
-    values, vectors = torch.linalg.eigh(torch.cov(data.T, correction=0))
-    top = vectors[:, 1:]
-    optimum = top @ torch.diag(values[1:] - sigma**2) @ top.T
-    generator = LinearGenerator(0.1 * double(3, 2, seed=3), torch.zeros(3).double(), sigma)
-    schedule = GeneratorOnly(generator, Chain(Langevin(step_size=0.08), 20), count).double()
-    optimizer = torch.optim.SGD(generator.parameters(), 0.04)
-    everything = Batch(data, torch.arange(count))
-    products = []
-    for iteration in range(350):
-        for update in schedule.updates(everything, rng=Rng(0).fold_in(iteration)):
-            optimizer.zero_grad()
-            update.loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        products.append(generator.matrix.detach() @ generator.matrix.detach().T)
-    learned = torch.stack(products[150:]).mean(0)
-    assert (products[0] - optimum).norm() / optimum.norm() > 0.9
-    assert (learned - optimum).norm() / optimum.norm() < 0.06
-    assert (generator.bias - data.mean(0)).norm() < 0.1
-
-
 @pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
 def test_the_noise_ends_after_its_iterations_and_the_count_is_saved(name: str) -> None:
     energy, generator = parts()
@@ -406,91 +241,6 @@ def test_ending_the_noise_of_a_sampler_without_any_is_refused() -> None:
 
     with pytest.raises(ValueError, match="Still has no parameter noise"):
         CoopNets(*parts(), Chain(Still(), 1), noise_until=5)
-
-
-@pytest.mark.parametrize("hidden", ["square", "speckle"])
-def test_hidden_pixels_are_never_looked_at(hidden: Literal["square", "speckle"]) -> None:
-    data = Batch(double(3, 1, 8, 8).float(), torch.arange(3))
-    losses, latents = [], []
-    for value in (0.0, 100.0):
-        torch.manual_seed(0)
-        generator = ConvGenerator((1, 8, 8), latents=2, channels=(4,), norm="none")
-        inference = Chain(Langevin(step_size=0.05), 3)
-        schedule = GeneratorOnly(generator, inference, 3, (1, 8, 8), hidden=hidden, hidden_size=4)
-        one_iteration(schedule, data)  # draws the masks
-        assert schedule.masks is not None
-        shown = torch.where(schedule.masks > 0, data.x, torch.tensor(value))
-        updates, made = one_iteration(schedule, Batch(shown, data.positions), key=1)
-        losses.append(updates[0].loss.detach())
-        latents.append(made.latents)
-    assert torch.equal(*losses)
-    assert torch.equal(*latents)
-
-
-def regularised(name: str, **keys: Any) -> CooperativeScheduler:
-    energy, generator = parts()
-    if name == "coopnets":
-        return CoopNets(energy, generator, revision(noise=False), **keys)
-    return DescriptorOnly(energy, revision(noise=False), (4,), chains=5, **keys).double()
-
-
-@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
-def test_the_energy_sees_fresh_noise_on_the_data(name: str) -> None:
-    schedule, data = regularised(name, data_noise=0.2), batch()
-    assert isinstance(schedule.energy, LinearDescriptor)
-    for key in (1, 2):
-        schedule.energy.zero_grad()
-        _, made = one_iteration(schedule, data, key=key)
-        assert made.observed is data.x
-        noise = 0.2 * Rng(key).fold_in("data noise").normal(data.x)
-        assert made.revised is not None
-        assert schedule.energy.weight.grad is not None
-        expected = made.revised.mean(0) - (data.x + noise).mean(0)
-        assert torch.allclose(schedule.energy.weight.grad, expected)
-
-
-@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
-def test_the_penalty_on_energies_has_the_gradient_written_by_hand(name: str) -> None:
-    """On E = |x|² / 2s² - w·x the gradient of the mean of E² is that of -2 E x."""
-    schedule, data = regularised(name, energy_l2=0.3), batch()
-    energy = schedule.energy
-    assert isinstance(energy, LinearDescriptor)
-    _, made = one_iteration(schedule, data)
-    assert made.revised is not None
-    with torch.no_grad():
-        plain = made.revised.mean(0) - data.x.mean(0)
-        squares = sum(-2 * (energy(x)[:, None] * x).mean(0) for x in (data.x, made.revised))
-    assert energy.weight.grad is not None
-    assert torch.allclose(energy.weight.grad, plain + 0.3 * squares)
-
-
-@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
-def test_the_penalty_on_slopes_has_the_gradient_written_by_hand(name: str) -> None:
-    """On E = |x|² / 2s² - w·x half the mean of |x / s² - w|² has the gradient w minus the mean of x / s²."""
-    schedule, data = regularised(name, gradient_penalty=0.3), batch()
-    energy = schedule.energy
-    assert isinstance(energy, LinearDescriptor)
-    _, made = one_iteration(schedule, data)
-    assert made.revised is not None
-    assert not made.observed.requires_grad
-    with torch.no_grad():
-        plain = made.revised.mean(0) - data.x.mean(0)
-        slopes = energy.weight - data.x.mean(0) / energy.reference_std**2
-    assert energy.weight.grad is not None
-    assert torch.allclose(energy.weight.grad, plain + 0.3 * slopes)
-
-
-def test_figures_of_augmented_images_are_left_to_whoever_looks() -> None:
-    torch.manual_seed(0)
-    data = Batch(double(3, 1, 8, 8).float(), torch.arange(3))
-    for law, known in ((LossAugmentation(translation=1), False), (None, True)):
-        schedule = DescriptorOnly(
-            ConvDescriptor((1, 8, 8), channels=(3,), kernels=(3,), strides=(1,)), revision(1), (1, 8, 8),
-            chains=3, augmentation=law,
-        )  # fmt: skip
-        updates, made = one_iteration(schedule, data)
-        assert ("energy_observed" in updates[0].stats) is known
-        assert made.observed is data.x
 
 
 @pytest.mark.parametrize("name", ["coopnets", "descriptor-only", "replay"])

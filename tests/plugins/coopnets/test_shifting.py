@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from ebmkit.core import CooperativeScheduler, LossAugmentation, Rng, augmented, contrastive_divergence
+from ebmkit_coopnets.coopnets import CoopNets
+from ebmkit_coopnets.descriptor_only import DescriptorOnly
+from ebmkit_coopnets.shifting import DensityShift
+from tests.models import LinearDescriptor, double
+from tests.plugins.coopnets.linear import batch, one_iteration, parts, revision
+
+
+def test_without_any_help_it_is_the_contrastive_loss_bit_for_bit() -> None:
+    energy = LinearDescriptor(double(4), 0.5)
+    x, revised = double(5, 4), double(3, 4, seed=1)
+    for law in (None, LossAugmentation()):
+        shift = DensityShift(augmentation=law)(energy, x, revised, rng=Rng(1))
+        assert torch.equal(shift.loss, contrastive_divergence(energy(x), energy(revised)))
+        assert shift.observed is not None
+        assert torch.equal(shift.observed, energy(x))
+
+
+def test_both_sides_are_augmented_each_by_its_own_numbers() -> None:
+    seen: list[torch.Tensor] = []
+
+    def energy(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x)
+        return x.flatten(1).sum(1)
+
+    x = double(4, 1, 6, 6).float()
+    law = LossAugmentation(translation=2, brightness=0.1, cutout=0.3)
+    shift = DensityShift(augmentation=law)(energy, x, x, rng=Rng(1), revised_rng=Rng(1, first_chain=4))
+    assert (shift.observed, shift.synthesized) == (None, None)
+    assert torch.equal(seen[0], augmented(x, law, rng=Rng(1).fold_in("augment observed")))
+    assert torch.equal(seen[1], augmented(x, law, rng=Rng(1, first_chain=4).fold_in("augment revised")))
+    assert not torch.equal(*seen)
+    assert float(shift.loss) == pytest.approx(float(energy(seen[0]).mean() - energy(seen[1]).mean()))
+
+
+def regularised(name: str, **keys: Any) -> CooperativeScheduler:
+    energy, generator = parts()
+    if name == "coopnets":
+        return CoopNets(energy, generator, revision(noise=False), **keys)
+    return DescriptorOnly(energy, revision(noise=False), (4,), chains=5, **keys).double()
+
+
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
+def test_the_energy_sees_fresh_noise_on_the_data(name: str) -> None:
+    schedule, data = regularised(name, data_noise=0.2), batch()
+    assert isinstance(schedule.energy, LinearDescriptor)
+    for key in (1, 2):
+        schedule.energy.zero_grad()
+        _, made = one_iteration(schedule, data, key=key)
+        assert made.observed is data.x
+        noise = 0.2 * Rng(key).fold_in("data noise").normal(data.x)
+        assert made.revised is not None
+        assert schedule.energy.weight.grad is not None
+        expected = made.revised.mean(0) - (data.x + noise).mean(0)
+        assert torch.allclose(schedule.energy.weight.grad, expected)
+
+
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
+def test_the_penalty_on_energies_has_the_gradient_written_by_hand(name: str) -> None:
+    """On E = |x|² / 2s² - w·x the gradient of the mean of E² is that of -2 E x."""
+    schedule, data = regularised(name, energy_l2=0.3), batch()
+    energy = schedule.energy
+    assert isinstance(energy, LinearDescriptor)
+    _, made = one_iteration(schedule, data)
+    assert made.revised is not None
+    with torch.no_grad():
+        plain = made.revised.mean(0) - data.x.mean(0)
+        squares = sum(-2 * (energy(x)[:, None] * x).mean(0) for x in (data.x, made.revised))
+    assert energy.weight.grad is not None
+    assert torch.allclose(energy.weight.grad, plain + 0.3 * squares)
+
+
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
+def test_the_penalty_on_slopes_has_the_gradient_written_by_hand(name: str) -> None:
+    """On E = |x|² / 2s² - w·x half the mean of |x / s² - w|² has the gradient w minus the mean of x / s²."""
+    schedule, data = regularised(name, gradient_penalty=0.3), batch()
+    energy = schedule.energy
+    assert isinstance(energy, LinearDescriptor)
+    _, made = one_iteration(schedule, data)
+    assert made.revised is not None
+    assert not made.observed.requires_grad
+    with torch.no_grad():
+        plain = made.revised.mean(0) - data.x.mean(0)
+        slopes = energy.weight - data.x.mean(0) / energy.reference_std**2
+    assert energy.weight.grad is not None
+    assert torch.allclose(energy.weight.grad, plain + 0.3 * slopes)
