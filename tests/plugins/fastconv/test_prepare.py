@@ -142,35 +142,6 @@ def test_a_stack_is_read_whatever_way_it_is_written(name: str) -> None:
     assert torch.allclose(found.gradient.double(), exact.gradient, rtol=1e-4, atol=1e-5)
 
 
-class Perceptron(Energy):
-    """E(x) = a |x|^2 - f(x) + c with the layers of the case."""
-
-    def __init__(self, layers: nn.Sequential, quadratic: float, offset: float) -> None:
-        super().__init__()
-        self.layers, self.quadratic, self.offset = layers, quadratic, offset
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.quadratic * x.square().sum(1) - self.layers(x)[:, 0] + self.offset
-
-
-@pytest.mark.parametrize(("quadratic", "offset"), [(0.0, 0.0), (0.5, 0.0), (3.0, -2.0)])
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.SiLU, nn.Tanh, nn.Softplus, nn.LeakyReLU])
-def test_perceptrons_have_closed_forms_of_their_own(
-    activation: type[nn.Module], quadratic: float, offset: float
-) -> None:
-    torch.manual_seed(0)
-    layers = nn.Sequential(
-        nn.Linear(3, 9), activation(), nn.Linear(9, 7, bias=False), activation(), nn.Linear(7, 2)
-    )
-    energy, x = Perceptron(layers, quadratic, offset).eval(), torch.randn(11, 3)
-    gradient = closed_form(energy, x, "fp32")
-    assert gradient is not None
-    for _ in range(2):  # a second call finds nothing of the first
-        found, exact = gradient(x), value_and_gradient(energy, x)
-        assert torch.allclose(found.value, exact.value, rtol=1e-5, atol=1e-5)
-        assert torch.allclose(found.gradient, exact.gradient, rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.parametrize("name", OTHER)
 def test_what_is_no_stack_is_left_to_autograd(name: str) -> None:
     assert closed_form(Net(OTHER[name]).eval(), _x(), "fp32") is None

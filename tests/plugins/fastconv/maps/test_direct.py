@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from ebmkit_fastconv.maps.direct import DirectConvolution, ShuffledTranspose, StridedTranspose
-from ebmkit_fastconv.maps.transforms import transforms
-from ebmkit_fastconv.maps.winograd_native import FoldedTranspose
 from tests.plugins.fastconv.maps.convolutions import (
     STRIDED,
     WINOGRAD,
@@ -31,13 +29,3 @@ def test_the_shuffled_phases_are_the_transpose(case: tuple[int, int, int, int]) 
     it = Case(*case)
     transpose = ShuffledTranspose(it.weight, stride=it.stride, padding=it.padding, size=it.source, rows=3)
     assert error(transpose(it.above), it.below) < 1e-6
-
-
-@pytest.mark.parametrize("case", [*STRIDED, (3, 1, 1, 16), (3, 1, 0, 9), (5, 1, 2, 15)], ids=str)
-def test_the_folded_product_is_the_transpose(case: tuple[int, int, int, int]) -> None:
-    compiled = transforms()
-    if compiled is None:
-        pytest.skip("no C compiler")
-    it = Case(*case)
-    at = {"stride": it.stride, "padding": it.padding, "size": it.source}
-    assert error(FoldedTranspose(it.weight, compiled, **at)(it.above), it.below) < 1e-6

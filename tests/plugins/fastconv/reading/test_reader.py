@@ -261,17 +261,6 @@ def test_threads_read_sample_and_call_nets_beside_each_other() -> None:
     assert errors == []
 
 
-@pytest.mark.parametrize("shape", [(1, 8), (8,), (2, 2, 2), (2, 2, 2, 1), (1, 2, 2, 2)])
-def test_states_of_any_shape_are_read_by_linear_layers(shape: tuple[int, ...]) -> None:
-    net = nn.Sequential(nn.Flatten(), nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1), nn.Flatten(0)).eval()
-    x = torch.randn(4, *shape)
-    reading = read(net, x[:2])
-    assert reading is not None
-    found, exact = closed_form(reading.stack, x, "fp32")(x), value_and_gradient(net, x)
-    assert torch.allclose(found.value.float(), exact.value, atol=1e-6)
-    assert torch.allclose(found.gradient, exact.gradient, atol=1e-6)
-
-
 def test_what_forward_reads_may_change_between_the_steps_of_a_walk() -> None:
     net = Net(lambda net, x: net.beta * net.head(net.first(x).tanh())[:, 0]).eval()
     net.beta = 1.0
