@@ -28,7 +28,8 @@ def square_masks(count: int, shape: tuple[int, ...], *, size: int, rng: Rng) -> 
     if not 1 <= size <= min(height, width):
         raise ValueError(f"a hidden square of {size} pixels does not fit into {height}x{width}")
     room = torch.tensor([height - size + 1, width - size + 1])
-    corner = (rng.uniform(torch.empty(count, 2)) * room).long()
+    # In float32 a number may round to 1.
+    corner = (rng.uniform(torch.empty(count, 2)) * room).long().minimum(room - 1)
     rows, columns = torch.arange(height), torch.arange(width)
     in_rows = (rows >= corner[:, :1]) & (rows < corner[:, :1] + size)
     in_columns = (columns >= corner[:, 1:]) & (columns < corner[:, 1:] + size)
