@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import pytest
 import torch
-from torch import Tensor
 
 from ebmkit.core import value_and_gradient
 from tests.models import LinearDescriptor, double
@@ -29,12 +27,3 @@ def test_parameters_and_input_are_left_alone() -> None:
     assert energy.weight.requires_grad
     assert torch.equal(x, before)
     assert not x.requires_grad
-
-
-@pytest.mark.parametrize("wrong", [lambda x: x.sum(), lambda x: x.square(), lambda x: x.sum(1, keepdim=True)])
-def test_an_energy_of_another_shape_is_refused(wrong: object) -> None:
-    def energy(x: Tensor) -> Tensor:
-        return wrong(x)  # type: ignore[operator, no-any-return]
-
-    with pytest.raises(ValueError, match=r"\(B, \*S\) to \(B,\)"):
-        value_and_gradient(energy, double(4, 2))

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ebmkit.registry import backends
+from tests.conftest import Install
+from tests.core.offering import Offering
+
+
+@pytest.fixture
+def offer(install: Install, monkeypatch: pytest.MonkeyPatch) -> Iterator[Offering]:
+    """Install plugins whose gradient backends are classes; they are the only ones that are asked."""
+    monkeypatch.setenv("EBMKIT_PLUGINS", "no:fastconv")
+
+    def put(*references: str) -> None:
+        for i, reference in enumerate(references):
+            source = f"""
+                from ebmkit.plugin import hookimpl
+
+                @hookimpl
+                def ebmkit_gradient_backends():
+                    return {{"backend{i}": "{reference}"}}
+            """
+            install(f"dist{i}", f"backend_plugin{i}_{abs(hash(references))}", source, point=f"point{i}")
+        backends._installed.cache_clear()
+
+    yield put
+    backends._installed.cache_clear()
