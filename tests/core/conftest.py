@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from ebmkit.core import graph as graphs
+from ebmkit.core.graph import making
 from ebmkit.registry import backends
 from tests.conftest import Install
+from tests.core.graph.chains import Recorder
 from tests.core.offering import Offering
 
 
@@ -28,3 +31,12 @@ def offer(install: Install, monkeypatch: pytest.MonkeyPatch) -> Iterator[Offerin
 
     yield put
     backends._installed.cache_clear()
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    recorder = Recorder()
+    monkeypatch.setattr(making, "compiled", recorder)
+    graphs.forget()
+    yield recorder
+    graphs.forget()

@@ -7,14 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import (
-    Energy,
-    Gradient,
-    GradientBackend,
-    Precision,
-    Sampler,
-    ValueAndGradient,
-)
+from ebmkit.core import Energy, Gradient, GradientBackend, Precision, Sampler, ValueAndGradient
 from ebmkit_langevin.langevin import Langevin
 
 Offering = Callable[..., None]

@@ -4,10 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import (
-    Energy,
-    value_and_gradient,
-)
+from ebmkit.core import Energy, value_and_gradient
 from ebmkit.core.autograd import by_autograd
 from tests.models import double
 

@@ -8,16 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import (
-    Chain,
-    Energy,
-    Gradient,
-    GradientBackend,
-    Precision,
-    Rng,
-    prepare,
-    run_chain,
-)
+from ebmkit.core import Chain, Energy, Gradient, GradientBackend, Precision, Rng, prepare, run_chain
 from ebmkit.training.batches import Batches
 from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_coopnets.descriptor_only import DescriptorOnly

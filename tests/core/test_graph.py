@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import Any
 
 import attrs
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.modules.module import register_module_forward_hook
 from torch.nn.utils import parametrize
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -34,74 +32,11 @@ from ebmkit.core import (
 from ebmkit.core import graph as graphs
 from ebmkit.core.algebra import Sum, Tempered, Weighted
 from ebmkit.core.graph import making
-from ebmkit.core.graph.capturing import Held
 from ebmkit.core.graph.compiling import Function
-from ebmkit.core.graph.noise import KeyedRng, NotedRng, draw_words
-from ebmkit.core.graph.recording import recorded
-from ebmkit.core.graph.stride import Form, Strides
-from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_langevin.langevin import Langevin
-from ebmkit_mcmc.hmc import HMC
 from ebmkit_mcmc.underdamped import Underdamped
+from tests.core.graph.chains import OFFSET, SAMPLERS, Recorder, Settings, Varied, descriptor
 from tests.models import LinearDescriptor, LinearGenerator, double
-
-SAMPLERS: list[Sampler] = [
-    Langevin(step_size=0.3),
-    Langevin(step_size=0.3, noise=False),
-    HMC(step_size=0.2, leapfrogs=3),
-]
-
-Run = Callable[[], tuple[Tensor, ...]]
-
-
-def rerun(run: Run) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
-    """In place of a CUDA graph: the results keep their memory, and a replay writes there again."""
-    outputs = run()
-
-    def replay() -> None:
-        for place, value in zip(outputs, run(), strict=True):
-            place.copy_(value)
-
-    return replay, outputs
-
-
-class Recorder:
-    """Makes graphs in the way of a GPU, whose replays call nobody's Python, and counts them."""
-
-    def __init__(self) -> None:
-        self.made = 0
-
-    def __call__(self, function: Function, inputs: tuple[Tensor, ...]) -> Function:
-        self.made += 1
-        calls = recorded(function, [each.clone() for each in inputs])
-        return Held(calls, tuple(each.clone() for each in inputs), rerun)
-
-
-@pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    recorder = Recorder()
-    monkeypatch.setattr(making, "compiled", recorder)
-    graphs.forget()
-    yield recorder
-    graphs.forget()
-
-
-def descriptor() -> LinearDescriptor:
-    return LinearDescriptor(double(4), 0.5)
-
-
-def test_keyed_streams_draw_what_was_noted_whoever_folds_them() -> None:
-    def draws(rng: Rng) -> list[Tensor]:
-        like = torch.empty(3, 5, dtype=torch.float64)
-        inner = rng.fold_in("inner", 2)
-        return [rng.normal(like), inner.uniform(like[:, :1]), rng.normal(like.float()), inner.normal(like)]
-
-    noted = NotedRng(Rng(1))
-    draws(noted)
-    for rng in (Rng(7), Rng(2**64 - 1, first_chain=40).fold_in("elsewhere")):
-        for step, words in enumerate(draw_words(rng, "step", range(3, 6), noted.draws), 3):
-            for found, exact in zip(draws(KeyedRng(words)), draws(rng.fold_in("step", step)), strict=True):
-                assert torch.equal(found, exact)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
@@ -119,20 +54,6 @@ def test_strides_lead_where_steps_lead_bit_for_bit(sampler: Sampler, recorder: R
         assert torch.equal(found.start_energy, exact.start_energy)
     assert recorder.made == 1
     assert graphs.stride_length(46) == 2
-
-
-@pytest.mark.parametrize("inside", [True, False], ids=["drawn inside", "given"])
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
-def test_a_stride_is_its_steps_wherever_its_numbers_are_drawn(sampler: Sampler, inside: bool) -> None:
-    """Inside is the way of a GPU, given that of a CPU."""
-    energy, x, rng = descriptor(), double(6, 4, seed=1), Rng(3, first_chain=9)
-    with torch.no_grad():
-        state = sampler.init(energy, x)
-        form = Form.found(sampler, energy, state, steps=20, inside=inside)
-        function = Strides(sampler, energy, form)
-        for random in form.random(rng, 80, x.device):
-            state = form.outputs(function(*random, *state, energy.weight.detach())).state
-    assert torch.equal(state.x, run_chain(sampler, energy, x, steps=80, rng=rng).x)
 
 
 def test_a_graph_sees_the_weights_of_now(recorder: Recorder) -> None:
@@ -168,23 +89,6 @@ def test_every_iterations_posterior_runs_in_the_same_graph(recorder: Recorder) -
         found = run_chain(Langevin(step_size=0.1), posterior, z, steps=6, rng=Rng(seed), graph=True).x
         assert torch.equal(found, exact)
     assert recorder.made == 1
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
-def test_strides_ask_the_host_for_nothing(sampler: Sampler) -> None:
-    """Traced without data: a number that had to be read, or a tensor made on another device, would fail."""
-    energy = ConvDescriptor((1, 8, 8), channels=(4,), kernels=(3,), strides=(1,), reference_std=0.5).eval()
-    x = Rng(0).normal(torch.empty(3, 1, 8, 8))
-    with torch.no_grad():
-        state = sampler.init(energy, x)
-        form = Form.found(sampler, energy, state, steps=2, inside=True)
-        function = Strides(sampler, energy, form)
-        words = next(form.random(Rng(0), 2, x.device))
-        weights = (each.detach() for each in energy.parameters())
-        traced = make_fx(function, tracing_mode="fake")(*words, *state, *weights)
-    called = {str(node.target) for node in traced.graph.nodes if node.op == "call_function"}
-    assert "aten.convolution.default" in called
-    assert not {name for name in called if "local_scalar" in name or "lift_fresh" in name}
 
 
 @attrs.frozen(kw_only=True)
@@ -228,32 +132,6 @@ def test_what_cannot_be_a_graph_is_walked_and_told_once(monkeypatch: pytest.Monk
             moved = run_chain(odd, energy, x, steps=34, rng=Rng(0), graph=True).x
         assert torch.equal(moved, run_chain(odd, energy, x, steps=34, rng=Rng(0)).x)
     graphs.forget()
-
-
-class Settings:
-    """A class that only holds numbers."""
-
-    tilt = 0.0
-
-
-OFFSET = [0.0]
-
-
-class Varied(LinearDescriptor):
-    """An energy that reads numbers everywhere."""
-
-    slope = 1.0
-
-    def __init__(self) -> None:
-        super().__init__(double(4), 0.5)
-        self.numbers = {"scale": [1.0]}
-        self.shift = torch.zeros(4, dtype=torch.float64)
-        self.register_buffer("mask", torch.ones(4, dtype=torch.float64))
-        self.inner = nn.Softplus()
-
-    def forward(self, x: Tensor) -> Tensor:
-        scale = self.numbers["scale"][0] * self.slope + Settings.tilt + OFFSET[0] + getattr(math, "tilt", 0.0)
-        return super().forward(scale * x * self.mask + self.shift) + self.inner(x).sum(1)
 
 
 Change = Callable[[Varied, pytest.MonkeyPatch], object]
@@ -347,138 +225,6 @@ def test_a_gradient_that_goes_astray_is_seen_at_the_end_of_its_chain(
     with pytest.warns(RuntimeWarning, match="their graph has another gradient than autograd"):
         found = run_chain(sampler, energy, x, steps=400, rng=Rng(1), graph=True)
     assert torch.equal(found.x, run_chain(sampler, energy, x, steps=400, rng=Rng(1)).x)
-
-
-BAKED: dict[str, Callable[[int], slice]] = {
-    "random numbers": lambda count: slice(0, 1),
-    "a state": lambda count: slice(1, 2),
-    "a weight": lambda count: slice(count - 1, count),
-}
-
-
-@pytest.mark.parametrize("what", BAKED)
-def test_what_went_into_a_graph_as_a_constant_shows_before_its_first_use(
-    what: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On the inputs it was made of it is right."""
-
-    def baked(function: Function, made_of: tuple[Tensor, ...]) -> Function:
-        fixed = BAKED[what](len(made_of))
-
-        def run(*inputs: Tensor) -> tuple[Tensor, ...]:
-            given = [each.clone() for each in inputs]
-            given[fixed] = [each.clone() for each in made_of[fixed]]
-            return function(*given)
-
-        assert all(map(torch.equal, run(*made_of), function(*made_of)))
-        return run
-
-    monkeypatch.setattr(making, "compiled", baked)
-    graphs.forget()
-    energy, x, sampler = descriptor(), double(6, 4, seed=1), Langevin(step_size=0.3)
-    exact = run_chain(sampler, energy, x, steps=4, rng=Rng(5)).x
-    with pytest.warns(RuntimeWarning, match="walk step by step: their graph moves them elsewhere"):
-        assert torch.equal(run_chain(sampler, energy, x, steps=4, rng=Rng(5), graph=True).x, exact)
-    graphs.forget()
-
-
-CALLS: list[Tensor] = []
-
-
-class Diary(LinearDescriptor):
-    """Writes down what it is asked."""
-
-    everywhere: list[Tensor] = CALLS
-
-    def __init__(self) -> None:
-        super().__init__(double(4), 0.5)
-        self.seen: list[Tensor] = []
-        self.count = 0
-        self.register_buffer("steps", torch.zeros(()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.seen.append(x)
-        self.everywhere.append(x)
-        self.count += 1
-        self.steps += 1
-        return super().forward(x)
-
-
-@pytest.mark.parametrize("graph", [False, True])
-def test_an_energy_that_changes_as_it_is_asked_is_walked_and_sees_no_more_than_that(graph: bool) -> None:
-    graphs.forget()
-    CALLS.clear()
-    energy, x = Diary(), double(6, 4, seed=1)
-    expected = pytest.warns(RuntimeWarning, match="writes into a tensor that was there before")
-    with expected if graph else nullcontext():
-        run_chain(Langevin(step_size=0.3), energy, x, steps=4, rng=Rng(0), graph=graph)
-    once_more = int(graph)  # of a copy, with true numbers
-    assert len(energy.seen) == energy.count == int(energy.steps) == 4
-    assert len(CALLS) == 4 + once_more
-    assert {type(each) for each in CALLS} == {Tensor}
-    graphs.forget()
-
-
-def _remember(self: Any, x: Tensor) -> Tensor:
-    self.last = x
-    return LinearDescriptor.forward(self, x)
-
-
-def _take_turns(self: Any, x: Tensor) -> Tensor:
-    self.numbers["turn"] = self.numbers.get("turn", 0) + 1
-    return LinearDescriptor.forward(self, x)
-
-
-def _average(self: Any, x: Tensor) -> Tensor:
-    self.mask = 0.9 * self.mask + 0.1 * x.detach().mean()
-    return LinearDescriptor.forward(self, x)
-
-
-@pytest.mark.parametrize(
-    ("forward", "changed"), [(_remember, "of theirs"), (_take_turns, "numbers"), (_average, "its 'mask'")]
-)
-def test_what_an_energy_does_to_itself_is_named(
-    forward: Callable[[Any, Tensor], Tensor], changed: str, recorder: Recorder
-) -> None:
-    kind = type("Restless", (Varied,), {"forward": forward, "__module__": __name__})
-    x, sampler = double(6, 4, seed=1), Langevin(step_size=0.3)
-    exact = run_chain(sampler, kind(), x, steps=4, rng=Rng(0)).x
-    with pytest.warns(RuntimeWarning, match=f"walk step by step: .* changes .*{changed}"):
-        assert torch.equal(run_chain(sampler, kind(), x, steps=4, rng=Rng(0), graph=True).x, exact)
-    assert recorder.made == 0
-
-
-class Noisy(LinearDescriptor):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x + 0.1 * torch.randn_like(x))
-
-
-def test_an_energy_that_draws_by_itself_is_walked_with_the_numbers_it_would_draw(recorder: Recorder) -> None:
-    energy, x, sampler = Noisy(double(4), 0.5), double(6, 4, seed=1), Langevin(step_size=0.3)
-    torch.manual_seed(0)
-    exact = run_chain(sampler, energy, x, steps=4, rng=Rng(0)).x
-    torch.manual_seed(0)
-    with pytest.warns(RuntimeWarning, match="draws from torch's own random numbers"):
-        assert torch.equal(run_chain(sampler, energy, x, steps=4, rng=Rng(0), graph=True).x, exact)
-
-
-def test_batch_statistics_and_modes_stay_as_they_are(recorder: Recorder) -> None:
-    class Normed(LinearDescriptor):
-        def __init__(self) -> None:
-            super().__init__(double(4), 0.5)
-            self.norm = nn.BatchNorm1d(4).double()
-
-        def forward(self, x: Tensor) -> Tensor:
-            return super().forward(self.norm(x))
-
-    energy, x, sampler = Normed().train(), double(6, 4, seed=1), Langevin(step_size=0.3)
-    energy.norm.running_mean.fill_(0.5)
-    before = {name: value.clone() for name, value in energy.state_dict().items()}
-    exact = run_chain(sampler, energy, x, steps=4, rng=Rng(0)).x
-    assert torch.equal(run_chain(sampler, energy, x, steps=4, rng=Rng(0), graph=True).x, exact)
-    assert graphs.kept() == [True]
-    assert all(torch.equal(value, before[name]) for name, value in energy.state_dict().items())
-    assert [each.training for each in energy.modules()] == [True, True]
 
 
 class Mixed(LinearDescriptor):

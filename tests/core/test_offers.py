@@ -7,15 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import (
-    Gradient,
-    GradientBackend,
-    Precision,
-    Rng,
-    ValueAndGradient,
-    prepare,
-    run_chain,
-)
+from ebmkit.core import Gradient, GradientBackend, Precision, Rng, ValueAndGradient, prepare, run_chain
 from tests.core.offering import DESCENT, DESCENT_BY_HALF, MARK, MARKING, Bowl, Offering, Plain
 
 

@@ -15,7 +15,7 @@ from ebmkit.core.graph.alignment import aligned
 from ebmkit.core.graph.compiling import Function
 from ebmkit.core.graph.stride import Strides
 from ebmkit_langevin.langevin import Langevin
-from tests.core.test_graph import rerun
+from tests.core.graph.chains import rerun
 
 
 class Scored(Energy):

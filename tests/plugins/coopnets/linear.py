@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ebmkit.core import (
-    Batch,
-    Chain,
-    CooperativeScheduler,
-    Examples,
-    Rng,
-    Update,
-)
+from ebmkit.core import Batch, Chain, CooperativeScheduler, Examples, Rng, Update
 from ebmkit_langevin.langevin import Langevin
 from tests.models import LinearDescriptor, LinearGenerator, double
 

@@ -5,12 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ebmkit.core import (
-    Batch,
-    Chain,
-    Energy,
-    Rng,
-)
+from ebmkit.core import Batch, Chain, Energy, Rng
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_langevin.langevin import Langevin
 from tests.plugins.coopnets.linear import batch, one_iteration, parts, revision

@@ -3,11 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ebmkit.core import (
-    Batch,
-    LossAugmentation,
-    Samples,
-)
+from ebmkit.core import Batch, LossAugmentation, Samples
 from ebmkit_convnets.descriptor import ConvDescriptor
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_coopnets.descriptor_only import DescriptorOnly

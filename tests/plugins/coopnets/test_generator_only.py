@@ -5,11 +5,7 @@ from typing import Literal
 import pytest
 import torch
 
-from ebmkit.core import (
-    Batch,
-    Chain,
-    Rng,
-)
+from ebmkit.core import Batch, Chain, Rng
 from ebmkit_convnets.generator import ConvGenerator
 from ebmkit_coopnets.generator_only import GeneratorOnly
 from ebmkit_langevin.langevin import Langevin

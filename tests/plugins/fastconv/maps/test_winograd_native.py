@@ -7,12 +7,7 @@ from ebmkit_fastconv.maps.transforms import transforms
 from ebmkit_fastconv.maps.winograd import plan_kernel
 from ebmkit_fastconv.maps.winograd_native import FoldedTranspose, NativeWinograd
 from ebmkit_fastconv.reading.activations import Activation
-from tests.plugins.fastconv.maps.convolutions import (
-    STRIDED,
-    Case,
-    error,
-    images,
-)
+from tests.plugins.fastconv.maps.convolutions import STRIDED, Case, error, images
 
 
 @pytest.mark.parametrize("case", [*STRIDED, (3, 1, 1, 16), (3, 1, 0, 9), (5, 1, 2, 15)], ids=str)
