@@ -18,17 +18,8 @@ from PIL import Image
 from ebmkit.errors import DataError
 from ebmkit_images.files import Folder, Zip
 from tests.conftest import Ebmkit
+from tests.plugins.images.pictures import encoded, grey, picture
 from tests.run.test_rollback import RunFile
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
-def grey(value: int = 90, side: int = 12) -> Image.Image:
-    return Image.new("L", (side, side), value)
 
 
 def huge_header(side: int) -> bytes:
@@ -114,38 +105,6 @@ def test_odd_images_are_read_by_the_stated_rules(planted: Callable[..., Folder |
     assert colours["cmyk.jpg"] == [255] * 3
 
 
-def test_a_limit_on_pixels_names_the_numbers(tmp_path: Path) -> None:
-    grey(side=20).save(tmp_path / "a.png")
-    with pytest.raises(DataError, match=r"a\.png has 20x20 pixels, more than max_pixels = 399"):
-        Folder(path=str(tmp_path), max_pixels=399)
-    assert len(Folder(path=str(tmp_path), max_pixels=400)) == 1
-
-
-@pytest.fixture
-def odd_entries(tmp_path: Path) -> Path:
-    folder = tmp_path / "odd"
-    (folder / "directory.png").mkdir(parents=True)
-    grey().save(folder / "good.png")
-    grey().save(folder / "directory.png" / "inside.png")
-    (folder / "loop").symlink_to(folder)
-    os.mkfifo(folder / "pipe.png")
-    return folder
-
-
-def test_loops_pipes_and_folders_named_like_images_do_not_hang(odd_entries: Path) -> None:
-    source = Folder(path=str(odd_entries))
-    assert list(source._files.place.names) == ["directory.png/inside.png", "good.png"]
-
-
-@pytest.mark.parametrize("target", ["nowhere", "broken.png"])
-def test_a_link_that_leads_nowhere_is_named(target: str, tmp_path: Path) -> None:
-    grey().save(tmp_path / "good.png")
-    (tmp_path / "broken.png").symlink_to(tmp_path / target)
-    with pytest.raises(DataError, match=r"broken\.png"):
-        Folder(path=str(tmp_path))
-    assert len(Folder(path=str(tmp_path), on_bad="skip")) == 1
-
-
 def test_names_that_are_no_utf8_are_read_and_can_be_shown(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/caf\xe9.png"
     with open(path, "wb") as file:  # noqa: PTH123
@@ -153,34 +112,6 @@ def test_names_that_are_no_utf8_are_read_and_can_be_shown(tmp_path: Path) -> Non
     with pytest.raises(DataError) as error:
         Folder(path=str(tmp_path))
     assert "caf" in str(error.value).encode().decode()
-
-
-def test_hostile_zips_are_streams_of_bounded_size(tmp_path: Path) -> None:
-    path = tmp_path / "hostile.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("../../outside.png", encoded(grey()))
-        archive.writestr("/absolute.png", encoded(grey()))
-        archive.writestr("bomb.webp", bytes(30_000_000))
-        with pytest.warns(UserWarning, match="Duplicate"):
-            archive.writestr("/absolute.png", encoded(grey(1)))
-    before = sorted(tmp_path.rglob("*"))
-    source = Zip(path=str(path), on_bad="skip", max_pixels=10_000)
-    assert len(source) == 3
-    assert "bomb.webp has 30000000 bytes" in source.notes[0]
-    assert sorted(tmp_path.rglob("*")) == before
-    assert not (tmp_path.parent / "outside.png").exists()
-
-
-def test_an_encrypted_member_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "secret.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.png", encoded(grey()))
-    content = bytearray(path.read_bytes())
-    content[6] |= 1  # the flag in the local header and in the directory
-    content[content.index(b"PK\x01\x02") + 8] |= 1
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"secret\.zip:a\.png.*encrypted"):
-        Zip(path=str(path))
 
 
 @pytest.mark.parametrize("cache", [0, 1024])
@@ -230,3 +161,45 @@ def test_a_folder_and_an_archive_that_are_taken_for_each_other(tmp_path: Path) -
         Folder(path=str(archive), size=12)
     with pytest.raises(DataError, match='is a folder, which use = "folder" reads'):
         Zip(path=str(tmp_path), size=12)
+
+
+def truncated(kind: str) -> bytes:
+    stream = io.BytesIO()
+    picture(64, 64).save(stream, kind)
+    return stream.getvalue()[: stream.tell() // 2]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>not found</html>", bytes(500), truncated("JPEG"), truncated("PNG")],
+    ids=["empty", "html", "zeros", "half-jpeg", "half-png"],
+)
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_damaged_image_is_named(tmp_path: Path, content: bytes, archived: bool) -> None:
+    folder = tmp_path / "f"
+    folder.mkdir()
+    picture().save(folder / "good.png")
+    (folder / "bad.jpg").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, path.name)
+    read: Callable[[], object] = (
+        (lambda: Zip(path=str(tmp_path / "f.zip"))) if archived else (lambda: Folder(path=str(folder)))
+    )
+    with pytest.raises(DataError, match=r"bad\.jpg"):
+        read()
+
+
+def test_missing_and_empty_places_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere.*does not exist"):
+        Folder(path=str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="no image file"):
+        Folder(path=str(tmp_path))
+    (tmp_path / "x.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"x\.zip"):
+        Zip(path=str(tmp_path / "x.zip"))
+    picture(4, 4).save(tmp_path / "small.png")
+    with pytest.raises(DataError, match=r"small\.png is 4x4 pixels, smaller than crop = 8"):
+        Folder(path=str(tmp_path), crop=8)
+    with pytest.raises(DataError, match="skip = 5 leaves none"):
+        Folder(path=str(tmp_path), skip=5)

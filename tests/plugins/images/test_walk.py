@@ -1,100 +1,40 @@
-"""Which files of a folder or an archive are the data: hidden ones are not, linked ones are, once."""
-
 from __future__ import annotations
 
 import os
 import shutil
-import stat
-import zipfile
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
 
 from ebmkit.errors import DataError
-from ebmkit_images.files import Folder, Zip
+from ebmkit_images.files import Folder
 from ebmkit_images.walk import Walk
-from tests.conftest import Ebmkit
-from tests.run.test_rollback import RunFile
-
-GREY = b"P5 2 2 255\n\x50\x51\x52\x53"
-
-SHOWN = ["a.png", "Trash/b.png", "sub/c.JPG"]
-ASIDE = [
-    "._a.png",
-    "sub/._c.jpg",
-    ".hidden.png",
-    ".Trash/d.png",
-    ".Trash-1000/files/e.png",
-    ".ipynb_checkpoints/a-checkpoint.png",
-    "sub/.ipynb_checkpoints/c-checkpoint.jpg",
-    ".thumbnails/large/f.png",
-    "@eaDir/a.png/SYNOPHOTO_THUMB_S.jpg",
-    "__MACOSX/._a.png",
-    "__MACOSX/sub/g.png",
-    "$RECYCLE.BIN/S-1-5/h.png",
-    "$Recycle.Bin/i.png",
-    "lost+found/j.png",
-]
-NO_PICTURES = [
-    "README.txt",
-    "labels.csv",
-    "Thumbs.db",
-    ".DS_Store",
-    "desktop.ini",
-    "png",
-    "a.png.json",
-    "b.pdf",
-]
-NOTE = (
-    f"{len(ASIDE)} images in hidden or service places are left out: ._* (2); .ipynb_checkpoints (2); "
-    "__MACOSX (2); and 8 more"
-)
+from tests.plugins.images.pictures import GREY, grey, names, put
 
 
-def names(source: Folder | Zip) -> list[str]:
-    return list(source._files.place.names)
-
-
-def put(folder: Path, *files: str) -> Path:
-    for file in files:
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_bytes(GREY)
+@pytest.fixture
+def odd_entries(tmp_path: Path) -> Path:
+    folder = tmp_path / "odd"
+    (folder / "directory.png").mkdir(parents=True)
+    grey().save(folder / "good.png")
+    grey().save(folder / "directory.png" / "inside.png")
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe.png")
     return folder
 
 
-def archived(path: Path, *files: str) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for file in files:
-            archive.writestr(file, GREY)
-    return path
+def test_loops_pipes_and_folders_named_like_images_do_not_hang(odd_entries: Path) -> None:
+    source = Folder(path=str(odd_entries))
+    assert list(source._files.place.names) == ["directory.png/inside.png", "good.png"]
 
 
-def test_what_nobody_means_is_left_out_and_counted(tmp_path: Path) -> None:
-    folder = put(tmp_path / "f", *SHOWN, *ASIDE, *NO_PICTURES)
-    archive = archived(tmp_path / "f.zip", *SHOWN, *ASIDE, *NO_PICTURES)
-    a, b = Folder(path=str(folder), size=2), Zip(path=str(archive), size=2)
-    assert names(a) == names(b) == sorted(SHOWN)
-    assert a.notes == b.notes == (NOTE,)
-    assert a.fingerprint() == b.fingerprint()
-    clean = Folder(path=str(put(tmp_path / "clean", *SHOWN)), size=2)
-    assert clean.notes == ()
-    assert clean.fingerprint() == a.fingerprint()
-
-
-@pytest.mark.parametrize("aside", ASIDE)
-def test_each_hidden_place_is_found(aside: str, tmp_path: Path) -> None:
-    assert names(Folder(path=str(put(tmp_path / "f", "a.png", aside)), size=2)) == ["a.png"]
-    with pytest.raises(DataError) as error:
-        Zip(path=str(archived(tmp_path / "f.zip", aside)), size=2)
-    assert "holds no image file (JPEG, PNG" in str(error.value)
-    assert "1 image in hidden or service places is left out: " in str(error.value)
-
-
-def test_a_hidden_folder_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
-    put(tmp_path / ".data" / "__MACOSX", "a.png")
-    assert names(Folder(path=str(tmp_path / ".data" / "__MACOSX"), size=2)) == ["a.png"]
+@pytest.mark.parametrize("target", ["nowhere", "broken.png"])
+def test_a_link_that_leads_nowhere_is_named(target: str, tmp_path: Path) -> None:
+    grey().save(tmp_path / "good.png")
+    (tmp_path / "broken.png").symlink_to(tmp_path / target)
+    with pytest.raises(DataError, match=r"broken\.png"):
+        Folder(path=str(tmp_path))
+    assert len(Folder(path=str(tmp_path), on_bad="skip")) == 1
 
 
 def test_a_hidden_folder_that_cannot_be_read_does_not_matter(
@@ -113,16 +53,6 @@ def test_a_hidden_folder_that_cannot_be_read_does_not_matter(
         Folder(path=str(tmp_path), size=2)
     (tmp_path / "locked").rename(tmp_path / ".locked")
     assert names(Folder(path=str(tmp_path), size=2)) == ["a.png"]
-
-
-def test_a_macos_zip_is_read(tmp_path: Path) -> None:
-    path = archived(tmp_path / "mac.zip", "cats/a.png", "cats/b.png")
-    with zipfile.ZipFile(path, "a") as archive:
-        for name in ("__MACOSX/._cats", "__MACOSX/cats/._a.png", "__MACOSX/cats/._b.png", "cats/.DS_Store"):
-            archive.writestr(name, b"\0\x05\x16\x07\0\2\0\0Mac OS X")
-    source = Zip(path=str(path), size=2)
-    assert names(source) == ["cats/a.png", "cats/b.png"]
-    assert source.notes == ("2 images in hidden or service places are left out: __MACOSX (2)",)
 
 
 def test_a_linked_folder_is_read_as_if_it_stood_there(tmp_path: Path) -> None:
@@ -224,17 +154,6 @@ def test_a_broken_link_is_named(tmp_path: Path) -> None:
     assert source.notes == ("links lead nowhere: cats",)
 
 
-def test_links_in_an_archive_are_left_out_and_named(tmp_path: Path) -> None:
-    path = archived(tmp_path / "a.zip", "a.png")
-    link = zipfile.ZipInfo("b.png")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(link, "a.png")
-    source = Zip(path=str(path), size=2)
-    assert names(source) == ["a.png"]
-    assert source.notes == ("links in the archive are not followed: b.png",)
-
-
 def test_names_of_any_bytes_are_told_on_one_line(tmp_path: Path) -> None:
     root = os.fsencode(tmp_path)
     for name in (b".\xff\n", b"caf\xe9"):
@@ -248,22 +167,10 @@ def test_names_of_any_bytes_are_told_on_one_line(tmp_path: Path) -> None:
     assert not any("\n" in note for note in source.notes)
 
 
-def test_the_notes_are_seen_at_the_start_of_a_run(run_file: RunFile, ebmkit: Ebmkit, images: Path) -> None:
-    put(images, ".Trash/old.png", "._00.png")
-    (images / "loop").symlink_to(images)
-    outcome = ebmkit("run", run_file("coopnets"), "--set", "run.iterations=1")
-    assert outcome.code == 0
-    said = " ".join(outcome.out.split())
-    assert "2 images in hidden or service places are left out: .Trash (1); ._* (1)" in said
-    assert "links to folders that are read anyway, or around the link, are not followed: loop" in said
-    assert "12 examples" in said
-
-
-def test_files_beside_the_images_are_no_errors(tmp_path: Path) -> None:
-    for name in NO_PICTURES:
-        (tmp_path / name).write_bytes(b"no picture")
-    Image.new("L", (2, 2), 7).save(tmp_path / "a.png")
-    source = Folder(path=str(tmp_path), size=2)
-    assert names(source) == ["a.png"]
-    assert source.notes == ()
-    assert source[torch.tensor([0])].mean() == pytest.approx(7 / 127.5 - 1)
+def test_files_come_with_their_sizes_and_a_link_that_leads_nowhere_with_none(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", ".hidden/b.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").write_text("no image")
+    sizes = {"a.png": len(GREY), ".hidden/b.png": len(GREY), "link.png": len(GREY), "lost.png": 0}
+    assert dict(Walk(str(tmp_path)).files) == sizes

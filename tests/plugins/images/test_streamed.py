@@ -19,7 +19,6 @@ from ebmkit.core import Rng, Source
 from ebmkit.errors import DataError
 from ebmkit.training.batches import Batches
 from ebmkit_images.files import Folder, Zip
-from ebmkit_images.names import Names
 from tests.conftest import RUN_FILES, Ebmkit
 from tests.run.test_resume import final_state, metrics, same_bits
 
@@ -195,23 +194,3 @@ def test_too_little_memory_is_told_and_is_no_fault_of_the_images(tmp_path: Path,
         f"memory does not suffice to decode {large}/a.png",
         f"memory does not suffice to decode {large}/a.png",
     ]
-
-
-@pytest.mark.parametrize("size", [8193, 10**6, 10**20])
-def test_a_size_beyond_all_pictures_is_out_of_range(
-    size: int, ebmkit: Ebmkit, tmp_path: Path, images: Path
-) -> None:
-    file = tmp_path / "run.toml"
-    file.write_text(RUN_FILES["descriptor-only"].replace("{images}", str(images)))
-    outcome = ebmkit("check", file, "--set", f"data.size={size}")
-    assert outcome.code == 2
-    assert "error[E105]: 'size' must be <= 8192" in outcome.err
-
-
-def test_names_come_back_as_they_were() -> None:
-    names = ["b", "ä/ß.png", "", "\udcff.jpg", "😀"]
-    assert list(Names(names)) == names
-    assert Names(names)[-1] == "😀"
-    assert Names(names)[1:3] == ["ä/ß.png", ""]
-    with pytest.raises(IndexError):
-        Names(names)[5]
