@@ -9,7 +9,7 @@ from torch import Tensor
 from ebmkit.report.grids import can_be_drawn, grid_of, tiles_of
 from ebmkit.report.traces import traces_of
 from tests.conftest import Ebmkit
-from tests.plugins.test_arrays import saved
+from tests.plugins.arrays.reading import saved
 
 
 def heights(plot: Tensor) -> Tensor:
