@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ebmkit.core import Exists, MinLen
 from ebmkit.errors import DataError
-from ebmkit_arrays.rows import Count, Rows, Taken
+from ebmkit_arrays.rows import UNREADABLE, Count, Rows, Taken
 
 if TYPE_CHECKING:
     from ebmkit.testing import SourceClaims
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Cifar"]
 
 _PIXELS = 3 * 32 * 32
+_BLOCK = 2**20
 _FILES = {
     "train": ("train.bin", *(f"data_batch_{number}.bin" for number in range(1, 6))),
     "test": ("test.bin", "test_batch.bin"),
@@ -52,7 +53,7 @@ class Cifar(Rows):
     ) -> None:
         try:
             found = dict(_packed(path, part) if Path(path).is_file() else _unpacked(path, part))
-        except (OSError, tarfile.TarError, EOFError) as error:
+        except UNREADABLE as error:
             raise DataError(f"cannot read {path!r}: {error}") from None
         if not found:
             raise DataError(f"{path!r} holds none of {', '.join(_FILES[part])}")
@@ -85,6 +86,8 @@ def _packed(path: str, part: str) -> Iterator[tuple[str, bytes]]:
             name = Path(member.name).name
             if member.isfile() and name in _FILES[part] and (file := archive.extractfile(member)):
                 yield name, file.read()
+        while archive.fileobj and archive.fileobj.read(_BLOCK):  # the checksum comes after the last file
+            pass
 
 
 def _images(name: str, content: bytes, path: str) -> NDArray[np.uint8]:

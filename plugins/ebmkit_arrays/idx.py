@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ebmkit.core import Exists, MinLen
 from ebmkit.errors import DataError
-from ebmkit_arrays.rows import Count, Rows, Taken
+from ebmkit_arrays.rows import UNREADABLE, Count, Rows, Taken
 from ebmkit_arrays.scaling import Scale
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _bytes(path: str) -> bytes:
         with open(path, "rb") as file:  # noqa: PTH123 - a path as the user wrote it
             content = file.read()
         return gzip.decompress(content) if content.startswith(_GZIP) else content
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"cannot read {path!r}: {error}") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import TYPE_CHECKING, Annotated, Any, final
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from ebmkit.core import Exists, Ge, MinLen
 from ebmkit.errors import DataError
-from ebmkit_arrays.rows import Count, Rows, Taken, measured, shaped
+from ebmkit_arrays.rows import UNREADABLE, Count, Rows, Taken, measured, shaped
 from ebmkit_arrays.scaling import Scale
 from ebmkit_arrays.windows import windows
 
@@ -123,7 +122,7 @@ class Npz(Rows):
 def _load(path: str) -> Any:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"cannot read {path!r}: {error}") from None
 
 
@@ -145,5 +144,5 @@ def _of_archive(archive: np.lib.npyio.NpzFile, name: str, path: str) -> NDArray[
         raise DataError(f"{path!r} holds no array {name!r}; there are: {', '.join(names)}")
     try:
         return archive[name]
-    except ValueError as error:
+    except UNREADABLE as error:
         raise DataError(f"cannot read the array {name!r} of {path!r}: {error}") from None

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+import tarfile
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +21,16 @@ from ebmkit.core import Ge, Source
 from ebmkit.errors import DataError
 from ebmkit_arrays.scaling import Affine, Scale, blocks, fitted
 
-__all__ = ["Count", "Rows", "Taken", "measured", "shaped"]
+__all__ = ["UNREADABLE", "Count", "Rows", "Taken", "measured", "shaped"]
 
 Count = Annotated[int, Ge(0)]
+
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, RuntimeError, struct.error),
+    *(zlib.error, zipfile.BadZipFile, tarfile.TarError),  # packed, and damaged
+    *(SyntaxError, tokenize.TokenError),  # the header of an array, which NumPy reads as Python
+)
+"""What readers raise of a file that cannot be read, is damaged, or is of another kind."""
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ebmkit.core import Exists, MinLen
 from ebmkit.errors import DataError
-from ebmkit_arrays.rows import Count, Rows, Taken
+from ebmkit_arrays.rows import UNREADABLE, Count, Rows, Taken
 from ebmkit_arrays.scaling import Scale
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Csv(Rows):
             with open(path, encoding="utf-8-sig", newline="") as file:  # noqa: PTH123 - a path as the user wrote it
                 table = _Table(path, csv.reader(file, delimiter=delimiter), columns)
                 rows = table.rows(drop=missing == "drop")
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+        except (*UNREADABLE, csv.Error) as error:
             raise DataError(f"cannot read {path!r}: {error}") from None
         self.columns = table.columns
         self.notes = (f"{table.dropped} rows with missing fields are left out",) if table.dropped else ()

@@ -113,5 +113,5 @@ def _open_zip(path: str) -> zipfile.ZipFile:
         raise DataError(f"path = {path!r} does not exist") from None
     except IsADirectoryError:
         raise DataError(f'path = {path!r} is a folder, which use = "folder" reads') from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise DataError(f"cannot read the zip archive {path!r}: {error}") from None

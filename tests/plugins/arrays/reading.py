@@ -18,3 +18,8 @@ def everything(source: Source) -> torch.Tensor:
 def saved(path: Path, array: Any) -> str:
     np.save(path, array)
     return str(path)
+
+
+def put(content: bytes, at: int, byte: int) -> bytes:
+    """With another byte there: a disk's damage."""
+    return content[:at] + bytes([byte]) + content[at + 1 :]

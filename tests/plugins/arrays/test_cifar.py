@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import io
 import tarfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import torch
 from ebmkit.errors import DataError
 from ebmkit_arrays.cifar import Cifar
 from ebmkit_arrays.samples import write_cifar
-from tests.plugins.arrays.reading import everything
+from tests.plugins.arrays.reading import everything, put
 
 
 def test_cifar_is_read_from_its_folder_and_from_its_archive(tmp_path: Path) -> None:
@@ -38,3 +40,23 @@ def test_cifar_100_has_two_labels_before_each_image(tmp_path: Path) -> None:
     (tmp_path / "test.bin").write_bytes(b"\0" * 3073)
     with pytest.raises(DataError, match="3073 bytes, not a multiple of 3074"):
         Cifar(path=str(tmp_path), part="test")
+
+
+def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
+    """Also where a pixel alone is another one: the checksum comes after the last file."""
+    (tmp_path / "test_batch.bin").write_bytes(bytes(30 * 3073))
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(tmp_path / "test_batch.bin", arcname="cifar/test_batch.bin")
+    whole = gzip.compress(packed.getvalue(), 0)  # in blocks of bytes as they are
+    path, second = tmp_path / "cifar.tar.gz", 15 + int.from_bytes(whole[11:13], "little")
+    for content, message in [
+        (put(whole, 5000, 1), "CRC check failed"),
+        (put(whole, second, 7), "invalid block type"),
+        (whole[:second], "end-of-stream marker"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=f"cannot read .*{message}"):
+            Cifar(path=str(path), part="test")
+    path.write_bytes(whole)
+    assert len(Cifar(path=str(path), part="test")) == 30

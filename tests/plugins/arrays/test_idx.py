@@ -11,7 +11,7 @@ import torch
 
 from ebmkit.errors import DataError
 from ebmkit_arrays.idx import Idx
-from tests.plugins.arrays.reading import everything
+from tests.plugins.arrays.reading import everything, put
 
 
 def idx(array: np.ndarray[Any, Any], code: int) -> bytes:
@@ -46,6 +46,7 @@ def test_a_damaged_idx_file_is_refused(tmp_path: Path) -> None:
         (b"\x89PNG\r\n", "is not an IDX file"),
         (b"", "is not an IDX file"),
         (gzip.compress(whole)[:-3], "cannot read"),
+        (put(gzip.compress(whole), 10, 7), "cannot read .*invalid block type"),
     ]:
         (tmp_path / "x").write_bytes(content)
         with pytest.raises(DataError, match=message):

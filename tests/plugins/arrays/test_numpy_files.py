@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from ebmkit.errors import DataError
 from ebmkit_arrays.numpy_files import Npy, Npz
 from ebmkit_arrays.tensors import Tensors
-from tests.plugins.arrays.reading import everything, saved
+from tests.plugins.arrays.reading import everything, put, saved
 
 
 @pytest.mark.parametrize("dtype", ["<f2", ">f4", "<f8", ">i2", "?", "<u4"])
@@ -62,3 +63,22 @@ def test_an_archive_gives_the_array_that_is_named(tmp_path: Path) -> None:
         Npz(path=saved(tmp_path / "y.npy", np.ones((2, 2))))
     with pytest.raises(DataError, match='use = "npz" reads'):
         Npy(path=str(tmp_path / "x.npz"))
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    array = np.zeros((6, 50))
+    np.savez(tmp_path / "plain.npz", x=array)
+    np.savez_compressed(tmp_path / "packed.npz", x=array)
+    for name, offset, byte, message in [
+        ("plain.npz", 300, 1, "Bad CRC-32 for file 'x.npy'"),
+        ("packed.npz", 0, 7, "invalid block type"),  # 7 begins no block of deflated data
+    ]:
+        content = (tmp_path / name).read_bytes()
+        begin = 30 + sum(struct.unpack("<2H", content[26:30]))  # after the name and the extra field
+        (tmp_path / name).write_bytes(put(content, begin + offset, byte))
+        with pytest.raises(DataError, match=f"cannot read the array 'x' of .*{name}': .*{message}"):
+            Npz(path=str(tmp_path / name))
+    header = Path(saved(tmp_path / "x.npy", array)).read_bytes()
+    (tmp_path / "x.npy").write_bytes(put(header, header.index(b"}"), ord("{")))
+    with pytest.raises(DataError, match=r"cannot read .*x\.npy"):
+        Npy(path=str(tmp_path / "x.npy"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,12 @@ import pytest
 import torch
 
 from ebmkit.errors import DataError
-from ebmkit_arrays.numpy_files import Npy
+from ebmkit_arrays.cifar import Cifar
+from ebmkit_arrays.idx import Idx
+from ebmkit_arrays.numpy_files import Npy, Npz
+from ebmkit_arrays.rows import Rows
+from ebmkit_arrays.tables import Csv
+from ebmkit_arrays.tensors import Tensors
 from tests.plugins.arrays.reading import everything, saved
 
 
@@ -50,3 +56,9 @@ def test_skip_and_limit_cut_a_piece_out_of_the_whole(tmp_path: Path, skip: int, 
     whole = everything(Npy(path=path, scale="range"))
     piece = everything(Npy(path=path, scale="range", skip=skip, limit=limit))
     assert torch.equal(piece, whole[skip : skip + (limit or 10)])
+
+
+@pytest.mark.parametrize("source", [Cifar, Csv, Idx, Npy, Npz, Tensors])
+def test_a_path_that_no_file_can_have_is_an_error_of_the_data(source: Callable[..., Rows]) -> None:
+    with pytest.raises(DataError, match="a.*b"):
+        source(path="a\0b")

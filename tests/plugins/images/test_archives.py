@@ -98,3 +98,12 @@ def test_another_process_opens_the_archive_for_itself(tmp_path: Path) -> None:
     assert list(again.names) == ["b.png", "c.png"]
     with again.open(1) as member:
         assert member.read() == GREY
+
+
+def test_an_archive_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    path = archived(tmp_path / "f.zip", "a.png")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 200
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot read the zip archive '.*f\.zip': zip file version 20\.0"):
+        Zip(path=str(path), size=2)
