@@ -39,7 +39,7 @@ class Idx(Rows):
         limit: take at most that many after those; 0 takes all.
 
     Raises:
-        DataError: no such file, or not an IDX file; cut short, or with no example.
+        DataError: no such file, or not an IDX file; cut short, or with no example; padded, and no images.
     """
 
     def __init__(
@@ -54,6 +54,8 @@ class Idx(Rows):
         rows = _array(_bytes(path), path)
         if rows.ndim == 3:  # noqa: PLR2004 - images of one channel
             rows = rows[:, None]
+        if pad and rows.ndim < 4:  # noqa: PLR2004
+            raise DataError(f"pad = {pad} adds edges to images; {path!r} holds {rows.shape}")
         if pad:
             rows = np.pad(rows, [(0, 0)] * (rows.ndim - 2) + [(pad, pad)] * 2)
         super().__init__(rows, path=path, taken=Taken(scale, skip, limit), settings=(pad,))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -51,3 +52,11 @@ def test_a_damaged_idx_file_is_refused(tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(content)
         with pytest.raises(DataError, match=message):
             Idx(path=str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 3)])
+def test_only_images_can_be_padded(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    (tmp_path / "x").write_bytes(idx(np.ones(shape, np.uint8), 0x08))
+    assert len(Idx(path=str(tmp_path / "x"))) == 4
+    with pytest.raises(DataError, match=rf"pad = 2 adds edges to images; .* holds {re.escape(str(shape))}"):
+        Idx(path=str(tmp_path / "x"), pad=2)
