@@ -90,8 +90,13 @@ class _Table:
             raise DataError(f"{path!r} is empty: its first line names the columns")
         if unknown := [name for name in columns if name not in self.names]:
             raise DataError(f"{path!r} has no column {unknown[0]!r}; there are: {', '.join(self.names)}")
+        if repeated := [name for name in columns if self.names.count(name) > 1]:
+            count = self.names.count(repeated[0])
+            raise DataError(
+                f"{path!r} has {count} columns {repeated[0]!r}: columns = … cannot tell them apart"
+            )
         self.columns = tuple(columns) or tuple(self.names)
-        self._at = [self.names.index(name) for name in self.columns]
+        self._at = [self.names.index(name) for name in columns] or list(range(len(self.names)))
 
     def rows(self, *, drop: bool) -> NDArray[np.float64]:
         """The numbers of the chosen columns, ``(N, columns)``."""

@@ -60,5 +60,5 @@ def test_skip_and_limit_cut_a_piece_out_of_the_whole(tmp_path: Path, skip: int, 
 
 @pytest.mark.parametrize("source", [Cifar, Csv, Idx, Npy, Npz, Tensors])
 def test_a_path_that_no_file_can_have_is_an_error_of_the_data(source: Callable[..., Rows]) -> None:
-    with pytest.raises(DataError, match="a.*b"):
+    with pytest.raises(DataError, match=r"a.*b"):
         source(path="a\0b")

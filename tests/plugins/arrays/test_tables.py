@@ -49,3 +49,11 @@ def test_gzip_of_a_table_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(buffer.getvalue())
     with pytest.raises(DataError, match="cannot read"):
         Csv(path=str(tmp_path / "x.csv"))
+
+
+def test_columns_of_one_name_are_all_read_and_cannot_be_chosen_by_it(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b,a\n1,2,3\n4,5,6\n")
+    assert everything(Csv(path=str(tmp_path / "x.csv"), scale="none")).tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert everything(Csv(path=str(tmp_path / "x.csv"), columns=("b",), scale="none")).tolist() == [[2], [5]]
+    with pytest.raises(DataError, match="has 2 columns 'a': columns = … cannot tell them apart"):
+        Csv(path=str(tmp_path / "x.csv"), columns=("b", "a"))
