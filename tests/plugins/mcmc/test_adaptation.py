@@ -5,7 +5,6 @@ from itertools import islice
 
 import pytest
 import torch
-from torch import Tensor
 
 from ebmkit.core import Rng, walk
 from ebmkit_mcmc.adaptation import DualAveraging
@@ -13,10 +12,7 @@ from ebmkit_mcmc.hmc import HMC
 from ebmkit_mcmc.mala import MALA
 from ebmkit_mcmc.preconditioned import Preconditioned
 from tests.models import double
-
-
-def gaussian(x: Tensor) -> Tensor:
-    return x.square().flatten(1).sum(1) / 2
+from tests.plugins.mcmc.standard import gaussian
 
 
 @pytest.mark.parametrize(("sampler", "target"), [(MALA, 0.574), (HMC, 0.8), (Preconditioned, 0.574)])
