@@ -107,11 +107,19 @@ def _misfit(
         return f"it has the shapes {tuple(found.value.shape)} and {tuple(found.gradient.shape)}"
     if not energies_agree(found, exact.value, x, quadratic, precision):
         return f"its energies differ by {float((found.value - exact.value).abs().max()):.3g}"
+    if not torch.equal(_finite(found.gradient), _finite(exact.gradient)):
+        return "its gradient is finite in other rows"
     return ""
 
 
+def _finite(gradient: Tensor) -> Tensor:
+    """Whether each row has a norm, ``(B, *S) -> (B,)``."""
+    finite: Tensor = torch.linalg.vector_norm(as_rows(gradient), dim=1).isfinite()
+    return finite
+
+
 class _Errors(NamedTuple):
-    """Norms of rows that are finite in one of two results at least, ``(rows,)``."""
+    """Norms of the rows that are finite, ``(rows,)``: one that is not would excuse all others."""
 
     error: Tensor
     network: Tensor
@@ -134,7 +142,7 @@ def _errors(found: ValueAndGradient, exact: ValueAndGradient, of_reference: Tens
         torch.linalg.vector_norm(as_rows(each), dim=1).double()
         for each in (found.gradient - exact.gradient, exact.gradient - of_reference, of_reference)
     )
-    finite = network.isfinite() | torch.linalg.vector_norm(as_rows(found.gradient), dim=1).isfinite()
+    finite = network.isfinite()
     return _Errors(error[finite], network[finite], reference[finite])
 
 
@@ -158,7 +166,8 @@ def energies_agree(
     return all(
         abs(one - other)
         <= TOLERANCE[precision] * network + _ROUNDING * (abs(reference) + largest + 10 * reach)
-        or not (math.isfinite(one) or math.isfinite(other))
+        if math.isfinite(one) and math.isfinite(other)
+        else math.isfinite(one) == math.isfinite(other)
         for one, other, network, reference, reach in zip(
             given, known, networks, references, map(operator.mul, norms, slopes), strict=True
         )

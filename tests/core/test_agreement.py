@@ -93,6 +93,18 @@ def test_rows_that_ran_away_agree_with_one_another_and_hide_no_other(odd: float)
     assert difference(EXACT._replace(value=ran_away(EXACT, odd).value), EXACT, X) != ""
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_a_row_that_is_finite_in_one_result_alone_is_a_fault_and_excuses_no_other(odd: float) -> None:
+    """An infinite size of autograd's would make every error rounding."""
+    off = with_errors(7, 0, 7, 7)
+    for found in (EXACT, off):
+        for compare in (difference, straying):
+            assert compare(found, ran_away(EXACT, odd), X).startswith("its energies differ by ")
+            lost = EXACT._replace(gradient=ran_away(EXACT, odd).gradient)
+            assert compare(found, lost, X) == "its gradient is finite in other rows"
+    assert not energies_agree(EXACT, ran_away(EXACT, odd).value, X)
+
+
 def test_an_energy_near_0_is_judged_by_the_sums_it_is_the_difference_of() -> None:
     exact, x = torch.tensor([1e-3, 4e4]), torch.ones(2, 3)
     result = ValueAndGradient(exact + torch.tensor([2e-2, 0.0]), torch.zeros(2, 3))
