@@ -10,7 +10,6 @@ import pytest
 import torch
 
 import ebmkit as face
-from ebmkit.applications import scoring
 from ebmkit.core import Chain
 from ebmkit.errors import ConfigError, DataError
 from ebmkit_coopnets import DescriptorOnly
@@ -66,9 +65,3 @@ def test_examples_of_a_program_are_asked_of_the_program(tmp_path: Path, ebmkit: 
     opened = face.load("mine", schedule=schedule)
     with pytest.raises(ConfigError, match="parts that a program built"):
         opened.examples()
-
-
-def test_a_set_is_read_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "_BLOCK", 4)
-    energy, x = LinearDescriptor(torch.tensor([1.0, 2.0]), 0.5), double(11, 2).float()
-    assert torch.allclose(scoring.energies_of(energy, x), energy(x).double())

@@ -6,7 +6,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ebmkit.report.grids import can_be_drawn, grid_of, tiles_of
 from ebmkit.report.traces import traces_of
 from tests.conftest import Ebmkit
 from tests.plugins.arrays.reading import saved
@@ -36,15 +35,6 @@ def test_channels_are_told_apart_by_colour_and_what_is_not_finite_is_drawn_as_ze
     colours = [each[:, each.float().mean(0).argmin()].tolist() for each in (upper, lower)]
     assert colours[0] != colours[1]
     assert torch.equal(plots[1], traces_of(torch.cat([x[:1], torch.zeros(1, 2, 2)]))[1])
-
-
-def test_images_are_drawn_as_they_are_and_other_shapes_not_at_all() -> None:
-    image = torch.tensor([-1.0, 0.0, 1.0, 2.0]).view(1, 1, 2, 2)
-    assert tiles_of(image).flatten().tolist() == [0, 128, 255, 255]
-    assert traces_of(torch.zeros(0, 1, 9)).shape[0] == 0
-    drawn = {(3, 8): False, (3, 1, 9): True, (3, 7, 9): False, (3, 1, 1): False, (3, 2, 3, 8, 8): False}
-    assert {shape: can_be_drawn(torch.zeros(shape)) for shape in drawn} == drawn
-    assert grid_of(torch.zeros(5, 1, 9), limit=4).size == (2 * 160 + 2, 2 * 64 + 2)
 
 
 SEQUENCES = """

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,6 @@ import torch
 
 from ebmkit.config import read_document
 from ebmkit.config.plan import make_plan
-from ebmkit.config.sized import features_called
 from ebmkit.evaluation.store import read_evaluations
 from ebmkit.registry.discovery import Registry
 from ebmkit.run import judging
@@ -20,13 +18,9 @@ from ebmkit.run.judging import judge_of
 from ebmkit.storage.best import best_of
 from ebmkit.storage.folder import RunFolder
 from tests.conftest import Ebmkit
+from tests.judged import EVERY
 
 RunFile = Callable[[str], Path]
-
-EVERY = [
-    *("--set", "evaluation.every=1", "--set", "evaluation.count=8"),
-    *("--set", 'evaluation.metrics=["kid", "swd"]', "--set", "evaluation.features=pixels"),
-]
 
 
 def weights(folder: Path) -> list[bytes]:
@@ -62,37 +56,11 @@ def test_each_evaluation_is_logged_stored_said_and_the_best_checkpoint_kept(
     assert sampled.code == 0
 
 
-def test_the_command_finds_what_the_training_found_beside_floor_and_ceiling(
-    run_file: RunFile, ebmkit: Ebmkit
-) -> None:
-    ebmkit("run", run_file("coopnets"), "--set", "run.output=runs/judged", *EVERY)
-    inside = read_evaluations(RunFolder(Path("runs/judged")))[-1]
-    answer = json.loads(ebmkit("evaluate", "judged", "--json").out)["evaluations"][0]
-    assert answer["figures"][0]["value"] == pytest.approx(inside.figures[0].value)
-    assert {"floor", "ceiling"} < {name for name, value in answer.items() if value}
-    shown = ebmkit("evaluate", "judged", "--checkpoint", "all", "--count", "8").out
-    assert "floor" in shown
-    assert "kid over" in shown
-    assert read_evaluations(RunFolder(Path("runs/judged")))[-1].floor
-
-
 def test_a_training_that_cannot_be_judged_goes_on(run_file: RunFile, ebmkit: Ebmkit) -> None:
     against = ["--set", "evaluation.against=held-out"]
     done = ebmkit("run", run_file("coopnets"), *EVERY, *against)
     assert done.code == 0
     assert "warning: the evaluation: DataError: there are no held-out examples" in done.out + done.err
-
-
-def test_what_is_not_installed_or_misspelt_is_told_before_training(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    file = run_file("coopnets")
-    wrong = ebmkit("check", file, "--set", 'evaluation.metrics=["kidd"]', "--set", "evaluation.features=lite")
-    assert "did you mean 'kid'?" in wrong.err
-    assert "did you mean 'lite0'?" in wrong.err
-    assert wrong.code == 4
-    few = ebmkit("check", file, "--set", "evaluation.count=2", "--set", "evaluation.evry=3")
-    assert few.code == 2
-    assert "'every'" in few.err
-    assert ">= 8" in few.err
 
 
 @pytest.fixture
@@ -161,65 +129,6 @@ def test_an_evaluation_that_cannot_work_is_told_before_training(run_file: RunFil
     checked = ebmkit("check", file, *EVERY, "--set", "evaluation.against=held-out", "--json")
     (warning,) = json.loads(checked.out)["warnings"]
     assert warning.startswith('[evaluation] against = "held-out" finds no examples')
-
-
-def test_features_are_called_by_the_name_in_their_figures(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    registry = Registry.discover()
-    for name, keywords in (("lite0", {}), ("lite0-224", {"size": 224}), ("pixels", {})):
-        component, found = features_called(name, registry)
-        assert (component.name, found) == (name.partition("-")[0], keywords)
-    file = run_file("coopnets")
-    told = {
-        "lite0-8": "the size in 'lite0-8' must be >= 32, got 8",
-        "pixels-64": "the features 'pixels' have no size",
-        "lite-224": "did you mean 'lite0'?",
-        "-224": "'-224'",
-    }
-    for name, said in told.items():
-        assert said in ebmkit("check", file, "--set", f"evaluation.features={name}").err
-    assert ebmkit("check", file, "--set", "evaluation.features=lite0-224").code == 0
-
-
-def test_held_out_examples_are_opened_by_keys_of_the_data(
-    run_file: RunFile, ebmkit: Ebmkit, images: Path
-) -> None:
-    ebmkit("run", run_file("coopnets"), "--set", "run.output=runs/one", "--set", "data.limit=6", *EVERY)
-    held_out = ebmkit(
-        "evaluate", "one", "--against", "held-out", "--set", "data.skip=2", "--set", "data.limit=4"
-    )
-    assert "against 4 held-out examples" in held_out.out
-    assert (
-        f"against {len(list(images.iterdir()))} held-out"
-        in ebmkit("evaluate", "one", "--against", images).out
-    )
-    lacking = ebmkit("evaluate", "one", "--against", "held-out")
-    assert lacking.code == 2
-    assert "--set data.KEY=VALUE" in lacking.err
-
-
-def test_all_checkpoints_of_a_run_that_has_none_is_one_message(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    ebmkit("run", run_file("coopnets"), "--set", "run.output=runs/one", *EVERY)
-    shutil.rmtree("runs/one/checkpoints")
-    asked = ebmkit("evaluate", "one", "--checkpoint", "all")
-    assert asked.code == 5
-    assert "Traceback" not in asked.err
-
-
-def test_a_file_of_weights_is_named_where_the_features_want_one_and_nowhere_else(
-    run_file: RunFile, ebmkit: Ebmkit
-) -> None:
-    file = run_file("coopnets")
-    lacking = ebmkit("check", file, "--set", "evaluation.features=inception")
-    assert lacking.code == 2
-    assert "error[E106]: missing key 'weights' for features 'inception'" in lacking.err
-    assert 'weights = "PATH" in [evaluation]' in lacking.err
-    inception = ("--set", "evaluation.features=inception", "--set")
-    gone = ebmkit("check", file, *inception, "evaluation.weights=gone.pth")
-    assert (gone.code, "weights = 'gone.pth' does not exist" in gone.err) == (2, True)
-    assert ebmkit("check", file, *inception, f"evaluation.weights={file}").code == 0
-    for features in ("pixels", "auto", "lite0-224"):
-        both = (*("--set", f"evaluation.features={features}"), *("--set", f"evaluation.weights={file}"))
-        assert f"the features {features!r} take no weights" in ebmkit("check", file, *both).err
 
 
 def test_features_are_computed_where_the_run_is(run_file: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from trove_classifiers import classifiers
 
 from ebmkit.registry.kinds import KINDS
 from ebmkit.scaffold import write_plugin
-from tests.conftest import Ebmkit, Install
+from tests.conftest import Ebmkit
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/third_party_sampler"
@@ -181,45 +181,3 @@ def test_what_is_no_name_is_refused(name: str, tmp_path: Path, ebmkit: Ebmkit) -
     assert outcome.code == 2
     assert "is not a name for a part" in outcome.err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_nothing_is_overwritten_and_no_name_is_taken_twice(tmp_path: Path, ebmkit: Ebmkit) -> None:
-    (tmp_path / "ebmkit-mine").mkdir()
-    (tmp_path / "ebmkit-mine/thesis.tex").write_text("years of work")
-    outcome = ebmkit("plugins", "new", "mine", "--kind", "energy")
-    assert (outcome.code, "exists" in outcome.err) == (2, True)
-    assert [path.name for path in (tmp_path / "ebmkit-mine").iterdir()] == ["thesis.tex"]
-    outcome = ebmkit("plugins", "new", "hmc", "--kind", "sampler")
-    assert (outcome.code, "has this name already" in outcome.err) == (2, True)
-    assert ebmkit("plugins", "new", "x", "--kind", "smapler").code == 2
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("torch", "ebmkit-torch 0.1.0 is installed, and pip would replace it"),
-        ("ebmkit-torch", "ebmkit-torch 0.1.0 is installed, and pip would replace it"),
-        ("coopnets", "there is a module ebmkit_coopnets already, which it would hide"),
-        ("energy", "the code of ebmkit-energy would have two Energy"),
-        ("none", "the code of ebmkit-none would have two None"),
-        ("energy-checks", "the code of ebmkit-energy-checks would have two EnergyChecks"),
-    ],
-)
-def test_a_name_that_would_take_or_hide_something_is_refused_with_another(
-    name: str, why: str, tmp_path: Path, ebmkit: Ebmkit
-) -> None:
-    outcome = ebmkit("plugins", "new", name, "--kind", "energy")
-    another = f"my-{name.removeprefix('ebmkit-')}"
-    assert (outcome.code, outcome.err) == (2, f"error: {why}: choose another name, such as {another}\n")
-    assert list(tmp_path.iterdir()) == []
-    assert ebmkit("plugins", "new", another, "--kind", "energy").code == 0
-
-
-def test_the_name_proposed_is_nobodys_either(ebmkit: Ebmkit, install: Install) -> None:
-    install("ebmkit-mine", "ebmkit_mine_too", "")
-    install("Ebmkit_My.Mine", "ebmkit_my_mine_too", "")  # pip takes these for one spelling
-    outcome = ebmkit("plugins", "new", "mine", "--kind", "energy")
-    assert outcome.err == (
-        "error: ebmkit-mine 1.2 is installed, and pip would replace it: "
-        "choose another name, such as my-mine-2\n"
-    )

@@ -15,8 +15,6 @@ from ebmkit.testing import CHECKS, Exact, Outcome, SamplerClaims, check
 from tests.conftest import Ebmkit
 from tests.testing.mutants import ADJUSTED, MUTANTS, AcceptsAlways, Adjusted
 
-MALA = Path(__file__).parents[2] / "examples/third_party_sampler/ebmkit_my_mala/my_mala.py"
-
 COMPARISONS = ("independent-rows", "batch-split", "same-seed", "callables", "resume", "stops")
 """Checks that compare the bits of chains."""
 
@@ -40,20 +38,6 @@ from ebmkit.core import Position, Sampler
 class Returns(Sampler):
     def step(self, energy, state, rng):
         return RETURNED
-"""
-
-NEEDY = """
-from ebmkit.core import Source
-
-class Needy(Source):
-    def __init__(self, *, path: str) -> None: ...
-    def __len__(self): return 1
-    def __getitem__(self, index): ...
-
-class Hasty(Needy):
-    @staticmethod
-    def conformance():
-        return SamplerClaims()
 """
 
 
@@ -245,38 +229,6 @@ def test_the_command_checks_a_class_in_a_file(ebmkit: Ebmkit, tmp_path: Path) ->
     failed = {each["check"] for each in record["checks"] if each["outcome"] == "failed"}
     assert "input-unchanged" in failed
     assert {each["check"] for each in record["checks"]} == set(CHECKS["sampler"])
-
-
-def test_the_command_passes_a_right_part(ebmkit: Ebmkit, images: Path) -> None:
-    outcome = ebmkit("plugins", "check", "sources/folder", "--set", f"path={images}", "--set", "size=8")
-    assert outcome.code == 0, outcome.out
-    assert "sources/folder passes 5 checks" in outcome.out
-    assert "12 of shape (3, 8, 8)" in outcome.out
-
-
-@pytest.mark.parametrize(
-    ("component", "code", "message"),
-    [
-        ("nowhere.py:Wrong", 2, "nowhere.py does not exist"),
-        ("samplers/langvin", 4, "langevin"),
-        (f"{MALA}:MyMalla", 4, "it defines MyMala; did you mean 'MyMala'?"),
-        (f"{MALA.parent}/__init__.py", 4, "defines no part"),
-        ("needy.py:Hasty", 4, "Hasty.conformance() raised NameError: name 'SamplerClaims' is not defined"),
-        ("malla", 2, "is not KIND/NAME"),
-        ("sampler/mala --set stepsize=1", 2, "has no parameter 'stepsize'; did you mean 'step_size'?"),
-        ("sampler/mala --set step_size=-1", 2, "'step_size' must be > 0, got -1"),
-        ("sampler/mala --set step_size=x", 2, "'step_size' must be a number, got a string: 'x'"),
-        ("needy.py:Needy", 2, "cannot be built without path: say --set path=..."),
-    ],
-)
-def test_what_cannot_be_checked_is_one_message(
-    ebmkit: Ebmkit, tmp_path: Path, component: str, code: int, message: str
-) -> None:
-    (tmp_path / "needy.py").write_text(NEEDY)
-    outcome = ebmkit("plugins", "check", *component.split(), "--quick")
-    assert outcome.code == code
-    assert message in outcome.err
-    assert "Traceback" not in outcome.err
 
 
 def test_every_check_is_in_the_docs_with_what_it_demands() -> None:

@@ -7,53 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from ebmkit.applications.sweep.drive import drive
-from ebmkit.applications.sweep.file import read_sweep
-from ebmkit.applications.sweep.study import Study
 from ebmkit.run.signals import StopFlag
+from tests.applications.sweep.conftest import Search
+from tests.applications.sweep.searches import DRAWN, STEPS, study_of, weights
 from tests.conftest import Ebmkit, Install
 from tests.processes import ONE_THREAD
-
-pytest.importorskip("optuna", reason="the extra [sweep] is not installed")
-
-from ebmkit.applications.sweep.opening import open_study
-
-RunFile = Callable[[str], Path]
-Search = Callable[..., Path]
-
-STEPS = '"revision.steps" = { choices = [1, 2] }'
-DRAWN = (
-    '"revision.step_size" = { low = 0.001, high = 0.1, log = true }\n"revision.steps" = { low = 1, high = 4 }'
-)
-
-
-@pytest.fixture
-def search(run_file: RunFile) -> Search:
-    """Write a sweep of the tiny run file and return its path."""
-
-    def write(keys: str, ranges: str, *, iterations: int = 2) -> Path:
-        path = run_file("descriptor-only").with_name("search.toml")
-        text = run_file("descriptor-only").read_text().replace("iterations = 6", f"iterations = {iterations}")
-        path.write_text(f'{text}\n[sweep]\nmetric = "loss_energy"\n{keys}\n[sweep.parameters]\n{ranges}\n')
-        return path
-
-    return write
-
-
-def study_of(path: Path, *overrides: str) -> Study:
-    file = read_sweep(path, overrides)
-    return open_study(file, Path("runs") / file.table.name)
-
-
-def weights(folder: Path) -> dict[str, bytes]:
-    newest = max((folder / "checkpoints").glob("iteration-*"))
-    return {path.name: path.read_bytes() for path in sorted(newest.glob("*.safetensors"))}
 
 
 def test_a_grid_over_two_values_is_exactly_those_runs(search: Search, ebmkit: Ebmkit) -> None:
@@ -79,35 +43,6 @@ def test_a_grid_over_two_values_is_exactly_those_runs(search: Search, ebmkit: Eb
     again = ebmkit("sweep", path)
     assert "trial 0 of" not in again.out
     assert sorted(Path("runs").rglob("*")) == before
-
-
-def drawn(path: Path, **keys: object) -> list[dict[str, str]]:
-    """The values of all trials of a sweep with these keys, each of which is worth 1."""
-    study = study_of(path, *(f"sweep.{key}={value}" for key, value in keys.items()))
-    while True:
-        with study.next() as trial:
-            if trial is None:
-                return [dict(each.values) for each in study.trials()]
-            study.finish(trial, 1.0)
-
-
-def test_random_values_are_a_function_of_the_seed_and_the_number(search: Search, ebmkit: Ebmkit) -> None:
-    path = search('sampler = "random"', DRAWN)
-    whole = drawn(path, name="one", trials=4)
-    assert len({each["revision.step_size"] for each in whole}) == 4
-    for trials in (1, 3, 4):
-        assert drawn(path, name="two", trials=trials) == whole[:trials]
-    assert drawn(path, name="three", trials=4, seed=6) != whole
-    for each in whole:
-        assert 0.001 <= float(each["revision.step_size"]) <= 0.1
-        assert int(each["revision.steps"]) in range(1, 5)
-
-
-def test_sqlite_holds_the_same_trials(search: Search, ebmkit: Ebmkit) -> None:
-    path = search('sampler = "random"', DRAWN)
-    for trials in (1, 2):
-        assert drawn(path, trials=trials, storage="sqlite") == drawn(path, name="journal", trials=trials)
-    assert Path("runs/search/study.sqlite").exists()
 
 
 def test_a_trial_that_a_signal_stops_is_resumed_to_the_bits_of_an_uninterrupted_one(
@@ -225,22 +160,6 @@ def test_a_trial_that_is_worse_than_the_median_ends_early_and_is_saved(
     assert "nothing to do" not in ebmkit("resume", "search/0001").out
 
 
-def test_processes_share_the_trials_and_none_is_trained_twice(search: Search, ebmkit: Ebmkit) -> None:
-    path = search('sampler = "random"\ntrials = 3', DRAWN)
-    one, other = study_of(path), study_of(path)
-    with one.next() as first:
-        assert first is not None
-        assert [each.state for each in other.trials()] == ["running"]
-        with other.next() as second, one.next() as third, other.next() as fourth:
-            assert second is not None
-            assert third is not None
-            assert (first.number, second.number, third.number, fourth) == (0, 1, 2, None)
-    assert [each.state for each in one.trials()] == ["resumable"] * 3
-    with study_of(path).next() as again:
-        assert again is not None
-        assert (again.number, again.values) == (0, first.values)
-
-
 def test_another_sweep_of_the_same_name_is_refused(search: Search, ebmkit: Ebmkit) -> None:
     path = search('sampler = "random"\ntrials = 1', DRAWN)
     assert ebmkit("sweep", path).code == 0
@@ -262,22 +181,6 @@ def test_a_metric_that_no_run_logs_is_told_with_those_there_are(search: Search, 
     assert done.code == 3
     assert "trial 0: it logged no kidd, but: " in done.out
     assert "loss_energy" in done.out.partition("it logged no kidd")[2]
-
-
-def test_tpe_draws_near_good_trials(search: Search, ebmkit: Ebmkit) -> None:
-    """Of a value that is its own distance from 0.9, 30 uniform draws have a median near 0.5."""
-    ranges = '"energy.reference_std" = { low = 0.01, high = 1.0 }'
-    study = study_of(search('sampler = "tpe"\ntrials = 40', ranges))
-    drawn = []
-    while True:
-        with study.next() as trial:
-            if trial is None:
-                break
-            drawn.append(float(trial.values["energy.reference_std"]))
-            study.finish(trial, abs(drawn[-1] - 0.9))
-    assert len(drawn) == 40
-    late = sorted(drawn[10:])
-    assert 0.75 < late[15] < 1
 
 
 def test_several_processes_of_one_training_are_refused(

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ebmkit.applications.sweep.file import SweepFile, read_sweep
+from ebmkit.applications.sweep.file import read_sweep
 from ebmkit.errors import ConfigError
-
-RunFile = Callable[[str], Path]
-Write = Callable[..., SweepFile]
-
-
-@pytest.fixture
-def write(run_file: RunFile) -> Write:
-    """Read a sweep of the tiny run file with these ranges."""
-
-    def read(ranges: str, keys: str = 'sampler = "grid"', *overrides: str) -> SweepFile:
-        base = run_file("descriptor-only")
-        path = base.with_name("search.toml")
-        metric = 'metric = "loss_energy"\n'
-        path.write_text(f'[sweep]\nbase = "{base.name}"\n{metric}{keys}\n[sweep.parameters]\n{ranges}\n')
-        return read_sweep(path, overrides)
-
-    return read
+from tests.applications.sweep.conftest import RunFile, Write
 
 
 def test_a_grid_is_the_product_of_its_points_the_last_key_changing_fastest(write: Write) -> None:
@@ -43,16 +26,6 @@ def test_a_grid_is_the_product_of_its_points_the_last_key_changing_fastest(write
     assert (plan.parts["revision"].values["step_size"], plan.parts["revision"].shared["steps"]) == (0.2, 2)
 
 
-def test_choices_may_be_texts_and_lists(write: Write) -> None:
-    file = write(
-        '"schedule.start" = { choices = ["data", "noise"] }\n"energy.channels" = { choices = [[4, 8]] }'
-    )
-    file.check()
-    plan = file.plan(file.point(1))
-    assert plan.parts["schedule"].values["start"] == "noise"
-    assert plan.parts["energy"].values["channels"] == (4, 8)
-
-
 def test_the_run_file_may_stand_in_the_same_file(run_file: RunFile) -> None:
     path = run_file("descriptor-only")
     ranges = '"revision.steps" = { choices = [1] }\n'
@@ -62,31 +35,6 @@ def test_the_run_file_may_stand_in_the_same_file(run_file: RunFile) -> None:
     file = read_sweep(path, ["run.seed=4", "sweep.name=other"])
     file.check()
     assert (file.table.name, file.plan({}).run.seed) == ("other", 4)
-
-
-@pytest.mark.parametrize(
-    ("ranges", "said"),
-    [
-        ('"revision.steps" = { choices = [] }', "must be a list that holds something"),
-        ('"revision.steps" = { choices = [1], low = 1 }', "has choices and bounds"),
-        ('"revision.steps" = { low = 1 }', "needs low and high, or choices"),
-        ('"revision.steps" = { low = 3, high = 3 }', "is empty: low = 3 is not below high = 3"),
-        ('"revision.step_size" = { low = 0.0, high = 1.0, log = true }', "low must be above 0"),
-        ('"revision.step_size" = { low = 0.1, high = 1.0, log = true, step = 0.1 }', "it has no step"),
-        ('"revision.step_size" = { low = 0.1, high = 1.0, step = -0.1 }', "must be above 0"),
-        ('"revision.steps" = { low = 1, high = 3, step = 0.5 }', "are whole, so must be its step"),
-        ('"revision.step_size" = { low = 0.1, high = 1.0 }', "to have choices or a step"),
-        ('"steps" = { choices = [1] }', "'steps' names no key of a run file"),
-        ('"revision.steps" = { lowest = 1, high = 3 }', "unknown key 'lowest'"),
-        ('"revision.steps" = 3', "must be a range, got 3"),
-        ("", "missing table [sweep.parameters]"),
-    ],
-)
-def test_what_is_wrong_with_a_range_is_told_at_its_place(write: Write, ranges: str, said: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        write(ranges)
-    assert said in str(refused.value)
-    assert "search.toml" in str(refused.value)
 
 
 @pytest.mark.parametrize(
