@@ -28,7 +28,7 @@ from ebmkit.core.averaging import take_averages
 from ebmkit.errors import CheckpointError, DataError
 from ebmkit.evaluation.judge import Evaluation
 from ebmkit.run.build import choose_device
-from ebmkit.run.weights import Weights, averages_of
+from ebmkit.run.weights import Weights, averages_of, weights_said
 from ebmkit.storage.best import Which
 from ebmkit.storage.checkpoint import Checkpoint
 from ebmkit.storage.export import open_saved
@@ -48,6 +48,7 @@ class TrainedRun:
         config: the resolved run file, as tables.
         schedule: with all parts, in eval mode.
         classes: the names of the classes of its data; empty where they had none.
+        weights: which of that iteration: ``averaged weights (energy)`` or ``last weights``.
     """
 
     folder: RunFolder
@@ -55,6 +56,7 @@ class TrainedRun:
     config: dict[str, Any]
     schedule: CooperativeScheduler
     classes: tuple[str, ...] = ()
+    weights: str = "last weights"
 
     def __repr__(self) -> str:
         """In a line: a checkpoint has millions of numbers."""
@@ -156,7 +158,7 @@ class TrainedRun:
         count = count or usual
         found = judge.judge(self.schedule, iteration=self.iteration, count=count, seed=seed)
         floor, ceiling = judge.bounds(count, seed=seed)
-        return attrs.evolve(found, floor=floor, ceiling=ceiling)
+        return attrs.evolve(found, floor=floor, ceiling=ceiling, weights=self.weights)
 
     def _refuse_other_shape(self, shape: tuple[int, ...]) -> None:
         """Refuse to compare with examples of another shape.
@@ -200,7 +202,8 @@ def load(
         _fill(opened, found)
         take_averages(opened, averages_of(found, weights, run=folder.name), rng=Rng(config["run"]["seed"]))
     opened.requires_grad_(requires_grad=False)
-    return TrainedRun(folder, found.iteration, config, opened, found.trained_on.classes)
+    said = weights_said(averages_of(found, weights, run=folder.name))
+    return TrainedRun(folder, found.iteration, config, opened, found.trained_on.classes, said)
 
 
 def _fill(schedule: CooperativeScheduler, checkpoint: Checkpoint) -> None:
