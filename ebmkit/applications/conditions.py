@@ -14,6 +14,9 @@ from ebmkit.messages.spelling import did_you_mean
 
 __all__ = ["class_named", "conditions", "of_class", "plain_generator"]
 
+_DIGITS = 18
+"""Of the number of a class: longer numbers are none."""
+
 
 def class_named(word: str, classes: Sequence[str], *, of: str) -> int:
     """The number of a class.
@@ -34,7 +37,7 @@ def class_named(word: str, classes: Sequence[str], *, of: str) -> int:
         raise ConfigError(f"run {of} has no classes to draw: its data had none, or its parts take none")
     if word in classes:
         return list(classes).index(word)
-    if word.isdecimal() and int(word) < len(classes):
+    if word.isdecimal() and len(word) <= _DIGITS and int(word) < len(classes):
         return int(word)
     hint = did_you_mean(word, classes)
     message = f"run {of} knows no class {quoted(word)}; there are: {shortened(', '.join(classes), 200)}"

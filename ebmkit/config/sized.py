@@ -9,6 +9,9 @@ from ebmkit.registry.discovery import Component, Registry, UnknownComponentError
 
 __all__ = ["features_called"]
 
+_DIGITS = 18
+"""Of a size: longer numbers are none."""
+
 
 def features_called(name: str, registry: Registry) -> tuple[Component, dict[str, Any]]:
     """The component of that name, and the keywords that the name says.
@@ -21,7 +24,7 @@ def features_called(name: str, registry: Registry) -> tuple[Component, dict[str,
         return registry.find("features", name), {}
     except UnknownComponentError:
         base, _, size = name.rpartition("-")
-        if not base or not size.isdecimal():
+        if not base or not size.isdecimal() or len(size) > _DIGITS:
             raise
     component = registry.find("features", base)
     if (parameter := component.signature.parameter("size")) is None:

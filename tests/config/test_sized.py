@@ -7,6 +7,14 @@ from ebmkit.config.sized import features_called
 from ebmkit.registry.discovery import Registry
 from tests.conftest import Ebmkit
 
+
+def test_a_size_of_thousands_of_digits_is_the_name_of_nothing(run_file: RunFile, ebmkit: Ebmkit) -> None:
+    outcome = ebmkit("check", run_file("coopnets"), "--set", f"evaluation.features=lite0-{'9' * 5000}")
+    assert outcome.code == 4
+    assert "no features named 'lite0-999" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
 RunFile = Callable[[str], Path]
 
 
