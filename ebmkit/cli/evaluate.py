@@ -95,7 +95,7 @@ def _show(console: Console, folder: RunFolder, found: Sequence[Evaluation]) -> N
     console.print(_table(last), highlight=False)
     for name, reason in last.left_out.items():
         console.print(f"{name} is left out: {reason}", highlight=False, markup=False)
-    if len(found) > 1:
+    if len(found) > 1 and last.figures:
         name = last.figures[0].name
         values = [figure.value for each in found if (figure := each.figure(name)) is not None]
         curve = sparkline(values, width=_CURVE)

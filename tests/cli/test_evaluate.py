@@ -35,3 +35,12 @@ def test_all_checkpoints_of_a_run_that_has_none_is_one_message(run_file: RunFile
     asked = ebmkit("evaluate", "one", "--checkpoint", "all")
     assert asked.code == 5
     assert "Traceback" not in asked.err
+
+
+@pytest.mark.usefixtures("exported")
+def test_checkpoints_that_no_metric_could_judge_have_no_curve_but_the_reason(ebmkit: Ebmkit) -> None:
+    asked = ("--set", 'evaluation.metrics=["memorisation"]', "--count", 8)
+    judged = ebmkit("evaluate", "coopnets", "--checkpoint", "all", *asked)
+    assert (judged.code, judged.err) == (0, "")
+    assert "memorisation is left out: it needs held-out examples, kept back from training" in judged.out
+    assert "checkpoints:" not in judged.out
