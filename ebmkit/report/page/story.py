@@ -44,7 +44,7 @@ class Story:
         config: the resolved run file, table by table.
         text: the same as it stands.
         lines: of ``metrics.jsonl``.
-        rollbacks: each with its ``at``, ``to`` and ``reason``.
+        rollbacks: each with its ``iteration``, ``to`` and ``reason``.
         pictures: the sample grids by the name of the set, each in the order of iterations.
         facts: of the newest checkpoint: versions, data, processes; empty where there is none.
         evaluations: the tables that ``ebmkit evaluate`` stored, the oldest first.
