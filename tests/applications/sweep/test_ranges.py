@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from ebmkit.applications.sweep.ranges import Range
 from ebmkit.errors import ConfigError
 from tests.applications.sweep.conftest import Write
 
@@ -39,3 +40,22 @@ def test_what_is_wrong_with_a_range_is_told_at_its_place(write: Write, ranges: s
         write(ranges)
     assert said in str(refused.value)
     assert "search.toml" in str(refused.value)
+
+
+def test_a_range_of_whole_numbers_has_every_one_and_a_step_goes_up_to_the_end() -> None:
+    whole = Range("a.b", 2, 5, log=False, step=None, choices=())
+    assert (whole.whole, whole.points(), whole.ends()) == (True, ["2", "3", "4", "5"], ["2", "5"])
+    assert Range("a.b", 1, 8, log=False, step=3, choices=()).points() == ["1", "4", "7"]
+    tenths = Range("a.b", 0.1, 0.7, log=False, step=0.1, choices=())
+    assert tenths.points() == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7"]
+
+
+def test_a_range_without_an_end_of_values_has_no_points_but_ends() -> None:
+    for endless in (
+        Range("a.b", 0.5, 2.0, log=False, step=None, choices=()),
+        Range("a.b", 1, 64, log=True, step=None, choices=()),
+    ):
+        assert endless.points() == ()
+        assert len(endless.ends()) == 2
+    chosen = Range("a.b", None, None, log=False, step=None, choices=('"x"', "true"))
+    assert chosen.points() == chosen.ends() == ('"x"', "true")
