@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import errno
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from ebmkit.cli.output import writing
+from ebmkit.errors import RunDirectoryError
 from tests.conftest import Ebmkit
 
 RunFile = Callable[[str], Path]
@@ -37,3 +44,36 @@ def test_json_of_a_valid_file_and_of_a_finished_run(run_file: RunFile, ebmkit: E
     again = json.loads(ebmkit("run", file, "--json").out)
     assert again["exit_code"] == 2
     assert "ebmkit resume coopnets" in again["errors"][0]["message"]
+
+
+def test_what_stands_in_the_way_of_a_folder_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirectoryError) as refused, writing(tmp_path / "file/deep/folder"):
+        pytest.fail("the work had begun")
+    assert str(refused.value) == (
+        f"cannot write {tmp_path}/file/deep/folder: {tmp_path}/file is not a folder; --output chooses another"
+    )
+    with writing(tmp_path / "new/folder"):
+        assert not (tmp_path / "new").exists()  # who writes makes it
+
+
+def test_a_disk_that_is_full_is_told_with_the_file_that_did_not_fit(tmp_path: Path) -> None:
+    with pytest.raises(RunDirectoryError) as refused, writing(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "big.png"))
+    assert str(refused.value) == f"cannot write {tmp_path}/big.png: No space left on device"
+
+
+def test_what_is_printed_below_python_stays_out_of_the_answer() -> None:
+    code = (
+        "import os, typer\n"
+        "from ebmkit.cli.output import answering\n"
+        "def command():\n"
+        "    with answering(as_json=True) as answer:\n"
+        "        print('printed'); os.write(1, b'written\\n'); os.system('echo told')\n"
+        "        answer['found'] = 3\n"
+        "        raise typer.Exit(7)\n"
+        "typer.run(command)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, json.loads(done.stdout)) == (7, {"exit_code": 7, "found": 3})
+    assert sorted(done.stderr.split()) == ["printed", "told", "written"]

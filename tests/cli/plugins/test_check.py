@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,25 @@ from tests.conftest import Ebmkit
 
 MALA = Path(__file__).parents[3] / "examples/third_party_sampler/ebmkit_my_mala/my_mala.py"
 
+LAZY = """
+import torch
+from ebmkit.core import Source
+
+class Lazy(Source):
+    '''Numbers in their order, none of which is kept.
+
+    Args:
+        length: how many.
+    '''
+
+    def __init__(self, *, length: int = 9) -> None:
+        self.length, self.shape = length, (2,)
+
+    def __len__(self): return self.length
+
+    def __getitem__(self, index):
+        return torch.stack([index, index], 1).float() / 9
+"""
 
 NEEDY = """
 from ebmkit.core import Source
@@ -54,3 +74,18 @@ def test_what_cannot_be_checked_is_one_message(
     assert outcome.code == code
     assert message in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_part_that_a_setting_makes_wrong_is_told_with_how_many_checks_it_fails(
+    ebmkit: Ebmkit, tmp_path: Path
+) -> None:
+    (tmp_path / "lazy.py").write_text(LAZY)
+    right, wrong = (ebmkit("plugins", "check", "lazy.py", "--set", f"length={n}", "--json") for n in (9, 0))
+    assert (right.code, wrong.code) == (0, 4)
+    told = json.loads(wrong.out)
+    failed = [each for each in told["checks"] if each["outcome"] == "failed"]
+    assert not told["passed"]
+    assert failed
+    ran = [each for each in told["checks"] if each["outcome"] != "skipped"]
+    shown = ebmkit("plugins", "check", "lazy.py", "--set", "length=0")
+    assert f"lazy.py fails {len(failed)} of {len(ran)} checks\n" in shown.out
