@@ -19,6 +19,7 @@ COMPOSED = (
     + """
 [energy]
 use = "sum"
+averaging = { decay = 0.5, start = 3 }
 
 [energy.parts.near]
 use = "tempered"
