@@ -52,10 +52,3 @@ def test_bonferroni_divides_the_rate() -> None:
     (p,) = {each.p for each in statistics}
     assert not verdict(statistics, 11 * p)[0]
     assert verdict(statistics, 9 * p)[0]
-
-
-def test_the_laws_share_one_false_alarm_rate() -> None:
-    from ebmkit.testing import battery, comparison, laws
-
-    assert len(laws.CHECKS) == comparison.LAWS
-    assert comparison.share_of_one() * len(laws.CHECKS) == pytest.approx(battery.FALSE_ALARM)

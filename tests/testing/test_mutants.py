@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 
 from ebmkit.testing import Outcome, check
@@ -46,19 +45,6 @@ def test_a_wrong_sampler_is_refused(mutant: Mutant) -> None:
 def test_the_right_originals_pass(component: type, claims: object) -> None:
     report = check(component, claims)  # type: ignore[arg-type]
     assert report.passed, report
-
-
-def test_a_step_that_is_a_chain_of_its_own_is_stopped_inside() -> None:
-    (result,) = check(Strides, STRIDES, only=["stops"]).results
-    assert (result.outcome, result.detail) == (Outcome.PASSED, "0 more evaluations at most")
-
-
-def test_an_adaptation_is_kept_where_positions_are_drawn_anew() -> None:
-    forgotten = attrs.evolve(ADAPTING, adapted=("tunning",))
-    (right,) = check(Adapting, ADAPTING, quick=True, only=["law-banana"]).results
-    (wrong,) = check(Adapting, forgotten, quick=True, only=["law-banana"]).results
-    assert right.outcome is Outcome.PASSED
-    assert (wrong.outcome, "'tunning'" in wrong.detail) == (Outcome.FAILED, True)
 
 
 def test_there_are_more_than_fifty() -> None:

@@ -47,7 +47,7 @@ def test_every_check_refuses_a_wrong_part(kind: str) -> None:
 
 
 def test_every_kind_has_its_wrong_parts() -> None:
-    elsewhere = {"sampler", "energy", "generator", "scheduler", "source"}  # test_mutants.py, test_kinds.py
+    elsewhere = {"sampler", "energy", "generator", "scheduler", "source"}  # in files of their own
     assert {name.partition("/")[0] for name in WRONG} | elsewhere == set(KINDS)
 
 

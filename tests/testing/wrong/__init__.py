@@ -2,7 +2,7 @@
 
 Each module writes one right part of its kind; a wrong one overrides what its author got wrong. The wrong
 samplers are in ``tests.testing.mutants``, energies, generators, schedules and sources in
-``tests.testing.test_kinds``.
+``tests.testing.test_energies`` and the files beside it.
 """
 
 from __future__ import annotations
