@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 import torch
+from torch import Tensor
 
 from ebmkit.errors import PluginError
 from ebmkit.testing import (
     CHECKS,
+    EnergyClaims,
     Exact,
     Outcome,
+    Result,
     SamplerClaims,
     check,
 )
+from ebmkit.testing.parts import TinyEnergy
+from ebmkit.testing.runner import claims_of
 from tests.conftest import Ebmkit
 from tests.testing.mutants import ADJUSTED, MUTANTS, AcceptsAlways, Adjusted
 from tests.testing.test_energies import CLAIMS as ENERGY
@@ -75,3 +84,55 @@ def test_a_wrong_part_does_not_leave_its_mark_on_the_process() -> None:
     mutant = MUTANTS["SwitchesGradientsOff"]
     check(mutant.component, mutant.claims, quick=True, only=["no-graph"])
     assert torch.is_grad_enabled()
+
+
+def test_whatever_a_part_changes_of_the_process_ends_with_its_check(tmp_path: Path) -> None:
+    class Changes(TinyEnergy):
+        def forward(self, x: Tensor) -> Tensor:
+            torch.set_default_dtype(torch.float64)
+            torch.manual_seed(5)
+            os.chdir(tmp_path)
+            return super().forward(x)
+
+    before, here = torch.random.get_rng_state(), Path.cwd()
+    check(Changes, ENERGY, only=["shape"])
+    assert torch.get_default_dtype() is torch.float32
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert Path.cwd() == here
+
+
+def test_a_mapping_that_a_part_returns_is_its_settings_and_claims_nothing_else() -> None:
+    class Says(Adjusted):
+        @staticmethod
+        def conformance() -> Mapping[str, Any]:
+            return {"step_size": 0.25}
+
+    assert claims_of(Says) == SamplerClaims(settings={"step_size": 0.25})
+    assert claims_of(Adjusted) == SamplerClaims()
+
+
+@pytest.mark.parametrize(
+    ("claimed", "said"),
+    [
+        (
+            EnergyClaims(),
+            "Says is a sampler, but its conformance() returns EnergyClaims instead of SamplerClaims",
+        ),
+        (3, "Says is not a part: it inherits from none of energy, generator, "),
+    ],
+)
+def test_claims_of_another_kind_are_refused(claimed: object, said: str) -> None:
+    class Says(Adjusted):
+        @staticmethod
+        def conformance() -> object:
+            return claimed
+
+    with pytest.raises(PluginError, match=re.escape(said)):
+        claims_of(Says)
+
+
+def test_results_come_one_by_one_in_the_order_of_the_checks() -> None:
+    seen: list[Result] = []
+    report = check(TinyEnergy, ENERGY, progress=seen.append)
+    assert tuple(seen) == report.results
+    assert [each.check for each in seen] == list(CHECKS["energy"])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ebmkit.testing import CHECKS
+from ebmkit.testing import CHECKS, Linear, SamplerChecks, SamplerClaims, suites
+from ebmkit_langevin.langevin import Langevin
 from tests.testing.test_kit import WRONG
 
 
@@ -27,3 +28,30 @@ def test_the_class_collects_one_test_for_each_check(
     assert counts["xfailed"] == 1
     assert "it is a demonstration" in out
     assert "no law is claimed" in out
+
+
+SUITES = [getattr(suites, name) for name in suites.__all__ if name != "ComponentChecks"]
+
+
+def test_every_kind_has_a_class_and_each_class_the_tests_of_its_kind_alone() -> None:
+    assert sorted(suite.kind for suite in SUITES) == sorted(CHECKS)
+    for suite in SUITES:
+        tests = {name for name in vars(suite) if name.startswith("test_")}
+        assert tests == {f"test_{name.replace('-', '_')}" for name in CHECKS[suite.kind]}
+
+
+def test_what_the_class_says_of_claims_wins_over_what_the_part_says() -> None:
+    class Own(SamplerChecks):
+        component = Langevin
+        quick = True
+        seed = 7
+
+    class Said(Own):
+        claims = SamplerClaims(settings={"step_size": 0.25})
+
+    own, said = Own.subject(), Said.subject()
+    assert isinstance(own.claims.law, Linear)  # as Langevin.conformance() says
+    assert said.claims.settings == {"step_size": 0.25}
+    assert (
+        (own.component, own.quick, own.seed) == (said.component, said.quick, said.seed) == (Langevin, True, 7)
+    )
