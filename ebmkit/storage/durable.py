@@ -60,14 +60,18 @@ def read_regular(path: Path, *, at_most: int) -> bytes:
     Raises:
         OSError: missing, unreadable, larger, or no regular file: a pipe would block, a device never end.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
+    with open(path, "rb", opener=_at_once) as file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
         if status.st_size > at_most:
             raise OSError(errno.EFBIG, f"larger than {at_most} bytes")
         return file.read(status.st_size)  # not at_most, which may be any number
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever writes into a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def is_alive(pid: str) -> bool:
