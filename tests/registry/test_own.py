@@ -185,28 +185,3 @@ def test_code_that_changed_is_refused_and_allowed(ebmkit: Ebmkit, file: Path) ->
     assert code == 0, err
     assert "changed: energy.use" in out + err
     assert ebmkit("sample", "it").code == 0
-
-
-def test_a_list_of_known_code_that_others_may_write_says_nothing(ebmkit: Ebmkit, file: Path) -> None:
-    train(ebmkit, file)
-    known = known_file()
-    assert known is not None
-    assert known.stat().st_mode & 0o777 == 0o600
-    known.chmod(0o666)
-    assert ebmkit("sample", "it").code == 2
-
-
-def test_it_works_without_a_home(
-    ebmkit: Ebmkit, file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("XDG_CONFIG_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # whoever runs this may have code of their own
-
-    def nowhere() -> Path:
-        raise RuntimeError("no home")
-
-    monkeypatch.setattr(Path, "home", nowhere)
-    train(ebmkit, file)
-    assert ebmkit("sample", "it").code == 2
-    assert ebmkit("--trust-code", "sample", "it").code == 0
-    assert not (tmp_path / "home").exists()

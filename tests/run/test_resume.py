@@ -67,19 +67,6 @@ def test_resume_equals_the_uninterrupted_run_from_every_iteration(
         assert metrics(cut) == logged
 
 
-def test_the_checkpoint_holds_weights_optimizers_and_chains(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    ebmkit("run", run_file("descriptor-only"))
-    ebmkit("run", run_file("generator-only"))
-    descriptor, generator = (
-        final_state(Path("runs/descriptor-only")),
-        final_state(Path("runs/generator-only")),
-    )
-    assert descriptor["replay/samples"].shape == (4, 1, 16, 16)
-    assert generator["schedule/latents"].shape == (12, 6)
-    assert descriptor["optimizer/energy/0/exp_avg"].abs().sum() > 0
-    assert "generator/project.weight" in generator
-
-
 def test_logging_and_drawing_more_often_changes_no_bit(run_file: RunFile, ebmkit: Ebmkit) -> None:
     file = run_file("coopnets-rigorous")
     ebmkit("run", file, "--set", "run.output=often")
