@@ -289,13 +289,6 @@ def test_a_diagnosis_takes_which_weights(run_file: RunFile, ebmkit: Ebmkit) -> N
     assert plain == averaged != last
 
 
-def test_averaged_weights_that_nobody_kept_cannot_be_used(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    assert ebmkit("run", run_file("coopnets")).code == 0
-    outcome = ebmkit("sample", "coopnets", "--weights", "averaged")
-    assert outcome.code == 2
-    assert "run coopnets has no averaged weights: take --weights last" in outcome.err
-
-
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -102,14 +102,6 @@ def test_the_run_is_opened_by_its_name_and_draws_what_the_command_draws(ebmkit: 
     assert trained.config["revision"]["step_size"] == 0.03
 
 
-def test_the_command_says_that_the_program_must_hand_its_data_in(ebmkit: Ebmkit) -> None:
-    list(new().train(1))
-    code, _, err = ebmkit("resume", "it")
-    assert code == 2
-    assert "[data] ebmkit.core.tensors.TensorSource" in err
-    assert "ebmkit.Run.resume('it', schedule, data=…)" in err
-
-
 def test_parts_of_no_plugin_are_told_as_the_programs_own() -> None:
     schedule = DescriptorOnly(Bowl(start=2.0), Chain(Langevin(step_size=0.1), 1), SHAPE, chains=3)
     list(new("own", schedule).train(2))
@@ -124,15 +116,6 @@ def test_parts_of_no_plugin_are_told_as_the_programs_own() -> None:
     assert same(trained.schedule.state_dict(), schedule.state_dict())
     with pytest.raises(CheckpointError, match="does not fit this schedule"):
         face.load("own", schedule=parts())
-
-
-def test_a_part_that_was_changed_after_it_was_built_is_not_told_as_a_plugins() -> None:
-    schedule = parts()
-    assert isinstance(schedule.energy, ConvDescriptor)
-    schedule.energy.reference_std = 0.5  # no run file says so
-    new("changed", schedule)
-    with pytest.raises(ConfigError, match="parts that a program built"):
-        face.load("changed")
 
 
 def test_other_parts_and_other_data_are_refused() -> None:

@@ -83,30 +83,11 @@ def test_logging_and_drawing_more_often_changes_no_bit(run_file: RunFile, ebmkit
     assert same_bits(final_state(Path("often")), final_state(Path("seldom")))
 
 
-def test_a_resumed_run_keeps_its_number_of_threads(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    torch.set_num_threads(2)
-    ebmkit("run", run_file("coopnets"), "--set", "run.iterations=2")
-    torch.set_num_threads(1)
-    try:
-        outcome = ebmkit("resume", "coopnets", "--set", "run.iterations=4")
-        assert "using 2 threads" in outcome.out
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(1)
-
-
 def test_another_seed_is_another_run(run_file: RunFile, ebmkit: Ebmkit) -> None:
     file = run_file("coopnets")
     ebmkit("run", file, "--set", "run.output=a")
     ebmkit("run", file, "--set", "run.output=b", "--set", "run.seed=1")
     assert not same_bits(final_state(Path("a")), final_state(Path("b")))
-
-
-def test_a_finished_run_has_nothing_to_do(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    ebmkit("run", run_file("coopnets"))
-    outcome = ebmkit("resume")
-    assert outcome.code == 0
-    assert "6/6" in outcome.out
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(run_file: RunFile, ebmkit: Ebmkit) -> None:
@@ -157,27 +138,6 @@ def test_other_data_are_refused_with_both(run_file: RunFile, ebmkit: Ebmkit, ima
     assert ["data.examples", "12", "11"] in [line.split() for line in fewer.err.splitlines()]
     accepted = ebmkit("resume", "coopnets", "--set", "run.iterations=4", "--accept-data-change")
     assert accepted.code == 0
-
-
-def test_a_descriptor_starts_a_cooperative_run_and_back(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    ebmkit("run", run_file("descriptor-only"))
-    one = ("--set", "run.iterations=1")
-    outcome = ebmkit("run", run_file("coopnets"), "--init-from", "descriptor-only", *one)
-    assert outcome.code == 0
-    for line in ("energy: loaded", "generator: not in it", "replay: left", "optimizer: left"):
-        assert f"  {line}" in outcome.out
-    weight = "energy/features.0.weight"
-    given, begun = (final_state(Path("runs") / name)[weight] for name in ("descriptor-only", "coopnets"))
-    # One step of Adam moves a weight by its rate at most.
-    assert 0 < (begun - given).abs().max() < 1.1e-3
-    back = ("--init-from", "coopnets", "--set", "run.output=runs/back", *one)
-    assert "  generator: left" in ebmkit("run", run_file("descriptor-only"), *back).out
-    other = ("--init-from", "coopnets", "--set", "run.output=runs/other")
-    refused = ebmkit("run", run_file("coopnets"), *other, "--set", "energy.channels=[4,6]")
-    assert (refused.code, "its energy is not the one" in refused.err) == (5, True)
-    refused = ebmkit("run", run_file("generator-only"), "--init-from", "descriptor-only", *other[2:])
-    assert (refused.code, "nothing to start from" in refused.err) == (5, True)
-    assert not Path("runs/other").exists()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])

@@ -30,26 +30,6 @@ def weights_are_finite(folder: Path) -> bool:
     return all(torch.isfinite(value).all() for tensors in files.values() for value in tensors.values())
 
 
-def test_chains_that_run_away_stop_the_run(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    # Langevin dynamics under N(0, 0.3^2) is unstable for steps above 0.6: it multiplies by 1 - 12.5 a step.
-    outcome = ebmkit("run", run_file("coopnets"), "--set", "revision.step_size=1.5")
-    assert outcome.code == 6
-    assert "iteration 1: the revised samples reach" in outcome.err
-    assert "below 2 s" in outcome.err
-    assert "Traceback" not in outcome.err
-
-
-def test_a_loss_that_is_not_finite_is_not_applied(run_file: RunFile, ebmkit: Ebmkit) -> None:
-    assert ebmkit("run", run_file("generator-only"), "--set", "run.iterations=2").code == 0
-    file = run_file("generator-only")
-    file.write_text(file.read_text().replace("latents = 6", "latents = 6\nnoise_std = 1e-30"))
-    outcome = ebmkit("run", file, "--set", "run.output=runs/huge")
-    assert outcome.code == 6
-    assert "not applied" in outcome.err
-    assert weights_are_finite(Path("runs/generator-only"))
-    assert not list(Path("runs/huge/checkpoints").glob("iteration-*"))
-
-
 def test_what_was_saved_before_stays_loadable(run_file: RunFile, ebmkit: Ebmkit) -> None:
     file = run_file("coopnets")
     huge = (
