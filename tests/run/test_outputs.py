@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +22,7 @@ from ebmkit.testing.parts import TinyEnergy
 from ebmkit.training.loop import Report
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_langevin.langevin import Langevin
+from tests.storage.test_durable import small_files
 
 IMAGES = torch.linspace(-1, 1, 3 * 16).view(3, 1, 4, 4)
 
@@ -40,15 +39,6 @@ def report(iteration: int, x: Tensor = IMAGES, **sets: Tensor) -> Report:
 def folder(tmp_path: Path) -> RunFolder:
     (tmp_path / "it").mkdir()
     return RunFolder(tmp_path / "it")
-
-
-@pytest.fixture
-def full(folder: RunFolder) -> Iterator[None]:
-    """A disk that takes nothing more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def lines(folder: RunFolder) -> list[dict[str, float]]:
@@ -72,11 +62,11 @@ def test_the_metrics_have_a_line_an_iteration_and_forget_those_that_are_done_aga
     assert (last["loss_energy"], last["seconds_data"], last["evaluation_kid"]) == (1.0, 0.5, 0.25)
 
 
-@pytest.mark.usefixtures("full")
 def test_metrics_that_cannot_be_written_end_the_run_with_the_way_on(folder: RunFolder) -> None:
     recorder = Metrics(folder, Every(1, 5), Figures())
     recorder.restart(0)
-    with pytest.raises(TrainingError, match=f"the last checkpoint is intact: ebmkit resume {folder.name}"):
+    said = f"the last checkpoint is intact: ebmkit resume {folder.name}"
+    with small_files(limit=0), pytest.raises(TrainingError, match=said):
         recorder.record(report(1))
 
 

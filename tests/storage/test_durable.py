@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,13 +19,15 @@ from ebmkit.storage.durable import is_alive, make_folder, read_regular, replace_
 LIMIT = 5000
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file may grow beyond ``LIMIT`` bytes: the kernel writes a part, and refuses the rest."""
+@contextmanager
+def small_files(limit: int = LIMIT) -> Iterator[None]:
+    """No file may grow beyond so many bytes: the kernel writes a part, and refuses the rest."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_new_file_takes_no_other_ones_place(tmp_path: Path) -> None:
@@ -46,10 +48,9 @@ def test_a_replaced_file_has_the_new_contents_and_leaves_nothing_beside_it(tmp_p
     assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
-@pytest.mark.usefixtures("small_files")
 def test_where_the_new_contents_do_not_fit_the_old_ones_stay(tmp_path: Path) -> None:
     replace_file(tmp_path / "a", b"old" * 1000)
-    with pytest.raises(OSError, match="large"):
+    with small_files(), pytest.raises(OSError, match="large"):
         replace_file(tmp_path / "a", b"new" * LIMIT)
     assert (tmp_path / "a").read_bytes() == b"old" * 1000
     assert [each.name for each in tmp_path.iterdir()] == ["a"]
