@@ -39,6 +39,36 @@ def test_images_are_copies(train: Train) -> None:
     assert len(seen) > 6
 
 
+SHEET = """
+    import json
+    from pathlib import Path
+    from ebmkit.core.tracker import Tracker
+    from ebmkit.plugin import hookimpl
+
+    class Sheet(Tracker):
+        '''Writes a sheet.
+
+        Args:
+            title: its name.
+        '''
+
+        def __init__(self, *, title: str = "sheet") -> None:
+            self.title = title
+            self.file = None
+
+        def start(self, *, name, folder, config, iteration):
+            self.file = Path(folder) / self.title
+
+        def metrics(self, iteration, values):
+            with self.file.open("a") as sheet:
+                sheet.write(json.dumps([iteration, *values]) + "\\n")
+
+    @hookimpl
+    def ebmkit_trackers():
+        return {"sheet": Sheet}
+"""
+
+
 def test_a_table_of_the_run_file_brings_a_tracker_which_a_resumed_run_may_leave_out(
     run_file: RunFile, ebmkit: Ebmkit, install: Install
 ) -> None:
