@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, TypeAlias, Union, final
 
 import attrs
 
@@ -16,6 +16,34 @@ from ebmkit.storage.folder import RunFolder
 __all__ = ["Picture", "Story", "read_story"]
 
 _SETS = ("observed", "proposal", "revised", "reconstructed")
+
+_Form: TypeAlias = Union[type, tuple[type, ...], list[Any], Mapping[str, Any], "_Maybe"]
+
+
+class _Maybe(NamedTuple):
+    """The form of what may be missing."""
+
+    form: _Form
+
+
+_NUMBER = (int, float, type(None))
+"""JSON has no NaN and no infinity: they are null."""
+
+_BOUND = {"name": str, "value": _NUMBER}
+_ROLLBACK = {"iteration": int, "to": int, "reason": str}
+_EVALUATION = {
+    "iteration": int,
+    "count": int,
+    "against": str,
+    "floor": _Maybe([_BOUND]),
+    "ceiling": _Maybe([_BOUND]),
+    "figures": [{**_BOUND, "error": _NUMBER, "count": int, "features": (str, type(None))}],
+}
+_DIAGNOSIS = {
+    "figures": [{"name": str, **dict.fromkeys(("mean", "std", "r_hat", "bulk_ess", "tail_ess"), _NUMBER)}]
+}
+_FACTS = {"data": {"examples": int, "shape": [int]}, "versions": dict}
+"""What the page reads of each file: a key with a type, a list of such; the file may hold more."""
 
 
 @final
@@ -77,11 +105,13 @@ def read_story(folder: RunFolder) -> Story:
         config=read_document(folder.config, saved=True).data,
         text=folder.config.read_text(encoding="utf-8"),
         lines=read_metrics(folder.metrics),
-        rollbacks=_json_lines(folder.rollbacks),
+        rollbacks=[each for each in _json_lines(folder.rollbacks) if _fits(each, _ROLLBACK)],
         pictures=_pictures(folder.path / "samples"),
         facts=_newest_facts(folder),
-        evaluations=[found for path in _stored(folder.path / "evaluation") if (found := _json(path))],
-        diagnosis=_json(folder.diagnosis),
+        evaluations=[
+            found for path in _stored(folder.path / "evaluation") if (found := _json(path, _EVALUATION))
+        ],
+        diagnosis=_json(folder.diagnosis, _DIAGNOSIS),
     )
 
 
@@ -98,20 +128,20 @@ def _pictures(folder: Path) -> Mapping[str, Sequence[Picture]]:
 def _newest_facts(folder: RunFolder) -> Mapping[str, Any]:
     saved = folder.saved()
     manifest = folder.checkpoints / f"iteration-{saved[-1]:07d}" / "manifest.json" if saved else Path()
-    return _json(manifest)
+    return _json(manifest, _FACTS)
 
 
 def _stored(folder: Path) -> Sequence[Path]:
     return sorted(folder.glob("*.json"))
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def _json(path: Path, form: _Form) -> Mapping[str, Any]:
     """The object in a file; an empty one where the file is missing or holds something else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if _fits(found, form) else {}
 
 
 def _json_lines(path: Path) -> Sequence[Mapping[str, Any]]:
@@ -120,3 +150,22 @@ def _json_lines(path: Path) -> Sequence[Mapping[str, Any]]:
         return [found for line in lines if isinstance(found := json.loads(line), dict)]
     except (OSError, ValueError):
         return []
+
+
+def _fits(found: object, form: _Form) -> bool:
+    """Whether what was read has at least this form.
+
+    Examples:
+        >>> _fits({"at": [1, 2], "more": 0}, {"at": [int]}), _fits({"at": ["1"]}, {"at": [int]})
+        (True, False)
+    """
+    if isinstance(form, _Maybe):
+        return _fits(found, form.form)
+    if isinstance(form, Mapping):
+        return isinstance(found, dict) and all(
+            _fits(found[key], each) if key in found else isinstance(each, _Maybe)
+            for key, each in form.items()
+        )
+    if isinstance(form, list):
+        return isinstance(found, list) and all(_fits(each, form[0]) for each in found)
+    return isinstance(found, form)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ebmkit.report.page.render import page
 from ebmkit.report.page.story import read_story
 from ebmkit.storage.folder import RunFolder
 from tests.report.page.stories import story
@@ -58,3 +59,20 @@ def test_each_rollback_is_told_as_it_was_written(folder: RunFolder) -> None:
     folder.write_rollbacks(written)
     assert read_story(folder).rollbacks == written
     assert json.loads(folder.rollbacks.read_text().splitlines()[0]) == written[0]
+
+
+ODD = ("[]", "{}", '{"iteration": "x", "figures": 3}', '{"figures": [{"name": "kid"}]}', '{"data": 1}')
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_file_of_another_form_leaves_its_part_empty_and_the_page_is_written(
+    text: str, folder: RunFolder
+) -> None:
+    """As a newer or older release may have written it, or a hand."""
+    for path in (folder.path / "evaluation/0000006.json", folder.diagnosis, folder.rollbacks):
+        path.write_text(text)
+    (folder.checkpoints / "iteration-0000006/manifest.json").write_text(text)
+    found = read_story(folder)
+    assert [each["iteration"] for each in found.evaluations] == [3]
+    assert (found.diagnosis, found.rollbacks, found.facts) == ({}, [], {})
+    assert "<html" in page([found])
