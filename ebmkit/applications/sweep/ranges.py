@@ -15,6 +15,9 @@ __all__ = ["Range", "read_ranges"]
 _DIGITS = 12
 """Of a grid's points: 0.1 + 2 · 0.1 is 0.3 there."""
 
+_MOST = 100_000
+"""Points of a grid in one direction: more than anybody trains."""
+
 
 @attrs.frozen(kw_only=True)
 class _Keys:
@@ -62,14 +65,24 @@ class Range:
         """Whether its values are whole numbers: those of a range whose bounds are written so."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
+    @property
+    def endless(self) -> bool:
+        """Whether its steps are too many for a grid."""
+        if self.low is None or self.high is None or self._step is None:
+            return False
+        return (self.high - self.low) / self._step >= _MOST
+
     def points(self) -> Sequence[str]:
         """Every value, as TOML; none where there is no end of them."""
-        step = self.step or (1 if self.whole and not self.log else None)
-        if self.choices or self.low is None or self.high is None or step is None:
+        if self.choices or self.low is None or self.high is None or self._step is None or self.endless:
             return self.choices
-        count = int((self.high - self.low) / step + 1e-9) + 1
-        values = (self.low + number * step for number in range(count))
+        count = int((self.high - self.low) / self._step + 1e-9) + 1
+        values = (self.low + number * self._step for number in range(count))
         return [as_toml(int(value) if self.whole else round(value, _DIGITS)) for value in values]
+
+    @property
+    def _step(self) -> float | None:
+        return self.step or (1 if self.whole and not self.log else None)
 
     def ends(self) -> Sequence[str]:
         """Values that stand for all when a run file is checked, as TOML."""
@@ -89,8 +102,8 @@ def read_ranges(reader: Reader, *, grid: bool) -> list[Range]:
         reader.report("E106", 'missing table [sweep.parameters]: "table.key" = { low = …, high = … }', above)
     for key, each in found:
         if grid and not each.points() and not reader.problems:
-            message = f"a grid needs {each.key} to have choices or a step"
-            reader.report("E106", message, key)
+            wanted = "choices or a larger step" if each.endless else "choices or a step"
+            reader.report("E106", f"a grid needs {each.key} to have {wanted}", key)
     return [each for _, each in found]
 
 

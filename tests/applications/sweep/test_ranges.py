@@ -29,6 +29,8 @@ def test_choices_may_be_texts_and_lists(write: Write) -> None:
         ('"revision.step_size" = { low = 0.1, high = 1.0, step = -0.1 }', "must be above 0"),
         ('"revision.steps" = { low = 1, high = 3, step = 0.5 }', "are whole, so must be its step"),
         ('"revision.step_size" = { low = 0.1, high = 1.0 }', "to have choices or a step"),
+        ('"revision.step_size" = { low = 0.0, high = 1.0, step = 1e-300 }', "choices or a larger step"),
+        ('"revision.steps" = { low = 1, high = 1000000000000 }', "choices or a larger step"),
         ('"steps" = { choices = [1] }', "'steps' names no key of a run file"),
         ('"revision.steps" = { lowest = 1, high = 3 }', "unknown key 'lowest'"),
         ('"revision.steps" = 3', "must be a range, got 3"),
