@@ -189,6 +189,10 @@ steps = { end = 2.0, after = 3 }
     + REVISION
     + '[schedule]\nuse = "replay"\nslots = 7\nchains = 4\nrestart = 0.3\nmirror = true\nshift = 1\n'
     + "brightness = 0.1\ndata_noise = 0.03\nenergy_l2 = 1e-6\n",
+    "score-matching": SHARED
+    + ENERGY
+    + REVISION
+    + '[schedule]\nuse = "score-matching"\nnoise_std = 0.1\nnoise_high = 0.6\n',
     "sampling-hidden": SHARED
     + ENERGY
     + REVISION

@@ -60,6 +60,9 @@ def complete(
     target = (output or folder.path / "completed") / f"{image.stem}.png"
     with writing(target.parent):
         completed = schedule.complete(start.expand(count, *shape), known, rng=rng, steps=steps)
+        if bool((completed == completed[:1]).all()):  # nothing was drawn: they are one
+            completed = completed[:1]
+        noun = "completion" if len(completed) == 1 else "completions"
         save_grid(target, torch.cat([picture[None], start[None], completed]), limit=count + 2)
-    print(f"{target}: the picture, what was shown of it, {count} completions")
+    print(f"{target}: the picture, what was shown of it, {len(completed)} {noun}")
     print(f"by {folder.name} after {described(trained, weights)}")

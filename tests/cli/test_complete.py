@@ -35,3 +35,13 @@ def test_complete_without_a_mask_moves_everything(run_file: RunFile, ebmkit: Ebm
     assert outcome.code == 0, outcome.err
     missing = ebmkit("complete", "descriptor-only", "--image", "none.png")
     assert (missing.code, "none.png" in missing.err) == (2, True)
+
+
+def test_an_energy_that_denoises_gives_one_answer_without_a_mask_and_several_with(
+    run_file: RunFile, ebmkit: Ebmkit, images: Path
+) -> None:
+    ebmkit("run", run_file("score-matching"))
+    picture = ("complete", "score-matching", "--image", images / "02.png", "--count", 3)
+    assert "shown of it, 1 completion\n" in ebmkit(*picture).out
+    Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save("mask.png")
+    assert "shown of it, 3 completions\n" in ebmkit(*picture, "--mask", "mask.png").out
