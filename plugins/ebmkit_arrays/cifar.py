@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
@@ -60,6 +60,7 @@ class Cifar(Rows):
         rows = np.concatenate([_images(name, found[name], path) for name in sorted(found)])
         self._content = hashlib.sha256(rows.tobytes()).hexdigest()
         super().__init__(rows, path=path, taken=Taken("auto", skip, limit))
+        self.notes = _missing(found)
 
     def fingerprint(self) -> str:
         """SHA-256 over the images, packed or not, and which of them are taken."""
@@ -72,6 +73,15 @@ class Cifar(Rows):
         from ebmkit_arrays.samples import write_cifar
 
         return SourceClaims(files=write_cifar)
+
+
+def _missing(found: Mapping[str, bytes]) -> tuple[str, ...]:
+    """What CIFAR-10 would have beside some of its five training files."""
+    batches = [name for name in _FILES["train"] if name.startswith("data_batch_")]
+    missing = [name for name in batches if name not in found]
+    if len(missing) in (0, len(batches)):
+        return ()
+    return (f"of CIFAR-10's training files there are {len(batches) - len(missing)}: no {', '.join(missing)}",)
 
 
 def _unpacked(path: str, part: str) -> Iterator[tuple[str, bytes]]:

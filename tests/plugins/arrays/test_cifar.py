@@ -60,3 +60,12 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
             Cifar(path=str(path), part="test")
     path.write_bytes(whole)
     assert len(Cifar(path=str(path), part="test")) == 30
+
+
+def test_a_training_set_without_one_of_its_files_is_read_and_says_so(tmp_path: Path) -> None:
+    write_cifar(tmp_path)
+    assert Cifar(path=str(tmp_path)).notes == ()
+    (tmp_path / "data_batch_3.bin").unlink()
+    source = Cifar(path=str(tmp_path))
+    assert len(source) == 32
+    assert source.notes == ("of CIFAR-10's training files there are 4: no data_batch_3.bin",)
