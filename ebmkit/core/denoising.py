@@ -57,7 +57,7 @@ def score_matching(
         >>> import torch
         >>> x, noise = torch.zeros(1, 2), torch.tensor([[3.0, 4.0]])
         >>> learned = score_matching(lambda x: (x**2).sum(1), x, noise, levels=torch.ones(1), noise_std=1.0)
-        >>> float(learned.loss), learned.denoised
+        >>> float(learned.loss.detach()), learned.denoised
         (12.5, tensor([[-3., -4.]]))
     """
     noisy = (x.detach() + per_row(levels, x) * noise).requires_grad_()

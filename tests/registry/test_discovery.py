@@ -45,6 +45,7 @@ def test_the_parts_of_this_distribution_come_through_entry_points() -> None:
         "generator-only",
         "multigrid",
         "replay",
+        "score-matching",
         "sampling",
     }
     for kind in KINDS:
