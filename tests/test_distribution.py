@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 from email import message_from_string
 from email.message import Message
@@ -80,7 +81,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("mine")
     wheel = unpacked(build("wheel", tree, folder / "wheel"), folder / "of-wheel")
-    shutil.unpack_archive(build("sdist", tree, folder / "sdist"), folder / "of-sdist", filter="data")
+    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from Python 3.11.4 on
+    shutil.unpack_archive(build("sdist", tree, folder / "sdist"), folder / "of-sdist", **safely)
     (sdist,) = (folder / "of-sdist").iterdir()
     return Built(source, wheel, sdist)
 

@@ -15,13 +15,13 @@ from tests.testing.test_kit import WRONG
 def test_the_class_collects_one_test_for_each_check(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "wrong.py").write_text(WRONG % {"input-unchanged": "it is a demonstration"})
-    (tmp_path / "test_wrong.py").write_text(
-        "from wrong import Wrong\nfrom ebmkit.testing import SamplerChecks\n\n\n"
+    (tmp_path / "collected.py").write_text(WRONG % {"input-unchanged": "it is a demonstration"})
+    (tmp_path / "test_collected.py").write_text(
+        "from collected import Wrong\nfrom ebmkit.testing import SamplerChecks\n\n\n"
         "class TestWrong(SamplerChecks):\n    component = Wrong\n    quick = True\n"
     )
     options = ["-q", "-rxs", "-c", "/dev/null", "-p", "no:cacheprovider", "--rootdir", tmp_path]
-    pytest.main([*map(str, options), str(tmp_path / "test_wrong.py")])
+    pytest.main([*map(str, options), str(tmp_path / "test_collected.py")])
     out = capsys.readouterr().out
     counts = {kind: int(n) for n, kind in re.findall(r"(\d+) (passed|failed|skipped|xfailed)", out)}
     assert sum(counts.values()) == len(CHECKS["sampler"]), out
