@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.core import Gt
-from ebmkit.testing import CHECKS, GeneratorClaims, Outcome, check
+from ebmkit.testing import GeneratorClaims, check
 from ebmkit.testing.parts import TinyGenerator
+from tests.testing.refusing import assert_all_look, assert_refused, checked, each_of
 
 CLAIMS = GeneratorClaims(shape=(1, 4, 4))
 
@@ -95,17 +96,13 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("component", "claims", "killer"), WRONG, ids=[f"{each[0].__name__}-{each[2]}" for each in WRONG]
-)
+@each_of(WRONG)
 def test_a_wrong_part_is_refused(component: type, claims: Any, killer: str) -> None:
-    (result,) = check(component, claims, only=[killer]).results
-    assert result.outcome is Outcome.FAILED, result
+    assert_refused(component, claims, killer)
 
 
 def test_every_check_refuses_a_wrong_part() -> None:
-    """A check that nothing fails might as well not be there."""
-    assert {killer for _, _, killer in WRONG} == {*CHECKS["generator"]}
+    assert_all_look(WRONG, "generator")
 
 
 def test_their_right_original_passes() -> None:
@@ -124,5 +121,4 @@ SAID = [
 
 @pytest.mark.parametrize(("component", "name", "said"), SAID)
 def test_what_is_wrong_is_told_with_what_was_seen(component: type, name: str, said: str) -> None:
-    (result,) = check(component, CLAIMS, only=[name]).results
-    assert result.detail == said
+    assert checked(component, CLAIMS, name).detail == said

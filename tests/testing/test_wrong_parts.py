@@ -11,6 +11,7 @@ from ebmkit.registry.kinds import KINDS
 from ebmkit.testing import CHECKS, Outcome, check
 from ebmkit.testing.claims import Claims
 from tests.testing.kill_table import row_of
+from tests.testing.refusing import checked
 from tests.testing.wrong import WRONG, WrongPart, backends, encoders, features, metrics, optimizers, trackers
 
 RIGHT = {
@@ -25,7 +26,7 @@ RIGHT = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_a_wrong_part_is_refused(wrong: WrongPart) -> None:
-    (result,) = check(wrong.component, wrong.claims, only=[wrong.killer]).results
+    result = checked(*wrong)
     assert result.outcome is Outcome.FAILED
     assert result.detail
 
