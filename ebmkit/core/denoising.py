@@ -23,10 +23,12 @@ class ScoreMatch(NamedTuple):
     Attributes:
         loss: 0-dim, with its graph; half the squared error of the noise in units of its level, summed over an
             example and averaged over examples.
+        noisy: the data with the noise, ``(n, *S)``, detached.
         denoised: $x - \sigma^2 \nabla E(x)$ of the noisy data, ``(n, *S)``, detached.
     """
 
     loss: Tensor
+    noisy: Tensor
     denoised: Tensor
 
     def __repr__(self) -> str:
@@ -63,7 +65,8 @@ def score_matching(
     noisy = (x.detach() + per_row(levels, x) * noise).requires_grad_()
     (slopes,) = torch.autograd.grad(energy(noisy).sum(), noisy, create_graph=True)
     errors = as_rows(noise_std**2 / per_row(levels, x) * slopes - noise)
-    return ScoreMatch(shared_mean(errors.square().sum(1)) / 2, (noisy - noise_std**2 * slopes).detach())
+    loss, noisy = shared_mean(errors.square().sum(1)) / 2, noisy.detach()
+    return ScoreMatch(loss, noisy, noisy - noise_std**2 * slopes.detach())
 
 
 @torch.no_grad()

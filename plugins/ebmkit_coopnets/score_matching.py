@@ -24,7 +24,6 @@ from ebmkit.core import (
     denoised,
     evaluating,
     given,
-    per_row,
     score_matching,
     shared_mean,
     squared_error,
@@ -110,8 +109,7 @@ class ScoreMatching(CooperativeScheduler):
             match = score_matching(energy, x, noise, levels=levels, noise_std=self.noise_std)
         error = shared_mean(squared_error(x, match.denoised) / x[0].numel()).sqrt()
         yield Update("energy", match.loss, {"noise": shared_mean(levels), "denoising_error": error})
-        noisy = x + per_row(levels, x) * noise
-        return Examples(x, noisy, match.denoised, condition=batch.condition)
+        return Examples(x, match.noisy, match.denoised, condition=batch.condition)
 
     def propose(self, count: int, *, rng: Rng) -> Proposal:
         """Noise."""
