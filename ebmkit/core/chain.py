@@ -176,6 +176,14 @@ class Chain:
             raise ValueError(f"{type(sampler).__name__} has no parameter noise to switch off")
         return attrs.evolve(self, sampler=attrs.evolve(sampler, noise=False))
 
+    def walked(self, steps: int | None = None) -> Chain:
+        """The same chain step by step, for a few examples: making a graph takes longer than they do.
+
+        Args:
+            steps: another number of them, >= 0; None keeps its own.
+        """
+        return attrs.evolve(self, steps=self.steps if steps is None else steps, graph=False)
+
     def __call__(self, energy: EnergyFn, x: Tensor, *, rng: Rng) -> Samples:
         """``run_chain`` with what this chain holds."""
         return run_chain(self.sampler, energy, x, steps=self.steps, rng=rng, graph=self.graph)

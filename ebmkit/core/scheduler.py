@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.chain import Chain, run_chain
+from ebmkit.core.chain import Chain
 from ebmkit.core.clamped import Clamped
 from ebmkit.core.conditional import given
 from ebmkit.core.encoder import Encoder
@@ -238,9 +238,7 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
         energy, chain = self.energy, self.sampling_chain()
         if energy is None or chain is None:
             return made
-        # Not as a graph, whatever the chain says: making it takes longer than a few samples.
-        length = chain.steps if steps is None else steps
-        revised = run_chain(chain.sampler, energy, proposal.x, steps=length, rng=rng.fold_in("revision"))
+        revised = chain.walked(steps)(energy, proposal.x, rng=rng.fold_in("revision"))
         return made._replace(revised=revised.x)
 
     def complete(self, x: Tensor, mask: Tensor, *, rng: Rng, steps: int | None = None) -> Tensor:
@@ -266,5 +264,4 @@ class CooperativeScheduler(Checked, nn.Module, ABC):
         if energy is None or chain is None:
             raise ValueError(f"{type(self).__name__} has no energy and chain, which complete examples")
         clamped = Clamped(energy, x, mask)
-        length = chain.steps if steps is None else steps
-        return clamped.complete(run_chain(chain.sampler, clamped, x, steps=length, rng=rng).x)
+        return clamped.complete(chain.walked(steps)(clamped, x, rng=rng).x)

@@ -133,10 +133,11 @@ class ScoreMatching(CooperativeScheduler):
         clean = Clamped(self.energy, x, mask)
         shown = Clamped(self.energy, self._blurred(x, self.noise_high, rng=rng), mask)
         hidden = self.start_std * rng.fold_in("start").normal(x)
-        chain = self.revision
-        length = chain.steps if steps is None else steps
+        chain = self.revision.walked(steps)
         with torch.no_grad(), evaluating(self.energy):
-            for number, (state, info) in enumerate(walk(chain.sampler, shown, hidden, rng=rng, steps=length)):
+            for number, (state, info) in enumerate(
+                walk(chain.sampler, shown, hidden, rng=rng, steps=chain.steps)
+            ):
                 hidden = state.x
                 level = self.noise_std * _temperature(info) ** 0.5
                 shown.observed = self._blurred(x, level, rng=rng.fold_in("shown", number))

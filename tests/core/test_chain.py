@@ -188,3 +188,9 @@ def test_the_energy_at_the_start_comes_with_the_first_gradient() -> None:
     assert torch.equal(samples.start_energy, x.square().sum(1))
     assert len(energy.seen) == 3
     assert run_chain(Drift(), energy, x, steps=3, rng=Rng(0)).start_energy is None
+
+
+def test_a_chain_to_be_walked_is_no_graph_and_of_its_own_length_or_another() -> None:
+    chain = Chain(Langevin(), 7, graph=True)
+    assert chain.walked() == Chain(Langevin(), 7)
+    assert chain.walked(0) == Chain(Langevin(), 0)
