@@ -29,7 +29,7 @@ from ebmkit_fastconv.maps.winograd_torch import TorchWinograd
 from ebmkit_fastconv.reading.activations import IDENTITY, Activation
 from ebmkit_fastconv.reading.stack import Convolution, Dense, Stack
 
-__all__ = ["Block", "Shape", "blocks_of", "chunk_rows", "fills_tiles", "is_wide", "is_winograd"]
+__all__ = ["Block", "Shape", "blocks_of", "chunk_rows", "fills_tiles", "is_wide", "is_winograd", "tiles_of"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -39,6 +39,8 @@ _LEAST_SHARE_OF_TILES = 0.75
 _FEW_CHANNELS = 8
 _MOST_SENT = 256
 _ROWS, _ROWS_TORCH = 32, 16
+_LEAST_TILES, _LEAST_TILES_STRIDED = 32, 64
+"""Of all rows, below which ten steps do not pay for transforming and packing the kernel."""
 
 
 @final
@@ -92,6 +94,11 @@ class Block:
             return ShuffledTranspose(weight, stride=stride, padding=padding, size=self.source, rows=rows)
         return StridedTranspose(weight, stride=stride, padding=padding, size=self.source)
 
+    def _packs(self, rows: int) -> bool:
+        """Whether there are tiles enough for a kernel in Winograd's space."""
+        least = _LEAST_TILES if self.layer.stride == 1 else _LEAST_TILES_STRIDED
+        return rows * tiles_of(self.target) >= least
+
     def _rounded(self) -> Block:
         """The layer with weights that bfloat16 can hold."""
         weight = self.layer.weight.bfloat16().float()
@@ -112,7 +119,7 @@ class Block:
             return FoldedTranspose(layer.weight, native, size=source, **at)
         if not is_winograd(self):
             return fourier_map(layer.weight, source=source, target=target, transposed=transposed, **at)
-        kernel = plan_kernel(layer.weight, transposed=transposed, **at)
+        kernel = plan_kernel(layer.weight, transposed=transposed, **at) if self._packs(rows) else None
         if kernel is None:
             return None
         source, target = (target, source) if transposed else (source, target)
@@ -144,8 +151,13 @@ def is_wide(weight: Tensor, least: int = _LEAST_CHANNELS_NATIVE) -> bool:
 def fills_tiles(target: Shape) -> bool:
     """Whether most of what Winograd computes of such a result, ``(C, H, W)``, is part of it."""
     height, width = target[1:]
-    tiles = -(-height // OUT) * -(-width // OUT)
-    return height * width >= _LEAST_SHARE_OF_TILES * tiles * OUT**2
+    return height * width >= _LEAST_SHARE_OF_TILES * tiles_of(target) * OUT**2
+
+
+def tiles_of(target: Shape) -> int:
+    """How many tiles cover such a result, ``(C, H, W)``."""
+    height, width = target[1:]
+    return -(-height // OUT) * -(-width // OUT)
 
 
 def blocks_of(stack: Stack, shape: Shape) -> list[Block]:

@@ -5,7 +5,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ebmkit_fastconv.maps.choice import Block, blocks_of, chunk_rows, fills_tiles, is_wide, is_winograd
+from ebmkit_fastconv.maps.choice import (
+    Block,
+    blocks_of,
+    chunk_rows,
+    fills_tiles,
+    is_wide,
+    is_winograd,
+    tiles_of,
+)
+from ebmkit_fastconv.maps.winograd_torch import WinogradMap
 from ebmkit_fastconv.reading.activations import IDENTITY, Activation
 from ebmkit_fastconv.reading.stack import Convolution, Dense, Features, Layer, Stack
 from tests.models import double
@@ -104,3 +113,14 @@ def test_winograds_way_is_for_wide_layers_whose_results_fill_tiles_of_four() -> 
     for layer, side, expected in cases:
         (block,) = blocks((layer.weight.shape[1], side, side), layer)
         assert is_winograd(block) is expected
+
+
+@pytest.mark.parametrize(("kernel", "stride", "least"), [(3, 1, 32), (4, 2, 64)])
+def test_a_kernel_is_packed_only_where_ten_steps_pay_for_it(kernel: int, stride: int, least: int) -> None:
+    (block,) = blocks((96, 8 * stride, 8 * stride), convolution(96, 96, kernel, stride, 1))
+    assert is_winograd(block)
+    rows = least // tiles_of(block.target)
+    for transposed in (False, True):
+        make = block.transposed_map if transposed else block.forward_map
+        assert isinstance(make(rows, torch.float32), WinogradMap)
+        assert not isinstance(make(rows - 1, torch.float32), WinogradMap)
