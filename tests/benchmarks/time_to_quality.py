@@ -11,8 +11,9 @@ FACES.zip holds colour photographs of 64x64. The contestants:
 - each run file of ``--recipe``, whose ``[data]`` is replaced by these photographs.
 
 All take turns in one process with the same threads: each trains for ``--every`` seconds, is judged, and the
-next one is on. Judging is outside every clock. The measure is the KID on EfficientNet-Lite0 of ``--count``
-samples against photographs that nobody learns from; the same seed draws them each time.
+next one is on. Who is ahead of the loop waits until the loop has caught up. Judging is outside every clock.
+The measure is the KID on EfficientNet-Lite0 of ``--count`` samples against photographs that nobody learns
+from; the same seed draws them each time.
 
 The threshold is the usual loop's own: the median of its last three values. The time of a contestant is that
 of the second of its first two neighbouring values that are not above it, so that one lucky value is not
@@ -25,7 +26,7 @@ from __future__ import annotations
 import argparse
 import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -108,6 +109,22 @@ def time_to(threshold: float, curve: Sequence[tuple[float, float]]) -> float | N
     return None
 
 
+def level(curve: Sequence[tuple[float, float]]) -> float:
+    """Where a curve is: the median of its last three values."""
+    return median(kid for _, kid in curve[-3:])
+
+
+def on(contestants: Mapping[str, Contestant], seconds: float) -> Iterator[str]:
+    """Whose turn it is: the loop's for so long, and theirs who are behind it and have not had more time."""
+    loop = contestants[LOOP]
+    if loop.seconds < seconds and not loop.lost:
+        yield LOOP
+    for name, each in contestants.items():
+        behind = not each.curve or time_to(level(loop.curve), each.curve) is None
+        if each is not loop and not each.lost and behind and each.seconds < max(loop.seconds, 1):
+            yield name
+
+
 def usual_loop(source: Source) -> Contestant:
     """pytorch-CoopNets; its samples are drawn as ebmkit draws those of the same nets."""
     energy, generator = nets()
@@ -163,20 +180,18 @@ def main() -> None:
     for each in contestants.values():
         each.clock = CLOCKS[options.clock]
     print(machine())  # noqa: T201
-    while contestants[LOOP].seconds < 60 * options.minutes:
-        for name, each in contestants.items():
-            if not each.lost:
-                each.turn(options.every, judge, options.count)
-                print(f"{name}: {each.told()}", flush=True)  # noqa: T201
+    while names := list(on(contestants, 60 * options.minutes)):
+        for name in names:
+            contestants[name].turn(options.every, judge, options.count)
+            print(f"{name}: {contestants[name].told()}", flush=True)  # noqa: T201
     for line in table(contestants, options.count):
         print(line)  # noqa: T201
 
 
 def table(contestants: dict[str, Contestant], count: int) -> Iterator[str]:
     """What came out."""
-    usual_curve = contestants[LOOP].curve
-    threshold = median(kid for _, kid in usual_curve[-3:])
-    took = time_to(threshold, usual_curve)
+    threshold = level(contestants[LOOP].curve)
+    took = time_to(threshold, contestants[LOOP].curve)
     yield f"\nkid(lite0-112, n = {count}) to reach: {threshold:.1f}\n"
     yield "| contestant | iterations | seconds to it | x loop | best |\n|---|---|---|---|---|"
     for name, each in contestants.items():

@@ -94,9 +94,9 @@ class Block:
             return ShuffledTranspose(weight, stride=stride, padding=padding, size=self.source, rows=rows)
         return StridedTranspose(weight, stride=stride, padding=padding, size=self.source)
 
-    def _packs(self, rows: int) -> bool:
+    def _packs(self, layer: Convolution, rows: int) -> bool:
         """Whether there are tiles enough for a kernel in Winograd's space."""
-        least = _LEAST_TILES if self.layer.stride == 1 else _LEAST_TILES_STRIDED
+        least = _LEAST_TILES if layer.stride == 1 else _LEAST_TILES_STRIDED
         return rows * tiles_of(self.target) >= least
 
     def _rounded(self) -> Block:
@@ -119,7 +119,7 @@ class Block:
             return FoldedTranspose(layer.weight, native, size=source, **at)
         if not is_winograd(self):
             return fourier_map(layer.weight, source=source, target=target, transposed=transposed, **at)
-        kernel = plan_kernel(layer.weight, transposed=transposed, **at) if self._packs(rows) else None
+        kernel = plan_kernel(layer.weight, transposed=transposed, **at) if self._packs(layer, rows) else None
         if kernel is None:
             return None
         source, target = (target, source) if transposed else (source, target)
