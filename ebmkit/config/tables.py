@@ -122,7 +122,7 @@ class GuardTable:
         step_factor: the revision's ``step_size`` is multiplied by this at every rollback.
         rate_factor: the learning rates are multiplied by this at every rollback.
         energy_limit: diverged where the loss of the energy is that many times its median over the last
-            100 iterations.
+            100 iterations, not before there are as many.
         roughness_limit: diverged where the revised samples, which were smooth once, are that many times
             as rough as the data: salt and pepper.
         saturation_limit: diverged where that share of the samples' pixels or coordinates, beyond the data's

@@ -24,7 +24,6 @@ _WATCH = 0.5
 """At this share of its limit a sign is a warning: checkpoints of such iterations are not gone back to."""
 
 _HISTORY = 100
-_FEW = 20
 _TRUSTED = 2
 
 _MEANING = {
@@ -137,7 +136,8 @@ class Guard:
     The signs, each against its limit in ``[guard]``:
 
     - energy: |loss of the energy| over its median of the last 100 iterations. In the three schedules
-      the loss is E(observed) - E(revised).
+      the loss is E(observed) - E(revised). Not in the first 100: there it grows from next to nothing to
+      hundreds of thousands of nats.
     - ``roughness`` and ``saturation`` of the revised samples (``ebmkit.core.texture_signs``), every tenth
       iteration. A training that starts from noise begins with both, so each counts only after it has
       been below half its limit once.
@@ -234,7 +234,7 @@ class Guard:
         signs = {}
         if "loss_energy" in report.stats:
             loss = abs(float(report.stats["loss_energy"]))
-            if len(self._losses) >= _FEW:
+            if len(self._losses) == _HISTORY:
                 signs["energy"] = loss / max(statistics.median(self._losses), 1e-30)
             self._losses = [*self._losses, loss][-_HISTORY:]
         if report.iteration % _EVERY:
