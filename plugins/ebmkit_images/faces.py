@@ -49,7 +49,8 @@ class Faces(ImageSource):
         pixel_range: PixelRange = "fixed",
         crops: Crops = 1,
     ) -> None:
-        super().__init__(stack(_read(part, size, crops)), mirror=mirror, pixel_range=pixel_range)
+        pixels = stack(_read(part, size, crops))
+        super().__init__(pixels, mirror=mirror, pixel_range=pixel_range, squares=crops**2)
 
     @staticmethod
     def conformance() -> Mapping[str, Any]:

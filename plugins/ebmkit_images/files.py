@@ -44,7 +44,8 @@ class _Files(ImageSource):
         self.notes = place.notes
         if on_bad == "skip" and (bad := leave_out_bad(files)):
             self.notes += (f"{len(bad)} unreadable images are left out: {few(bad)}",)
-        super().__init__(in_memory_or_streamed(files, cache=cache), mirror=mirror, pixel_range=pixel_range)
+        pixels = in_memory_or_streamed(files, cache=cache)
+        super().__init__(pixels, mirror=mirror, pixel_range=pixel_range, squares=form.crops**2)
         self._files = files
         self._labels = Labels(place.names, place.label) if labels else None
         self.classes = self._labels.classes if self._labels is not None else ()
@@ -53,7 +54,7 @@ class _Files(ImageSource):
         """The number of the class of each image, ``(n,) -> (n,)`` int64; None without labels."""
         if self._labels is None:
             return None
-        return self._labels[index % self.pixels.shape[0] // self._files.form.crops**2]
+        return self._labels[index % (self.pixels.shape[0] // self.squares)]
 
     def fingerprint(self) -> str:
         """SHA-256 over names, sizes and checksums of the files and what is made of them."""

@@ -46,10 +46,15 @@ class ImageSource(Source):
         mirror: add every image's mirror image as an example of its own.
         pixel_range: ``fixed`` maps 0..255 to [-1, 1] by x / 127.5 - 1; ``image`` stretches each
             image's own darkest and brightest value to -1 and 1, as the authors' code does.
+        squares: how many of each photograph the store holds, one after the other. Examples are the first of
+            all photographs, then the second of all: so the first few are of different ones.
     """
 
-    def __init__(self, pixels: PixelStore, *, mirror: bool, pixel_range: PixelRange) -> None:
+    def __init__(
+        self, pixels: PixelStore, *, mirror: bool, pixel_range: PixelRange, squares: int = 1
+    ) -> None:
         self.pixels = pixels
+        self.squares = squares
         self.mirror = mirror
         self.pixel_range = pixel_range
         self.shape = tuple(pixels.shape[1:])
@@ -66,8 +71,9 @@ class ImageSource(Source):
             DataError: memory does not suffice for so many, or an image cannot be read.
         """
         turned, position = np.divmod(index.numpy(), self.pixels.shape[0])
+        square, photograph = np.divmod(position, self.pixels.shape[0] // self.squares)
         try:
-            x = self.pixels[position].astype(np.float32)
+            x = self.pixels[photograph * self.squares + square].astype(np.float32)
         except MemoryError:
             images = f"{len(position)} images of {'x'.join(map(str, self.shape))}"
             raise DataError(f"memory does not suffice for {images} at once") from None

@@ -57,9 +57,16 @@ def test_streamed_and_in_any_order_they_are_the_same(tmp_path: Path) -> None:
     assert torch.equal(kept[torch.arange(12, 24)], kept[torch.arange(12)].flip(3))
 
 
+def test_the_first_examples_are_of_different_photographs(tmp_path: Path) -> None:
+    path = photographs(tmp_path, "one/1.png", "three/1.png", "two/1.png")
+    x = everything(Folder(path=path, size=16, crops=2))
+    for number, name in enumerate(("one", "three", "two")):
+        assert torch.equal(x[number::3], everything(Folder(path=f"{path}/{name}", size=16, crops=2)))
+
+
 def test_each_square_has_the_class_of_its_image(tmp_path: Path) -> None:
     path = photographs(tmp_path, "daisy/1.png", "rose/1.png", "rose/2.png")
     source = Folder(path=path, size=16, crops=2, mirror=True, labels=True)
     found = source.condition(torch.arange(len(source)))
     assert found is not None
-    assert found.tolist() == 2 * (4 * [0] + 8 * [1])
+    assert found.tolist() == 2 * 4 * [0, 1, 1]
