@@ -41,7 +41,8 @@ def test_every_example_trains_on_real_faces(file: Path, ebmkit: Ebmkit) -> None:
     outcome = ebmkit("run", file, *small)
     assert outcome.code == 0, outcome.err
     folder = Path("runs") / file.stem
-    assert f"{720 if DATA[file].get('mirror') else 360} examples" in outcome.out
+    data = DATA[file]
+    assert f"{360 * (1 + bool(data.get('mirror'))) * data.get('crops', 1) ** 2} examples" in outcome.out
     assert "warning:" not in outcome.out
     assert list((folder / "samples").glob("*-0000002.png"))
     resolved = tomllib.loads((folder / "config.toml").read_text())
