@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import textwrap
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from PIL import Image
 
 from ebmkit.cli import main
 
+os.environ.setdefault("EBMKIT_WINOGRAD", "1")  # fast paths are tested on every processor
 torch.set_num_threads(1)  # small tensors: threads cost more than they give, and bits must not depend on them
 
 

@@ -32,6 +32,12 @@ FACES = Path(__file__).parents[2] / "examples/coopnets_faces.toml"
 STEPS, STEP_SIZE = 10, 0.002
 
 
+@pytest.fixture(autouse=True)
+def as_a_user_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite takes Winograd's way on every processor."""
+    monkeypatch.delenv("EBMKIT_WINOGRAD", raising=False)
+
+
 def plain_loop(energy: Energy, x: Tensor) -> Tensor:
     """Langevin as most people write it: autograd through everything, torch's own noise."""
     for _ in range(STEPS):

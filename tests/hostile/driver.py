@@ -98,7 +98,12 @@ class Worker:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.hostile.worker", self.role],
             cwd=self.root,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "EBMKIT_WINOGRAD": "1",
+                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,

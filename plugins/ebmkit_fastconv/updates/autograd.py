@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ebmkit.core.torch_private import is_awaited, keeps_numbers, suggest_memory_format
 from ebmkit_fastconv.maps.choice import fills_tiles, is_wide
+from ebmkit_fastconv.maps.processor import multiplies_fast
 from ebmkit_fastconv.maps.transforms import Layout, transforms
 from ebmkit_fastconv.maps.winograd import OUT, cook_toom, form_of, plan_kernel, without_phases
 from ebmkit_fastconv.maps.winograd_native import NativeWinograd
@@ -32,6 +33,9 @@ Maps = tuple[int, int, int]
 _LEAST_TILES = 64
 _LEAST_TILES_PACKED = 256
 """Below, transforming and packing the kernel costs more than the products save."""
+
+_LEAST_TILES_WIDE = {(3, 1): 128, (5, 1): 128, (5, 2): 512}
+"""The same on wide vectors, by kernel and stride; of others, and of kernels' gradients, torch is faster."""
 
 _TILES = 800
 """Of one part of a batch."""
@@ -63,8 +67,10 @@ def pays(rows: int, weight: Tensor, at: Place) -> bool:
     """Whether Winograd's way is faster for a layer's update: a wide kernel, many whole tiles."""
     form = form_of(weight.shape[2], stride=at.stride, padding=at.padding)
     there = min(*at.source, *at.target) > 0
-    wide = there and form is not None and is_wide(weight) and fills_tiles(at.target)
-    return wide and at.count(rows) >= _LEAST_TILES and transforms() is not None
+    if not there or form is None or not is_wide(weight) or not fills_tiles(at.target):
+        return False
+    least = _LEAST_TILES_WIDE.get((weight.shape[2], at.stride)) if multiplies_fast() else _LEAST_TILES
+    return least is not None and at.count(rows) >= least and transforms() is not None
 
 
 def is_readable(x: Tensor) -> bool:
@@ -84,16 +90,21 @@ def convolve_transposed(y: Tensor, weight: Tensor, bias: Tensor | None, at: Plac
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
     """W * x + b."""
-    if at.count(len(x)) < _LEAST_TILES_PACKED:
+    if not _packs(len(x), at):
         return _torchs(x, weight, bias, at, transposed=False)
     return _map(weight, at, len(x), transposed=False).whole(x, bias)
 
 
 def transpose(y: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
     """W^T * y + b."""
-    if at.count(len(y)) < _LEAST_TILES_PACKED:
+    if not _packs(len(y), at):
         return _torchs(y, weight, bias, at, transposed=True)
     return _map(weight, at, len(y), transposed=True).whole(y, bias)
+
+
+def _packs(rows: int, at: Place) -> bool:
+    """Whether a call that ``pays`` does so by the products, or by the gradient of the kernel alone."""
+    return multiplies_fast() or at.count(rows) >= _LEAST_TILES_PACKED
 
 
 def _torchs(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place, *, transposed: bool) -> Tensor:
@@ -179,11 +190,22 @@ class _Layer(torch.autograd.Function):
         image, result = (gradient, x) if ctx.transposed else (x, gradient)
         return (
             _laid_out_as_torchs(back(gradient, weight, None, at), gradient, weight) if for_x else None,
-            kernel_gradient(image, result, weight, at) if for_weight else None,
+            _gradient_of_kernel(image, result, weight, at) if for_weight else None,
             gradient.sum((0, 2, 3)) if for_bias else None,
             None,
             None,
         )
+
+
+def _gradient_of_kernel(x: Tensor, y: Tensor, weight: Tensor, at: Place) -> Tensor:
+    if not multiplies_fast():
+        return kernel_gradient(x, y, weight, at)
+    step, pad = [at.stride, at.stride], [at.padding, at.padding]
+    _, gradient, _ = torch.ops.aten.convolution_backward(
+        y, x, weight, None, step, pad, [1, 1], False, [0, 0], 1, [False, True, False]
+    )
+    found: Tensor = gradient
+    return found
 
 
 def _asked_for(ctx: Any) -> list[bool]:

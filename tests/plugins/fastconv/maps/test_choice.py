@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ebmkit_fastconv.maps import choice
 from ebmkit_fastconv.maps.choice import (
     Block,
     blocks_of,
@@ -116,11 +117,16 @@ def test_winograds_way_is_for_wide_layers_whose_results_fill_tiles_of_four() -> 
 
 
 @pytest.mark.parametrize(("kernel", "stride", "least"), [(3, 1, 32), (4, 2, 64)])
-def test_a_kernel_is_packed_only_where_ten_steps_pay_for_it(kernel: int, stride: int, least: int) -> None:
+def test_on_wide_vectors_a_kernel_is_packed_only_where_ten_steps_pay_for_it(
+    kernel: int, stride: int, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (block,) = blocks((96, 8 * stride, 8 * stride), convolution(96, 96, kernel, stride, 1))
     assert is_winograd(block)
     rows = least // tiles_of(block.target)
     for transposed in (False, True):
         make = block.transposed_map if transposed else block.forward_map
+        monkeypatch.setattr(choice, "multiplies_fast", lambda: True)
         assert isinstance(make(rows, torch.float32), WinogradMap)
         assert not isinstance(make(rows - 1, torch.float32), WinogradMap)
+        monkeypatch.setattr(choice, "multiplies_fast", lambda: False)
+        assert isinstance(make(1, torch.float32), WinogradMap)

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ebmkit.core import Rng, fast_layers, run_chain
 from ebmkit_fastconv.maps import transforms as native
+from ebmkit_fastconv.updates import autograd as learning
 from ebmkit_langevin.langevin import Langevin
 from tests.plugins.fastconv.maps.convolutions import WINOGRAD
 from tests.plugins.fastconv.updates.wide import errors, everything, wide_layer
@@ -39,6 +40,33 @@ def test_each_direction_goes_winograds_way(taken: list[str]) -> None:
     with fast_layers(layer):
         everything(layer, x)
     assert taken[3:] == ["transpose", "product", "kernel_gradient"]
+
+
+@pytest.mark.parametrize(
+    ("case", "rows", "products"),
+    [
+        ((3, 1, 1, 16), 8, ["product", "transpose"]),  # 128 tiles
+        ((3, 1, 1, 16), 7, []),
+        ((5, 2, 2, 32), 32, ["product", "transpose"]),  # 512
+        ((5, 2, 2, 32), 31, []),
+        ((4, 2, 1, 32), 64, []),
+    ],
+)
+def test_on_wide_vectors_products_alone_go_winograds_way_and_fewer_of_them(
+    case: tuple[int, int, int, int],
+    rows: int,
+    products: list[str],
+    taken: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(learning, "multiplies_fast", lambda: True)
+    layer, _ = wide_layer(case, transposed=False)
+    x = torch.randn(rows, 64, case[3], case[3])
+    with fast_layers(layer):
+        found = everything(layer, x)
+    assert taken == products
+    exact = everything(layer.double(), x.double())
+    assert all(error < 1e-4 for error in errors(found, exact))
 
 
 def _styled(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
