@@ -45,8 +45,8 @@ def test_an_unknown_name_and_a_run_without_a_file_say_what_there_is(ebmkit: Ebmk
     wrong = ebmkit("new", "textur")
     assert (wrong.code, wrong.err) == (
         2,
-        "error: no run file comes with ebmkit that is named 'textur'; there are texture, texture-small; "
-        "ebmkit new --list shows them\n",
+        "error: no run file comes with ebmkit that is named 'textur'; there are texture, texture-small, "
+        "texture-windows; ebmkit new --list shows them\n",
     )
     assert "did you mean 'descriptor-only'?" in ebmkit("new", "descripter-only").err
     assert "ebmkit new --list shows some to start from" in ebmkit("run").err
