@@ -138,7 +138,8 @@ def test_every_experiment_of_the_paper_is_valid(file: Path, ebmkit: Ebmkit, imag
     other = ("data.use=folder", f"data.path={images}", "data.crop=0")
     if data["use"] == "textures":
         pytest.importorskip("skimage", reason="needs the extra [textures]")
-        Image.fromarray(np.zeros((224, 224, 3), dtype=np.uint8)).save("photograph.png")
+        noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+        Image.fromarray(noise).save("photograph.png")
         other = ("data.path=photograph.png",) if "path" in data else ()
     outcome = ebmkit("check", file, *(word for value in other for word in ("--set", value)))
     assert outcome.code == 0, outcome.err
