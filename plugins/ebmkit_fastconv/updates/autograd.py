@@ -13,6 +13,7 @@ Source: Lavin and Gray, 2015, arXiv 1509.09308, which leaves the gradient of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -200,12 +201,9 @@ class _Layer(torch.autograd.Function):
 def _gradient_of_kernel(x: Tensor, y: Tensor, weight: Tensor, at: Place) -> Tensor:
     if not multiplies_fast():
         return kernel_gradient(x, y, weight, at)
-    step, pad = [at.stride, at.stride], [at.padding, at.padding]
-    _, gradient, _ = torch.ops.aten.convolution_backward(
-        y, x, weight, None, step, pad, [1, 1], False, [0, 0], 1, [False, True, False]
-    )
-    found: Tensor = gradient
-    return found
+    _, gradient, _ = _torchs_gradients(y, x, weight, at, asked=[False, True, False])
+    assert gradient is not None  # noqa: S101 - it was asked for
+    return gradient
 
 
 def _asked_for(ctx: Any) -> list[bool]:
@@ -225,11 +223,18 @@ def _laid_out_as_torchs(result: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 def _twice_differentiable(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor | None, ...]:
     """Torch's own, where somebody differentiates the gradient again, or asks for several at once."""
-    at, transposed = ctx.at, ctx.transposed
+    asked, transposed = ctx.needs_input_grad[:3], ctx.transposed
+    return *_torchs_gradients(gradient, x, weight, ctx.at, asked=asked, transposed=transposed), None, None
+
+
+def _torchs_gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, at: Place, *, asked: Sequence[bool], transposed: bool = False
+) -> tuple[Tensor | None, ...]:
+    """Those of image, kernel and bias; None for what is not asked for."""
     step, pad = [at.stride, at.stride], [at.padding, at.padding]
     extra = _output_padding(at, weight) if transposed else [0, 0]
     channels = [at.source[0] if transposed else at.target[0]]
-    found = torch.ops.aten.convolution_backward(
-        gradient, x, weight, channels, step, pad, [1, 1], transposed, extra, 1, ctx.needs_input_grad[:3]
+    found: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
+        gradient, x, weight, channels, step, pad, [1, 1], transposed, extra, 1, asked
     )
-    return (*found, None, None)
+    return found
