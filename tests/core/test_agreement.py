@@ -19,6 +19,7 @@ from ebmkit.core.agreement import (
     straying,
 )
 from ebmkit.core.backends import Offer
+from ebmkit.core.precision import Precision
 from tests.models import double
 
 X = double(4, 50)
@@ -111,6 +112,24 @@ def test_an_energy_near_0_is_judged_by_the_sums_it_is_the_difference_of() -> Non
     assert energies_agree(result, exact, x)
     assert not energies_agree(result, exact[:1], x)  # nothing large beside it
     assert energies_agree(result._replace(gradient=torch.full((2, 3), 1e3)), exact[:1], x)
+
+
+@pytest.mark.parametrize(("precision", "rounding"), [("fp32", 0.04), ("mixed", 0.04), ("bf16", 40.0)])
+def test_sums_round_as_the_forward_pass_does(precision: Precision, rounding: float) -> None:
+    """The descriptor of faces: energies of 4e5 rounded by 8e2 in bfloat16, while others pass 0."""
+    exact, x = torch.tensor([1e-3, 4e4]), torch.ones(2, 3)
+    for error, right in ((0.9 * rounding, True), (1.1 * rounding, False)):
+        found = ValueAndGradient(exact + torch.tensor([error, 0.0]), torch.zeros(2, 3))
+        assert energies_agree(found, exact, x, precision=precision) is right
+
+
+def test_a_reference_is_float32_in_every_precision() -> None:
+    """Its size and its gradient excuse no error of a network that computes in bfloat16."""
+    a, x = 200.0, torch.full((2, 100), 3.0)
+    exact = a * x.square().sum(1) + 1
+    result = ValueAndGradient(exact, 2 * a * x)
+    assert energies_agree(result, exact, x, a, "bf16")
+    assert not energies_agree(result._replace(value=exact + 1), exact, x, a, "bf16")
 
 
 def cubic(x: Tensor) -> Tensor:
