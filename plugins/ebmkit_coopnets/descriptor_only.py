@@ -56,6 +56,7 @@ class DescriptorOnly(CooperativeScheduler):
         energy_l2: weight of the mean squared energies of data and samples in the energy's loss.
         gradient_penalty: γ, weight of half the mean $\|\nabla_x E(x_i)\|^2$ over the data, in the units of x
             squared per nat; a tenth of the revision's δ² to δ² itself keeps slopes from growing.
+        revised_penalty: γ', the same over the revised samples; both together hold what γ alone does not.
         augmentation: how that loss sees images: both sides shifted, brightened, cut by the same law.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Algorithm D; Hinton, 2002 (contrastive
@@ -81,6 +82,7 @@ class DescriptorOnly(CooperativeScheduler):
         data_noise: Annotated[float, Ge(0)] = 0.0,
         energy_l2: Annotated[float, Ge(0)] = 0.0,
         gradient_penalty: Annotated[float, Ge(0)] = 0.0,
+        revised_penalty: Annotated[float, Ge(0)] = 0.0,
         augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
@@ -90,7 +92,7 @@ class DescriptorOnly(CooperativeScheduler):
         self.start = start
         self.replay = PersistentChains(chains, shape, restart=0.0 if persistent else 1.0, scale=noise_std)
         self.annealing = Annealer(revision, annealing, noise_until=noise_until)
-        self.shifting = DensityShift(data_noise, energy_l2, gradient_penalty, augmentation)
+        self.shifting = DensityShift(data_noise, energy_l2, gradient_penalty, revised_penalty, augmentation)
         former = {"_annealing": "annealing", "samples": "replay.samples", "started": "replay.started"}
         renamed(self, former)
 

@@ -90,6 +90,7 @@ class Dual(CooperativeScheduler):
         energy_l2: weight of the mean squared energies of data and samples in the energy's loss.
         gradient_penalty: γ, weight of half the mean $\|\nabla_x E(x_i)\|^2$ over the data, in the units of x
             squared per nat; a tenth of the revision's δ² to δ² itself keeps slopes from growing.
+        revised_penalty: γ', the same over the revised samples; both together hold what γ alone does not.
         augmentation: how that loss sees images: both sides shifted, brightened, cut by the same law.
 
     Source: Cui, Han, 2023, arXiv 2312.02469 (dual-MCMC teaching); Han, Lu, Zhu, Wu, 2016, arXiv 1606.08571
@@ -116,6 +117,7 @@ class Dual(CooperativeScheduler):
         data_noise: Annotated[float, Ge(0)] = 0.0,
         energy_l2: Annotated[float, Ge(0)] = 0.0,
         gradient_penalty: Annotated[float, Ge(0)] = 0.0,
+        revised_penalty: Annotated[float, Ge(0)] = 0.0,
         augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
@@ -127,7 +129,7 @@ class Dual(CooperativeScheduler):
         self.chains = chains
         self.revised_weight = revised_weight
         self.annealing = Annealer(revision, annealing, noise_until=noise_until)
-        self.shifting = DensityShift(data_noise, energy_l2, gradient_penalty, augmentation)
+        self.shifting = DensityShift(data_noise, energy_l2, gradient_penalty, revised_penalty, augmentation)
         newly_annealed(self)
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:

@@ -105,6 +105,7 @@ class MultiGrid(CooperativeScheduler):
         energy_l2: weight of the mean squared energies of data and samples in each energy's loss.
         gradient_penalty: γ, weight of half the mean $\|\nabla_x E(x_i)\|^2$ over the data, in the units of x
             squared per nat; a tenth of the revision's δ² to δ² itself keeps slopes from growing.
+        revised_penalty: γ', the same over the revised samples; both together hold what γ alone does not.
         augmentation: how these losses see images: both sides shifted, brightened, cut by the same law. Its
             ``translation`` is in pixels of the data, and on coarser grids in proportion.
 
@@ -134,6 +135,7 @@ class MultiGrid(CooperativeScheduler):
         data_noise: Annotated[float, Ge(0)] = 0.0,
         energy_l2: Annotated[float, Ge(0)] = 0.0,
         gradient_penalty: Annotated[float, Ge(0)] = 0.0,
+        revised_penalty: Annotated[float, Ge(0)] = 0.0,
         augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
@@ -152,7 +154,11 @@ class MultiGrid(CooperativeScheduler):
         )
         self.shifting = {
             name: DensityShift(
-                data_noise, energy_l2, gradient_penalty, _on_grid(augmentation, size[0] / shape[1])
+                data_noise,
+                energy_l2,
+                gradient_penalty,
+                revised_penalty,
+                _on_grid(augmentation, size[0] / shape[1]),
             )
             for name, size in self.sizes.items()
         }

@@ -68,6 +68,7 @@ class Replay(CooperativeScheduler):
         annealing: factors on the revision's temperature, step size and number of steps, by iteration.
         gradient_penalty: γ, weight of half the mean $\|\nabla_x E(x_i)\|^2$ over the data, in the units of x
             squared per nat; a tenth of the revision's δ² to δ² itself keeps slopes from growing.
+        revised_penalty: γ', the same over the revised samples; both together hold what γ alone does not.
         augmentation: how the energy's loss sees images: both sides shifted, brightened, cut by the same law.
 
     Raises:
@@ -99,6 +100,7 @@ class Replay(CooperativeScheduler):
         data_noise: Annotated[float, Ge(0)] = 0.0,
         energy_l2: Annotated[float, Ge(0)] = 0.0,
         gradient_penalty: Annotated[float, Ge(0)] = 0.0,
+        revised_penalty: Annotated[float, Ge(0)] = 0.0,
         noise_until: Annotated[int, Ge(0)] = 0,
         annealing: Annealing | None = None,
         augmentation: LossAugmentation | None = None,
@@ -113,7 +115,7 @@ class Replay(CooperativeScheduler):
         self.replay = PersistentChains(slots, shape, restart=restart, noise=noise, scale=noise_scale)
         self.annealing = Annealer(revision, annealing, noise_until=noise_until)
         self.drawn = Augmentation(shape, mirror, shift, brightness)
-        self.shifting = DensityShift(data_noise, energy_l2, gradient_penalty, augmentation)
+        self.shifting = DensityShift(data_noise, energy_l2, gradient_penalty, revised_penalty, augmentation)
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:
         """D1, then the update D2."""

@@ -46,7 +46,8 @@ class DensityShift:
 
     $$L = \frac1n \sum_i E(x_i + \tau \epsilon_i) - \frac1m \sum_j E(\tilde x_j)
     + \lambda \left( \frac1n \sum_i E(x_i + \tau \epsilon_i)^2 + \frac1m \sum_j E(\tilde x_j)^2 \right)
-    + \frac{\gamma}{2n} \sum_i \| \nabla_x E(x_i + \tau \epsilon_i) \|^2$$
+    + \frac{\gamma}{2n} \sum_i \| \nabla_x E(x_i + \tau \epsilon_i) \|^2
+    + \frac{\gamma'}{2m} \sum_j \| \nabla_x E(\tilde x_j) \|^2$$
 
     With augmentation each image on both sides is changed anew, by the same law. Without any of it the loss is
     ``contrastive_divergence``, bit for bit.
@@ -55,16 +56,19 @@ class DensityShift:
         data_noise: τ, standard deviation of the fresh noise on the data, in the units of x; 0 for none.
         energy_l2: λ, in 1 / nats; 0 for none.
         gradient_penalty: γ, in the units of x squared per nat; 0 for none.
+        revised_penalty: γ', likewise.
         augmentation: of the images that the loss sees; None for none.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Step D2; Nijkamp, Hill, Zhu, Wu, 2019, arXiv
     1904.09770 (noise on the data); Du, Mordatch, 2019, arXiv 1903.08689 (squared energies);
-    Mescheder, Geiger, Nowozin, 2018, arXiv 1801.04406 (squared gradients).
+    Mescheder, Geiger, Nowozin, 2018, arXiv 1801.04406 (squared gradients: R1 at the data, R2 at the samples);
+    Huang, Gokaslan, Kuleshov, Tompkin, 2025, arXiv 2501.05441 (both together).
     """
 
     data_noise: float = 0.0
     energy_l2: float = 0.0
     gradient_penalty: float = 0.0
+    revised_penalty: float = 0.0
     augmentation: LossAugmentation | None = None
 
     def __call__(
@@ -98,12 +102,15 @@ class DensityShift:
             x = augmented(x, self.augmentation, rng=rng.fold_in("augment observed"))
             own = (revised_rng or rng).fold_in("augment revised")
             revised = augmented(revised, self.augmentation, rng=own)
-        if self.gradient_penalty:
-            x = x.detach().requires_grad_()  # the batch itself stays without one
+        # Leaves of their own: the batch and the samples themselves stay without a gradient.
+        x = x.detach().requires_grad_() if self.gradient_penalty else x
+        revised = revised.detach().requires_grad_() if self.revised_penalty else revised
         observed, synthesized = energy(x), (revised_energy or energy)(revised)
         loss = contrastive_divergence(observed, synthesized)
         if self.gradient_penalty:
             loss = loss + self.gradient_penalty * gradient_penalty(observed, x)
+        if self.revised_penalty:
+            loss = loss + self.revised_penalty * gradient_penalty(synthesized, revised)
         if self.energy_l2:
             squares = shared_mean(observed.square()) + shared_mean(synthesized.square())
             loss = loss + self.energy_l2 * squares

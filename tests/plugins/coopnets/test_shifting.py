@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import ebmkit
 from ebmkit.core import CooperativeScheduler, LossAugmentation, Rng, augmented, contrastive_divergence
+from ebmkit.run.build import build_experiment
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
 from ebmkit_coopnets.shifting import DensityShift
@@ -77,17 +81,34 @@ def test_the_penalty_on_energies_has_the_gradient_written_by_hand(name: str) -> 
     assert torch.allclose(energy.weight.grad, plain + 0.3 * squares)
 
 
+@pytest.mark.parametrize("at_data", [0.0, 0.3])
+@pytest.mark.parametrize("at_samples", [0.0, 0.7])
 @pytest.mark.parametrize("name", ["coopnets", "descriptor-only"])
-def test_the_penalty_on_slopes_has_the_gradient_written_by_hand(name: str) -> None:
+def test_the_penalties_on_slopes_have_the_gradient_written_by_hand(
+    name: str, at_samples: float, at_data: float
+) -> None:
     """On E = |x|² / 2s² - w·x half the mean of |x / s² - w|² has the gradient w minus the mean of x / s²."""
-    schedule, data = regularised(name, gradient_penalty=0.3), batch()
+    schedule = regularised(name, gradient_penalty=at_data, revised_penalty=at_samples)
+    data = batch()
     energy = schedule.energy
     assert isinstance(energy, LinearDescriptor)
     _, made = one_iteration(schedule, data)
     assert made.revised is not None
     assert not made.observed.requires_grad
+    assert not made.revised.requires_grad
     with torch.no_grad():
         plain = made.revised.mean(0) - data.x.mean(0)
-        slopes = energy.weight - data.x.mean(0) / energy.reference_std**2
+        of_data, of_samples = (
+            energy.weight - x.mean(0) / energy.reference_std**2 for x in (data.x, made.revised)
+        )
     assert energy.weight.grad is not None
-    assert torch.allclose(energy.weight.grad, plain + 0.3 * slopes)
+    assert torch.allclose(energy.weight.grad, plain + at_data * of_data + at_samples * of_samples)
+
+
+@pytest.mark.parametrize("name", ["coopnets", "descriptor-only", "dual", "multigrid", "replay"])
+def test_every_schedule_with_an_energy_hands_its_keys_on(name: str, run_file: Callable[[str], Path]) -> None:
+    keys = {"data_noise": 0.125, "energy_l2": 0.25, "gradient_penalty": 0.5, "revised_penalty": 0.75}
+    plan = ebmkit.load_plan(run_file(name), overrides={f"schedule.{key}": keys[key] for key in keys})
+    shifting: Any = build_experiment(plan).schedule.shifting
+    for each in shifting.values() if name == "multigrid" else [shifting]:
+        assert each == DensityShift(**keys)
