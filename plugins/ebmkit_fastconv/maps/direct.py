@@ -8,13 +8,11 @@ Feature maps are ``(B, C, H, W)`` in channels-last memory, or ``(B, n)``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.grad import conv2d_input
 
 from ebmkit.core.torch_private import has_bfloat16_arithmetic, has_onednn, onednn
 from ebmkit_fastconv.reading.activations import Activation
@@ -31,8 +29,6 @@ __all__ = [
     "has_mkldnn",
 ]
 
-_conv2d_input: Callable[..., Tensor] = conv2d_input
-
 
 class Top(NamedTuple):
     r"""At the last layer: $u \odot \varphi'(a)$ and $\langle u, \varphi(a) \rangle$, ``(B,)`` float64."""
@@ -48,9 +44,13 @@ class LinearMap(ABC):
     def __call__(self, x: Tensor) -> Tensor:
         """W * x, in memory of its own."""
 
+    def biased(self, x: Tensor, bias: Tensor) -> Tensor:
+        """W * x + b, in memory of its own."""
+        return self(x).add_(bias)
+
     def activated(self, x: Tensor, bias: Tensor, activation: Activation) -> tuple[Tensor, Tensor]:
         """φ(W * x + b), and what the derivative of φ needs to remember."""
-        a = self(x).add_(bias)
+        a = self.biased(x, bias)
         result = activation(a)
         return result, result if activation.remembers_result else a
 
@@ -124,6 +124,10 @@ class DirectConvolution(LinearMap):
         """The convolution of x."""
         return self._convolve(x, None, None)
 
+    def biased(self, x: Tensor, bias: Tensor) -> Tensor:
+        """In one kernel: added by itself, a bias of 16 channels takes as long as the convolution."""
+        return self._convolve(x, bias, None)
+
     def activated(self, x: Tensor, bias: Tensor, activation: Activation) -> tuple[Tensor, Tensor]:
         """In one kernel where oneDNN fuses the activation."""
         if activation.name != "leaky":
@@ -151,7 +155,9 @@ def _fused(activation: Activation | None) -> tuple[str, list[float], str]:
 
 @final
 class StridedTranspose(LinearMap):
-    """The transpose of a convolution of any stride, as torch's backward pass computes it.
+    """The transpose of a convolution of any stride, as torch's transposed convolution computes it.
+
+    That is the same kernel as ``torch.nn.grad.conv2d_input``, which first makes an input to look at.
 
     Args:
         weight: of the convolution, ``(C_out, C_in, k, k)``.
@@ -162,12 +168,12 @@ class StridedTranspose(LinearMap):
 
     def __init__(self, weight: Tensor, *, stride: int, padding: int, size: tuple[int, ...]) -> None:
         self.weight = weight.contiguous(memory_format=torch.channels_last)
-        self.stride, self.padding, self.size = stride, padding, size
+        self.stride, self.padding, kernel = stride, padding, weight.shape[2]
+        self.unseen = [(side + 2 * padding - kernel) % stride for side in size[1:]]
 
     def __call__(self, x: Tensor) -> Tensor:
         """The sum of what x sends back to each pixel."""
-        size = (len(x), *self.size)
-        return _conv2d_input(size, self.weight, x, stride=self.stride, padding=self.padding)
+        return functional.conv_transpose2d(x, self.weight, None, self.stride, self.padding, self.unseen)
 
 
 @final
@@ -253,11 +259,9 @@ class DenseMap(LinearMap):
         """The product, in the shape of the target."""
         return self._shaped(self._flat(x) @ self.matrix)
 
-    def activated(self, x: Tensor, bias: Tensor, activation: Activation) -> tuple[Tensor, Tensor]:
+    def biased(self, x: Tensor, bias: Tensor) -> Tensor:
         """The bias is part of the product's kernel."""
-        a = torch.addmm(bias, self._flat(x), self.matrix)
-        result = activation(a)
-        return result, result if activation.remembers_result else a
+        return self._shaped(torch.addmm(bias, self._flat(x), self.matrix))
 
     def _flat(self, x: Tensor) -> Tensor:
         return x if x.ndim == 2 else x.permute(0, 2, 3, 1).flatten(1)  # noqa: PLR2004

@@ -10,7 +10,7 @@ from torch.nn.grad import conv2d_input
 from ebmkit_fastconv.maps.direct import LinearMap
 from ebmkit_fastconv.reading.activations import Activation
 
-LEAKY = Activation("leaky", 0.2)
+LEAKY, SILU = Activation("leaky", 0.2), Activation("silu")
 WINOGRAD = [
     (3, 1, 1, 16),
     (3, 1, 1, 15),
@@ -68,6 +68,9 @@ def check_fused(forward: LinearMap, transpose: LinearMap, case: Case) -> None:
     result, memory = forward.activated(case.x, case.bias, LEAKY)
     assert error(result, functional.leaky_relu(a, 0.2)) < 1e-5
     assert torch.equal(memory, result)
+    result, memory = forward.activated(case.x, case.bias, SILU)
+    assert error(result, functional.silu(a)) < 1e-5
+    assert error(memory, a) < 1e-5
     weight = torch.randn(1, *case.target).contiguous(memory_format=torch.channels_last)
     top = forward.weighed(case.x, case.bias, LEAKY, weight)
     assert error(top.gradient, torch.where(a > 0, weight, 0.2 * weight).double()) < 1e-6
