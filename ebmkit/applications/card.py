@@ -71,7 +71,7 @@ def card(
 
 
 def _is_of(evaluation: Evaluation, weights: str) -> bool:
-    return weights == f"iteration {evaluation.iteration}, {evaluation.weights}"
+    return weights == f"iteration {evaluation.iteration}, {evaluation.of}"
 
 
 def _template() -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from ebmkit.applications.loading import source_at
+from ebmkit.applications.loading import refuse_other_tables, source_at
 from ebmkit.applications.sampling import load_schedule
 from ebmkit.config import EvaluationTable, GuardTable, Reader, RunTable, read_document, signature_of
 from ebmkit.config.plan import Plan, make_plan
@@ -39,8 +39,9 @@ def judge_for(
             ``[evaluation]`` for this time.
 
     Raises:
-        EbmkitError: data, metrics or features that cannot be opened.
+        EbmkitError: keys of other tables; data, metrics or features that cannot be opened.
     """
+    refuse_other_tables(overrides, "data", "evaluation")
     of_data = [each.removeprefix("data.") for each in overrides if each.startswith("data.")]
     others = [each for each in overrides if not each.startswith("data.")]
     document = read_document(folder.config, others, saved=True)
@@ -61,6 +62,7 @@ def evaluate(
     *,
     count: int,
     seed: int = 0,
+    steps: int | None = None,
     weights: Weights | None = None,
 ) -> Iterator[Evaluation]:
     """Judge checkpoints of a run, one after the other, beside the same floor and ceiling.
@@ -71,12 +73,13 @@ def evaluate(
         checkpoints: which.
         count: samples of each.
         seed: of the samples, the same for each.
+        steps: of the revision; None takes the run's own number.
         weights: of each; None takes averaged ones where it has them.
     """
     floor, ceiling = judge.bounds(count, seed=seed)
     for which in checkpoints:
         schedule, checkpoint = load_schedule(folder, which=which, weights=weights)
-        found = judge.judge(schedule, iteration=checkpoint.iteration, count=count, seed=seed)
+        found = judge.judge(schedule, iteration=checkpoint.iteration, count=count, seed=seed, steps=steps)
         said = weights_said(averages_of(checkpoint, weights, run=folder.name))
         yield attrs.evolve(found, floor=floor, ceiling=ceiling, weights=said)
 

@@ -20,7 +20,15 @@ from ebmkit.run.build import open_source
 from ebmkit.run.opening import refuse_parts_of_a_program
 from ebmkit.storage.folder import RunFolder
 
-__all__ = ["chain_of", "examples_of", "load_images", "read_image", "refuse_other_than_images", "source_at"]
+__all__ = [
+    "chain_of",
+    "examples_of",
+    "load_images",
+    "read_image",
+    "refuse_other_tables",
+    "refuse_other_than_images",
+    "source_at",
+]
 
 
 def load_images(
@@ -56,6 +64,7 @@ def examples_of(
     Raises:
         EbmkitError: missing or unreadable data, or examples of another shape.
     """
+    refuse_other_tables(overrides, "data")
     if data is not None:
         return source_at(folder, data, [each.removeprefix("data.") for each in overrides], shape)
     document = read_document(folder.config, overrides, saved=True)
@@ -98,6 +107,21 @@ def _refuse_other_shape(source: Source, shape: tuple[int, ...]) -> None:
         raise DataError(
             f"the examples have shape {tuple(source.shape)}, the run was trained on {tuple(shape)}"
         )
+
+
+def refuse_other_tables(overrides: Sequence[str], *tables: str) -> None:
+    """Of a trained run, whose parts are as they were trained, only some tables can still be changed.
+
+    Raises:
+        ConfigError: a key of another table.
+    """
+    for each in overrides:
+        if each.split(".")[0] not in tables:
+            known = " and ".join(f"[{table}]" for table in tables)
+            raise ConfigError(
+                f"--set {each}: this command can change {known} alone; the parts of a run stay as they were "
+                "trained"
+            )
 
 
 def refuse_other_than_images(folder: RunFolder, shape: tuple[int, ...]) -> None:

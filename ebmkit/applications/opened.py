@@ -132,7 +132,12 @@ class TrainedRun:
         return source[torch.arange(len(source))]
 
     def evaluate(
-        self, *, count: int | None = None, against: str | Tensor | Source | None = None, seed: int = 0
+        self,
+        *,
+        count: int | None = None,
+        against: str | Tensor | Source | None = None,
+        seed: int = 0,
+        steps: int | None = None,
     ) -> Evaluation:
         """Judge new samples against real examples: the figures of ``ebmkit evaluate``. Nothing is stored.
 
@@ -142,6 +147,7 @@ class TrainedRun:
                 themselves, ``(N, *S)``, which a run needs whose data a program handed in. None takes what
                 ``[evaluation]`` says.
             seed: of the samples.
+            steps: of the revision; None takes the run's own number.
 
         Returns:
             the figures, beside their floor and ceiling.
@@ -156,7 +162,7 @@ class TrainedRun:
         else:
             judge, usual = judge_for(self.folder, against=against)
         count = count or usual
-        found = judge.judge(self.schedule, iteration=self.iteration, count=count, seed=seed)
+        found = judge.judge(self.schedule, iteration=self.iteration, count=count, seed=seed, steps=steps)
         floor, ceiling = judge.bounds(count, seed=seed)
         return attrs.evolve(found, floor=floor, ceiling=ceiling, weights=self.weights)
 

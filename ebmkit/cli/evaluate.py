@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ebmkit.cli.options import RunNames, Sets, Weights, which
+from ebmkit.cli.options import RunNames, Sets, Steps, Weights, which
 from ebmkit.cli.output import Json, answering
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def evaluate(
     ] = "newest",
     weights: Weights = None,
     seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
+    steps: Steps = None,
     set_: Sets = None,
     json: Json = False,
 ) -> None:
@@ -66,7 +67,7 @@ def evaluate(
             found = []
             asked = _asked(folder, checkpoint)
             for each in judge_checkpoints(
-                folder, judge, asked, count=count or usual, seed=seed, weights=weights
+                folder, judge, asked, count=count or usual, seed=seed, steps=steps, weights=weights
             ):
                 found.append(each)
                 store(folder, each)
@@ -87,8 +88,7 @@ def _show(console: Console, folder: RunFolder, found: Sequence[Evaluation]) -> N
 
     last = found[-1]
     console.print(
-        f"{folder.name}, iteration {last.iteration}, {last.weights}: {last.count} samples against "
-        f"{last.against}",
+        f"{folder.name}, iteration {last.iteration}, {last.of}: {last.count} samples against {last.against}",
         highlight=False,
         markup=False,
     )

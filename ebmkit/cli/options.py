@@ -22,6 +22,7 @@ __all__ = [
     "RunNames",
     "Saved",
     "Sets",
+    "Steps",
     "Unsets",
     "Weights",
     "split_component",
@@ -52,6 +53,7 @@ RunNames = Annotated[
         show_default=False,
     ),
 ]
+Steps = Annotated[int | None, typer.Option(min=0, help="Steps of the revision; by default as in training.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ebmkit.cli.options import Output, RunName, Saved, Weights, which
+from ebmkit.cli.options import Output, RunName, Saved, Steps, Weights, which
 from ebmkit.cli.output import writing
 
 __all__ = ["sample"]
@@ -19,9 +19,7 @@ def sample(
     weights: Weights = None,
     count: Annotated[int, typer.Option(min=1, help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(help="Another seed gives other samples.")] = 0,
-    steps: Annotated[
-        int | None, typer.Option(min=0, help="Steps of the revision; by default as in training.")
-    ] = None,
+    steps: Steps = None,
     size: Annotated[
         int | None,
         typer.Option(min=1, help="Side in pixels; only fully convolutional parts have other than their own."),

@@ -56,6 +56,7 @@ class Evaluation:
         ceiling: the same of a Gaussian with the data's mean and covariance: any model should do better.
         left_out: metrics that could not be taken, each with the reason.
         weights: which of that iteration: ``last weights``.
+        steps: of the revision, where it was another number than the run's own.
     """
 
     iteration: int
@@ -67,6 +68,12 @@ class Evaluation:
     ceiling: Sequence[Figure] = ()
     left_out: Mapping[str, str] = attrs.field(factory=dict)
     weights: str = "last weights"
+    steps: int | None = None
+
+    @property
+    def of(self) -> str:
+        """What was judged: ``averaged weights (energy), 20 steps``."""
+        return self.weights if self.steps is None else f"{self.weights}, {self.steps} steps"
 
     def figure(self, name: str) -> Figure | None:
         """The figure of that name, or None."""
@@ -107,7 +114,13 @@ class Judge:
     crop: int = 0
 
     def judge(
-        self, schedule: CooperativeScheduler, *, iteration: int, count: int, seed: int = 0
+        self,
+        schedule: CooperativeScheduler,
+        *,
+        iteration: int,
+        count: int,
+        seed: int = 0,
+        steps: int | None = None,
     ) -> Evaluation:
         """Draw samples and take every figure that can be taken.
 
@@ -116,12 +129,13 @@ class Judge:
             iteration: of its weights.
             count: samples, or crops of samples.
             seed: of the samples.
+            steps: of the revision; None takes the run's own number.
 
         Raises:
             DataError: samples are to be compared with held-out examples, and there are none; or crops are
                 larger than the images.
         """
-        material = self._material(self._drawn(schedule, count, seed), self.real, seed)
+        material = self._material(self._drawn(schedule, count, seed, steps), self.real, seed)
         if not self.crop:
             material.training, material.held_out = self.training, self.held_out
         generator = schedule.generator
@@ -133,7 +147,13 @@ class Judge:
         what = f"crops of {self.crop} pixels" if self.crop else "examples"
         against = f"{len(self.real)} {self.against} {what}"
         return Evaluation(
-            iteration=iteration, count=count, against=against, seed=seed, figures=figures, left_out=left_out
+            iteration=iteration,
+            count=count,
+            against=against,
+            seed=seed,
+            figures=figures,
+            left_out=left_out,
+            steps=steps,
         )
 
     def bounds(self, count: int, *, seed: int = 0) -> tuple[Sequence[Figure], Sequence[Figure]]:
@@ -169,10 +189,10 @@ class Judge:
             )
         return examples
 
-    def _drawn(self, schedule: CooperativeScheduler, count: int, seed: int) -> ExampleSet:
+    def _drawn(self, schedule: CooperativeScheduler, count: int, seed: int, steps: int | None) -> ExampleSet:
         """Samples, or crops of so few samples as hold that many beside each other."""
         few = count if not self.crop else -(-count // tiles(self._against, self.crop))
-        drawn = draw(schedule, few, seed=seed, images=self.images, classes=self.classes)
+        drawn = draw(schedule, few, seed=seed, steps=steps, images=self.images, classes=self.classes)
         return crops(drawn, self.crop, count, rng=Rng(seed).fold_in("crops")) if self.crop else drawn
 
     @cached_property

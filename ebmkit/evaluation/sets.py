@@ -72,7 +72,15 @@ def spread(examples: ExampleSet, count: int, *, rng: Rng) -> Part:
     return Part(examples, rng.permutation(len(examples))[:count].sort().values)
 
 
-def draw(schedule: CooperativeScheduler, count: int, *, seed: int, images: bool, classes: int = 0) -> Drawn:
+def draw(
+    schedule: CooperativeScheduler,
+    count: int,
+    *,
+    seed: int,
+    images: bool,
+    steps: int | None = None,
+    classes: int = 0,
+) -> Drawn:
     """What a schedule in eval mode answers for, a chunk at a time: its revised samples, or its proposals.
 
     The samples are those of ``ebmkit sample`` with the same seed; conditional parts draw all classes in turn.
@@ -82,7 +90,7 @@ def draw(schedule: CooperativeScheduler, count: int, *, seed: int, images: bool,
     for first, size in _chunks(count):
         rng = Rng(seed, first_chain=first).fold_in("sample")
         given = schedule.given(classes_in_turn(classes, first=first, count=size))
-        made: dict[str, Any] = given.sample(size, rng=rng)._asdict()
+        made: dict[str, Any] = given.sample(size, rng=rng, steps=steps)._asdict()
         x = made["revised"] if made["revised"] is not None else made["proposal"]
         rows = _kept(rows, Drawn.of(x.detach(), images=images).rows, first, count)
     return Drawn(rows if rows is not None else torch.empty(0))
