@@ -28,6 +28,9 @@ NAMES = {
 }
 """File and name of a tensor that had others in an earlier release, and what they are now."""
 
+ROUNDING = {"layers.2.bias", "generator/5/exp_avg", "generator/5/exp_avg_sq"}
+"""A bias before batch normalisation has no gradient but rounding's, and Adam takes whole steps by it."""
+
 
 @pytest.mark.parametrize("name", ["0.1.0/coopnets", "0.1.0/descriptor-only"])
 def test_a_kept_checkpoint_is_read_and_goes_on_as_it_did(name: str, tmp_path: Path, images: Path) -> None:
@@ -43,7 +46,8 @@ def test_a_kept_checkpoint_is_read_and_goes_on_as_it_did(name: str, tmp_path: Pa
     assert reached.keys() == expected.keys()
     for part, tensors in expected.items():
         assert reached[part].keys() == tensors.keys()
-        assert [key for key in tensors if not close(reached[part][key], tensors[key])] == []
+        of_gradients = tensors.keys() - (ROUNDING if part in ("generator", "optimizer") else set())
+        assert [key for key in of_gradients if not close(reached[part][key], tensors[key])] == []
         # The tolerance is tight enough to tell one iteration from the next.
         if part in ("energy", "generator", "optimizer"):
             assert [key for key in tensors if not close(second.files[part][key], tensors[key])]
@@ -63,6 +67,13 @@ def test_what_a_kept_checkpoint_holds_is_taken_over_to_the_bit(
     for part, tensors in expected.items():
         assert held[part].keys() == tensors.keys()
         assert all(torch.equal(held[part][key], value) for key, value in tensors.items())
+
+
+def test_the_gradients_that_are_not_compared_are_rounding() -> None:
+    kept = read_checkpoint(GOLDEN / "0.1.0/coopnets" / "iteration-0000003").files["optimizer"]
+    squares = {key: float(kept[key].max()) for key in kept if key.endswith("exp_avg_sq")}
+    learned = {key: square for key, square in squares.items() if key not in ROUNDING and square}
+    assert squares["generator/5/exp_avg_sq"] < 1e-6 * min(learned.values())
 
 
 def converted(checkpoint: Checkpoint) -> dict[str, dict[str, torch.Tensor]]:
