@@ -41,10 +41,10 @@ def judge_for(
     Raises:
         EbmkitError: keys of other tables; data, metrics or features that cannot be opened.
     """
-    refuse_other_tables(overrides, "data", "evaluation")
     of_data = [each.removeprefix("data.") for each in overrides if each.startswith("data.")]
     others = [each for each in overrides if not each.startswith("data.")]
     document = read_document(folder.config, others, saved=True)
+    refuse_other_tables(document, "data", "evaluation")
     _refuse_data_of_a_program(document.data, folder.name)
     plan = make_plan(document, Registry.discover())
     training = open_source(plan)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ebmkit.config import read_document
+from ebmkit.config import Document, read_document
 from ebmkit.config.plan import make_plan
 from ebmkit.core import Chain, Sampler, Source
 from ebmkit.errors import ConfigError, DataError
@@ -64,10 +64,10 @@ def examples_of(
     Raises:
         EbmkitError: missing or unreadable data, or examples of another shape.
     """
-    refuse_other_tables(overrides, "data")
     if data is not None:
         return source_at(folder, data, [each.removeprefix("data.") for each in overrides], shape)
     document = read_document(folder.config, overrides, saved=True)
+    refuse_other_tables(document, "data")
     refuse_parts_of_a_program(document.data, folder.name)
     source = open_source(make_plan(document, Registry.discover()))
     _refuse_other_shape(source, shape)
@@ -109,18 +109,18 @@ def _refuse_other_shape(source: Source, shape: tuple[int, ...]) -> None:
         )
 
 
-def refuse_other_tables(overrides: Sequence[str], *tables: str) -> None:
+def refuse_other_tables(document: Document, *tables: str) -> None:
     """Of a trained run, whose parts are as they were trained, only some tables can still be changed.
 
     Raises:
         ConfigError: a key of another table.
     """
-    for each in overrides:
-        if each.split(".")[0] not in tables:
+    for key, argument in document.overrides.items():
+        if key[0] not in tables:
             known = " and ".join(f"[{table}]" for table in tables)
             raise ConfigError(
-                f"--set {each}: this command can change {known} alone; the parts of a run stay as they were "
-                "trained"
+                f"--set {argument}: this command can change {known} alone; the parts of a run stay as they "
+                "were trained"
             )
 
 

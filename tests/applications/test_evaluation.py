@@ -56,3 +56,4 @@ def test_keys_that_would_change_nothing_are_refused(
     refused = ebmkit(*command, "one", "--set", "revision.steps=20")
     assert refused.code == 2
     assert "--set revision.steps=20: this command can change [data]" in refused.err
+    assert "--set takes table.key=value, got 'steps'" in ebmkit(*command, "one", "--set", "steps").err

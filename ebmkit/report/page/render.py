@@ -167,7 +167,7 @@ def _evaluation(stored: Mapping[str, Any]) -> Mapping[str, Any]:
         bound: {each["name"]: each["value"] for each in stored.get(bound, ())}
         for bound in ("floor", "ceiling")
     }
-    return {**stored, **by_name}
+    return {"steps": None, **stored, **by_name}  # stored before there were steps
 
 
 def _short(value: object) -> str:

@@ -8,6 +8,7 @@ Feature maps are ``(B, C, H, W)`` in channels-last memory, or ``(B, n)``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import torch
@@ -27,6 +28,7 @@ __all__ = [
     "Top",
     "has_bfloat16",
     "has_mkldnn",
+    "output_padding",
 ]
 
 
@@ -168,12 +170,23 @@ class StridedTranspose(LinearMap):
 
     def __init__(self, weight: Tensor, *, stride: int, padding: int, size: tuple[int, ...]) -> None:
         self.weight = weight.contiguous(memory_format=torch.channels_last)
-        self.stride, self.padding, kernel = stride, padding, weight.shape[2]
-        self.unseen = [(side + 2 * padding - kernel) % stride for side in size[1:]]
+        self.stride, self.padding, self.size = stride, padding, size
 
     def __call__(self, x: Tensor) -> Tensor:
         """The sum of what x sends back to each pixel."""
-        return functional.conv_transpose2d(x, self.weight, None, self.stride, self.padding, self.unseen)
+        stride, padding = self.stride, self.padding
+        extra = output_padding(
+            self.size, x.shape[1:], kernel=self.weight.shape[2], stride=stride, padding=padding
+        )
+        return functional.conv_transpose2d(x, self.weight, None, stride, padding, extra)
+
+
+def output_padding(
+    source: Sequence[int], target: Sequence[int], *, kernel: int, stride: int, padding: int
+) -> list[int]:
+    """What the transpose of a convolution of ``(C, H, W)`` must be told: several sizes have one result."""
+    least = ((side - 1) * stride - 2 * padding + kernel for side in target[1:])
+    return [side - smallest for side, smallest in zip(source[1:], least, strict=True)]
 
 
 @final

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ebmkit.core.torch_private import is_awaited, keeps_numbers, suggest_memory_format
 from ebmkit_fastconv.maps.choice import fills_tiles, is_wide
+from ebmkit_fastconv.maps.direct import output_padding
 from ebmkit_fastconv.maps.processor import multiplies_fast
 from ebmkit_fastconv.maps.transforms import Layout, transforms
 from ebmkit_fastconv.maps.winograd import OUT, cook_toom, form_of, plan_kernel, without_phases
@@ -164,8 +165,7 @@ def _map(weight: Tensor, at: Place, rows: int, *, transposed: bool) -> NativeWin
 
 def _output_padding(at: Place, weight: Tensor) -> list[int]:
     """What the transposed convolution must be told, because several sizes have one result."""
-    least = ((side - 1) * at.stride - 2 * at.padding + weight.shape[2] for side in at.target[1:])
-    return [side - smallest for side, smallest in zip(at.source[1:], least, strict=True)]
+    return output_padding(at.source, at.target, kernel=weight.shape[2], stride=at.stride, padding=at.padding)
 
 
 @final
