@@ -22,7 +22,7 @@ from ebmkit_fastconv.maps.direct import (
     has_mkldnn,
 )
 from ebmkit_fastconv.maps.fourier import fourier_map
-from ebmkit_fastconv.maps.processor import multiplies_fast
+from ebmkit_fastconv.maps.processor import rules
 from ebmkit_fastconv.maps.transforms import transforms
 from ebmkit_fastconv.maps.winograd import OUT, form_of, plan_kernel
 from ebmkit_fastconv.maps.winograd_native import FoldedTranspose, NativeWinograd
@@ -40,8 +40,6 @@ _LEAST_SHARE_OF_TILES = 0.75
 _FEW_CHANNELS = 8
 _MOST_SENT = 256
 _ROWS, _ROWS_TORCH = 32, 16
-_LEAST_TILES, _LEAST_TILES_STRIDED = 32, 64
-"""Of all rows, below which, on wide vectors, ten steps do not pay for transforming and packing the kernel."""
 
 
 @final
@@ -97,8 +95,7 @@ class Block:
 
     def _packs(self, layer: Convolution, rows: int) -> bool:
         """Whether there are tiles enough for a kernel in Winograd's space."""
-        least = _LEAST_TILES if layer.stride == 1 else _LEAST_TILES_STRIDED
-        return not multiplies_fast() or rows * tiles_of(self.target) >= least
+        return rows * tiles_of(self.target) >= rules().chains[layer.stride]
 
     def _rounded(self) -> Block:
         """The layer with weights that bfloat16 can hold."""

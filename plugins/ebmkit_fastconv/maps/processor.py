@@ -1,18 +1,77 @@
-"""What the processor is good at: multiplying, or moving numbers."""
+"""From where on Winograd's way pays, by what a processor is good at: multiplying, or moving numbers.
+
+It saves multiplications and moves more numbers: its transforms and packed kernels are bound by memory. The
+faster a processor multiplies, the less of it pays. The rules were measured once (docs/performance.md).
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias, final
 
+import attrs
 import torch
 
-__all__ = ["multiplies_fast"]
+__all__ = ["EVERYWHERE", "NARROW", "WIDE", "Least", "Rules", "rules"]
 
 
-def multiplies_fast() -> bool:
-    """Whether it has vectors of 512 bits.
+class Least(NamedTuple):
+    """The smallest layer for which it pays.
 
-    With them torch's own convolutions take half the time, while Winograd's transforms, which are bound by
-    memory, take the same: saved multiplications are worth less. ``EBMKIT_WINOGRAD=1`` says no.
+    Attributes:
+        channels: on both sides of the kernel.
+        tiles: of 4x4 results, in all rows.
     """
-    return os.environ.get("EBMKIT_WINOGRAD") != "1" and torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+    channels: int
+    tiles: int
+
+
+OfKernel: TypeAlias = Mapping[tuple[int, int], Least]
+"""By kernel and stride; of others it never pays."""
+
+
+@final
+@attrs.frozen
+class Rules:
+    """Where Winograd's way is taken.
+
+    Attributes:
+        chains: by stride, tiles in all rows from which on ten steps pay for packing a kernel.
+        products: in updates, of the forward pass and of the gradient of x.
+        kernels: in updates, of the gradient of the kernel.
+    """
+
+    chains: Mapping[int, int]
+    products: OfKernel
+    kernels: OfKernel
+
+
+def _all(channels: int, tiles: int) -> dict[tuple[int, int], Least]:
+    return {each: Least(channels, tiles) for each in ((3, 1), (5, 1), (4, 2), (5, 2))}
+
+
+EVERYWHERE = Rules(chains={1: 1, 2: 1}, products=_all(64, 64), kernels=_all(64, 64))
+"""Wherever multiplications are saved, faster or not: what is tested."""
+
+NARROW = Rules(
+    chains={1: 1, 2: 64},
+    products=_all(64, 256) | {(4, 2): Least(128, 256)},
+    kernels=_all(64, 64) | {(4, 2): Least(64, 128), (5, 2): Least(64, 128)},
+)
+"""Vectors of 256 bits."""
+
+WIDE = Rules(
+    chains={1: 32, 2: 64},
+    products={(3, 1): Least(64, 128), (5, 1): Least(64, 128), (5, 2): Least(64, 512)},
+    kernels={},
+)
+"""Vectors of 512 bits: torch's own convolutions take half the time, the transforms the same."""
+
+
+def rules() -> Rules:
+    """Those of this processor; ``EBMKIT_WINOGRAD=1`` takes ``EVERYWHERE``."""
+    if os.environ.get("EBMKIT_WINOGRAD") == "1":
+        return EVERYWHERE
+    return WIDE if torch.backends.cpu.get_cpu_capability() == "AVX512" else NARROW

@@ -23,7 +23,7 @@ from torch import Tensor
 from ebmkit.core.torch_private import is_awaited, keeps_numbers, suggest_memory_format
 from ebmkit_fastconv.maps.choice import fills_tiles, is_wide
 from ebmkit_fastconv.maps.direct import output_padding
-from ebmkit_fastconv.maps.processor import multiplies_fast
+from ebmkit_fastconv.maps.processor import OfKernel, rules
 from ebmkit_fastconv.maps.transforms import Layout, transforms
 from ebmkit_fastconv.maps.winograd import OUT, cook_toom, form_of, plan_kernel, without_phases
 from ebmkit_fastconv.maps.winograd_native import NativeWinograd
@@ -31,13 +31,6 @@ from ebmkit_fastconv.maps.winograd_native import NativeWinograd
 __all__ = ["Place", "convolve", "convolve_transposed", "is_readable", "kernel_gradient", "pays", "transpose"]
 
 Maps = tuple[int, int, int]
-
-_LEAST_TILES = 64
-_LEAST_TILES_PACKED = 256
-"""Below, transforming and packing the kernel costs more than the products save."""
-
-_LEAST_TILES_WIDE = {(3, 1): 128, (5, 1): 128, (5, 2): 512}
-"""The same on wide vectors, by kernel and stride; of others, and of kernels' gradients, torch is faster."""
 
 _TILES = 800
 """Of one part of a batch."""
@@ -66,13 +59,19 @@ class Place(NamedTuple):
 
 
 def pays(rows: int, weight: Tensor, at: Place) -> bool:
-    """Whether Winograd's way is faster for a layer's update: a wide kernel, many whole tiles."""
+    """Whether Winograd's way is faster for any of a layer's three products: a wide kernel, whole tiles."""
     form = form_of(weight.shape[2], stride=at.stride, padding=at.padding)
     there = min(*at.source, *at.target) > 0
-    if not there or form is None or not is_wide(weight) or not fills_tiles(at.target):
+    if not there or form is None or not fills_tiles(at.target):
         return False
-    least = _LEAST_TILES_WIDE.get((weight.shape[2], at.stride)) if multiplies_fast() else _LEAST_TILES
-    return least is not None and at.count(rows) >= least and transforms() is not None
+    some = _allowed(rules().products, rows, weight, at) or _allowed(rules().kernels, rows, weight, at)
+    return some and transforms() is not None
+
+
+def _allowed(by_kernel: OfKernel, rows: int, weight: Tensor, at: Place) -> bool:
+    """Whether a layer is large enough for one of the rules."""
+    least = by_kernel.get((weight.shape[2], at.stride))
+    return least is not None and is_wide(weight, least.channels) and at.count(rows) >= least.tiles
 
 
 def is_readable(x: Tensor) -> bool:
@@ -92,21 +91,16 @@ def convolve_transposed(y: Tensor, weight: Tensor, bias: Tensor | None, at: Plac
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
     """W * x + b."""
-    if not _packs(len(x), at):
+    if not _allowed(rules().products, len(x), weight, at):
         return _torchs(x, weight, bias, at, transposed=False)
     return _map(weight, at, len(x), transposed=False).whole(x, bias)
 
 
 def transpose(y: Tensor, weight: Tensor, bias: Tensor | None, at: Place) -> Tensor:
     """W^T * y + b."""
-    if not _packs(len(y), at):
+    if not _allowed(rules().products, len(y), weight, at):
         return _torchs(y, weight, bias, at, transposed=True)
     return _map(weight, at, len(y), transposed=True).whole(y, bias)
-
-
-def _packs(rows: int, at: Place) -> bool:
-    """Whether a call that ``pays`` does so by the products, or by the gradient of the kernel alone."""
-    return multiplies_fast() or at.count(rows) >= _LEAST_TILES_PACKED
 
 
 def _torchs(x: Tensor, weight: Tensor, bias: Tensor | None, at: Place, *, transposed: bool) -> Tensor:
@@ -199,7 +193,7 @@ class _Layer(torch.autograd.Function):
 
 
 def _gradient_of_kernel(x: Tensor, y: Tensor, weight: Tensor, at: Place) -> Tensor:
-    if not multiplies_fast():
+    if _allowed(rules().kernels, len(x), weight, at):
         return kernel_gradient(x, y, weight, at)
     _, gradient, _ = _torchs_gradients(y, x, weight, at, asked=[False, True, False])
     assert gradient is not None  # noqa: S101 - it was asked for

@@ -15,6 +15,7 @@ from ebmkit_fastconv.maps.choice import (
     is_winograd,
     tiles_of,
 )
+from ebmkit_fastconv.maps.processor import EVERYWHERE, NARROW, WIDE, Rules
 from ebmkit_fastconv.maps.winograd_torch import WinogradMap
 from ebmkit_fastconv.reading.activations import IDENTITY, Activation
 from ebmkit_fastconv.reading.stack import Convolution, Dense, Features, Layer, Stack
@@ -116,17 +117,25 @@ def test_winograds_way_is_for_wide_layers_whose_results_fill_tiles_of_four() -> 
         assert is_winograd(block) is expected
 
 
-@pytest.mark.parametrize(("kernel", "stride", "least"), [(3, 1, 32), (4, 2, 64)])
-def test_on_wide_vectors_a_kernel_is_packed_only_where_ten_steps_pay_for_it(
-    kernel: int, stride: int, least: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("of", "place", "least"),
+    [
+        (NARROW, (3, 1, 1), 1),
+        (NARROW, (4, 2, 1), 64),
+        (NARROW, (5, 2, 2), 64),
+        (WIDE, (3, 1, 1), 32),
+        (WIDE, (4, 2, 1), 64),
+    ],
+)
+def test_a_kernel_is_packed_only_where_ten_steps_pay_for_it(
+    of: Rules, place: tuple[int, int, int], least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (block,) = blocks((96, 8 * stride, 8 * stride), convolution(96, 96, kernel, stride, 1))
+    (block,) = blocks((96, 4 * place[1], 4 * place[1]), convolution(96, 96, *place))
     assert is_winograd(block)
     rows = least // tiles_of(block.target)
-    for transposed in (False, True):
-        make = block.transposed_map if transposed else block.forward_map
-        monkeypatch.setattr(choice, "multiplies_fast", lambda: True)
+    for make in (block.forward_map, block.transposed_map):
+        monkeypatch.setattr(choice, "rules", lambda: of)
         assert isinstance(make(rows, torch.float32), WinogradMap)
-        assert not isinstance(make(rows - 1, torch.float32), WinogradMap)
-        monkeypatch.setattr(choice, "multiplies_fast", lambda: False)
+        assert rows == 1 or not isinstance(make(rows - 1, torch.float32), WinogradMap)
+        monkeypatch.setattr(choice, "rules", lambda: EVERYWHERE)
         assert isinstance(make(1, torch.float32), WinogradMap)

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from ebmkit_fastconv.updates import autograd as learning
 
@@ -12,14 +12,16 @@ from ebmkit_fastconv.updates import autograd as learning
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which of the products were computed Winograd's way, in order."""
     names: list[str] = []
+    make, gradient = learning._map, learning.kernel_gradient
 
-    def noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*args: Any, **kwargs: Any) -> Any:
-            names.append(name)
-            return function(*args, **kwargs)
+    def made(*args: Any, transposed: bool) -> Any:
+        names.append("transpose" if transposed else "product")
+        return make(*args, transposed=transposed)
 
-        return run
+    def gradient_of_kernel(*args: Any) -> Tensor:
+        names.append("kernel_gradient")
+        return gradient(*args)
 
-    for name in ("product", "transpose", "kernel_gradient"):
-        monkeypatch.setattr(learning, name, noting(name, getattr(learning, name)))
+    monkeypatch.setattr(learning, "_map", made)
+    monkeypatch.setattr(learning, "kernel_gradient", gradient_of_kernel)
     return names

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ebmkit.core import Rng, fast_layers, run_chain
 from ebmkit_fastconv.maps import transforms as native
+from ebmkit_fastconv.maps.processor import NARROW, WIDE, Rules
 from ebmkit_fastconv.updates import autograd as learning
 from ebmkit_langevin.langevin import Langevin
 from tests.plugins.fastconv.maps.convolutions import WINOGRAD
@@ -42,29 +43,47 @@ def test_each_direction_goes_winograds_way(taken: list[str]) -> None:
     assert taken[3:] == ["transpose", "product", "kernel_gradient"]
 
 
+PRODUCTS, ALL = ["product", "transpose"], ["product", "transpose", "kernel_gradient"]
+
+
 @pytest.mark.parametrize(
-    ("case", "rows", "products"),
+    ("of", "channels", "case", "rows", "expected"),
     [
-        ((3, 1, 1, 16), 8, ["product", "transpose"]),  # 128 tiles
-        ((3, 1, 1, 16), 7, []),
-        ((5, 2, 2, 32), 32, ["product", "transpose"]),  # 512
-        ((5, 2, 2, 32), 31, []),
-        ((4, 2, 1, 32), 64, []),
+        (WIDE, 64, (3, 1, 1, 16), 8, PRODUCTS),  # 128 tiles
+        (WIDE, 64, (3, 1, 1, 16), 7, []),
+        (WIDE, 64, (5, 2, 2, 32), 32, PRODUCTS),  # 512
+        (WIDE, 64, (5, 2, 2, 32), 31, []),
+        (WIDE, 128, (4, 2, 1, 32), 64, []),
+        (NARROW, 64, (3, 1, 1, 16), 16, ALL),  # 256
+        (NARROW, 64, (3, 1, 1, 16), 4, ["kernel_gradient"]),  # 64
+        (NARROW, 64, (3, 1, 1, 16), 3, []),
+        (NARROW, 64, (5, 1, 2, 16), 4, ["kernel_gradient"]),
+        (NARROW, 64, (4, 2, 1, 32), 16, ["kernel_gradient"]),  # 256
+        (NARROW, 64, (4, 2, 1, 32), 7, []),
+        (NARROW, 128, (4, 2, 1, 32), 16, ALL),
+        (NARROW, 64, (5, 2, 2, 32), 16, ALL),
+        (NARROW, 64, (5, 2, 2, 32), 8, ["kernel_gradient"]),  # 128
+        (NARROW, 64, (5, 2, 2, 32), 7, []),
     ],
 )
-def test_on_wide_vectors_products_alone_go_winograds_way_and_fewer_of_them(
+def test_each_product_goes_winograds_way_from_where_on_it_pays(
+    of: Rules,
+    channels: int,
     case: tuple[int, int, int, int],
     rows: int,
-    products: list[str],
+    expected: list[str],
+    *,
     taken: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(learning, "multiplies_fast", lambda: True)
-    layer, _ = wide_layer(case, transposed=False)
-    x = torch.randn(rows, 64, case[3], case[3])
+    monkeypatch.setattr(learning, "rules", lambda: of)
+    kernel, stride, padding, side = case
+    torch.manual_seed(0)
+    layer = nn.Conv2d(channels, channels + 16, kernel, stride, padding)
+    x = torch.randn(rows, channels, side, side)
     with fast_layers(layer):
         found = everything(layer, x)
-    assert taken == products
+    assert taken == expected
     exact = everything(layer.double(), x.double())
     assert all(error < 1e-4 for error in errors(found, exact))
 
