@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from ebmkit.applications.loading import refuse_other_tables, source_at
-from ebmkit.applications.sampling import load_schedule
+from ebmkit.applications.sampling import load_schedule, refuse_steps_of_nothing
 from ebmkit.config import EvaluationTable, GuardTable, Reader, RunTable, read_document, signature_of
 from ebmkit.config.plan import Plan, make_plan
 from ebmkit.core import Source
@@ -75,10 +75,14 @@ def evaluate(
         seed: of the samples, the same for each.
         steps: of the revision; None takes the run's own number.
         weights: of each; None takes averaged ones where it has them.
+
+    Raises:
+        EbmkitError: a checkpoint that cannot be opened, or steps of a schedule that revises nothing.
     """
     floor, ceiling = judge.bounds(count, seed=seed)
     for which in checkpoints:
         schedule, checkpoint = load_schedule(folder, which=which, weights=weights)
+        refuse_steps_of_nothing(schedule, steps)
         found = judge.judge(schedule, iteration=checkpoint.iteration, count=count, seed=seed, steps=steps)
         said = weights_said(averages_of(checkpoint, weights, run=folder.name))
         yield attrs.evolve(found, floor=floor, ceiling=ceiling, weights=said)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ebmkit.applications.conditions import class_named, conditions
 from ebmkit.applications.evaluation import judge_against, judge_for
 from ebmkit.applications.loading import examples_of
-from ebmkit.applications.sampling import draw, load_schedule
+from ebmkit.applications.sampling import draw, load_schedule, refuse_steps_of_nothing
 from ebmkit.config import as_toml, read_document
 from ebmkit.core import (
     CooperativeScheduler,
@@ -102,7 +102,7 @@ class TrainedRun:
             such.
 
         Raises:
-            ConfigError: no such class.
+            ConfigError: no such class, or steps of a schedule that revises nothing.
         """
         if isinstance(condition, Tensor):
             given: Tensor | None = condition
@@ -153,8 +153,10 @@ class TrainedRun:
             the figures, beside their floor and ceiling.
 
         Raises:
-            EbmkitError: data, metrics or features that cannot be opened.
+            EbmkitError: data, metrics or features that cannot be opened, or steps of a schedule that revises
+                nothing.
         """
+        refuse_steps_of_nothing(self.schedule, steps)
         if isinstance(against, Tensor | Source):
             examples = TensorSource(against) if isinstance(against, Tensor) else against
             self._refuse_other_shape(examples.shape)

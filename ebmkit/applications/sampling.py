@@ -21,7 +21,7 @@ from ebmkit.storage.checkpoint import Checkpoint
 from ebmkit.storage.folder import RunFolder
 from ebmkit.training.guard import easing
 
-__all__ = ["draw", "draw_samples", "load_schedule", "write_samples"]
+__all__ = ["draw", "draw_samples", "load_schedule", "refuse_steps_of_nothing", "write_samples"]
 
 _CHUNK = 64
 
@@ -95,7 +95,7 @@ def draw_samples(
         ``(count, *S)`` on the CPU, and ``condition``, ``(count,)``, where the run has them.
 
     Raises:
-        ConfigError: no such class.
+        ConfigError: no such class, or steps of a schedule that revises nothing.
     """
     schedule, checkpoint = load_schedule(folder, size=size, which=which, weights=weights)
     classes = checkpoint.trained_on.classes if takes_conditions(schedule) else ()
@@ -120,7 +120,11 @@ def draw(
         seed: of the latents and the noise.
         steps: of the revision; None takes the run's own number.
         condition: of each sample, ``(count, *K)``.
+
+    Raises:
+        ConfigError: steps of a schedule that revises nothing.
     """
+    refuse_steps_of_nothing(schedule, steps)
     chunks = range(0, count, _CHUNK)
     pieces = []
     for first in chunks[world().rows(len(chunks))]:
@@ -132,6 +136,17 @@ def draw(
         pieces = [{name: x[:0] for name, x in _draw(schedule, 1, Rng(seed), 0, row).items()}]
     parts = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
     return {name: gather(x).cpu() for name, x in parts.items()}
+
+
+def refuse_steps_of_nothing(schedule: CooperativeScheduler, steps: int | None) -> None:
+    """For samples that no chain moves, which would be the same with any number of steps.
+
+    Raises:
+        ConfigError: steps are asked for, and the schedule has no chain to take them.
+    """
+    if steps and schedule.sampling_chain() is None:
+        kind = type(schedule).__name__
+        raise ConfigError(f"steps = {steps}: {kind} has no chain that revises samples; leave the steps out")
 
 
 def write_samples(folder: Path, samples: dict[str, Tensor]) -> list[Path]:

@@ -42,9 +42,9 @@ MOST_CROPS = 500
 
 
 @final
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Evaluation:
-    """What one evaluation found.
+    """What one evaluation found; shown as lines, one a figure.
 
     Attributes:
         iteration: of the weights.
@@ -69,6 +69,21 @@ class Evaluation:
     left_out: Mapping[str, str] = attrs.field(factory=dict)
     weights: str = "last weights"
     steps: int | None = None
+
+    def __repr__(self) -> str:
+        judged = f"iteration {self.iteration:,} ({self.of}), {self.count:,} samples against {self.against}"
+        left_out = (f"{name} is left out: {why}" for name, why in self.left_out.items())
+        return "\n  ".join([judged, *map(self._told, self.figures), *left_out])
+
+    def _told(self, figure: Figure) -> str:
+        """``kid(lite0-112, n = 256) = 0.17 ± 0.008 (floor -0.0055, ceiling 1.013)``."""
+        bounds = [
+            f"{name} {other.value:.4g}"
+            for name, found in (("floor", self.floor), ("ceiling", self.ceiling))
+            for other in found
+            if other.name == figure.name
+        ]
+        return f"{figure} ({', '.join(bounds)})" if bounds else str(figure)
 
     @property
     def of(self) -> str:

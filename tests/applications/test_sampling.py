@@ -11,7 +11,7 @@ from ebmkit.core import Chain
 from ebmkit.errors import ConfigError
 from ebmkit.storage.folder import RunFolder
 from ebmkit.testing.parts import TinyEnergy, TinyGenerator
-from ebmkit_coopnets import CoopNets
+from ebmkit_coopnets import CoopNets, GeneratorOnly
 from ebmkit_langevin import Langevin
 
 
@@ -34,6 +34,15 @@ def test_samples_in_several_chunks_are_those_of_each_chunk() -> None:
 def test_without_a_step_nothing_is_revised() -> None:
     drawn = draw(schedule(), count=5, seed=0, steps=0)
     assert torch.equal(drawn["revised"], drawn["proposal"])
+
+
+def test_steps_of_a_schedule_that_revises_nothing_are_refused() -> None:
+    generator = TinyGenerator((1, 6, 6))
+    alone = GeneratorOnly(generator, Chain(Langevin(step_size=0.1), 3), examples=4).eval()
+    with pytest.raises(ConfigError, match=r"steps = 20: GeneratorOnly has no chain that revises samples"):
+        draw(alone, count=2, seed=0, steps=20)
+    expected = draw(alone, count=2, seed=0)["proposal"]
+    assert torch.equal(draw(alone, count=2, seed=0, steps=0)["proposal"], expected)
 
 
 def test_every_set_is_written_and_those_that_can_be_seen_are_drawn(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ebmkit.core import Chain, CooperativeScheduler, Features, Figure, Material, Metric, Rng
 from ebmkit.errors import DataError
-from ebmkit.evaluation.judge import MOST_CROPS, Judge
+from ebmkit.evaluation.judge import MOST_CROPS, Evaluation, Judge
 from ebmkit.evaluation.sets import draw
 from ebmkit.testing.parts import TinyEnergy, TinyGenerator
 from ebmkit_coopnets.coopnets import CoopNets
@@ -151,3 +151,26 @@ def test_crops_are_compared_in_the_place_of_whole_images(schedule: CooperativeSc
     assert [each.count for each in (*floor, *ceiling)] == [30, 30]
     with pytest.raises(DataError, match="do not fit into 8x4 pixels"):
         judge(crop=5).bounds(30)
+
+
+def test_what_was_found_is_shown_on_a_line_each() -> None:
+    def kid(value: float, error: float | None = None) -> Figure:
+        return Figure("kid", value, error, 256, "lite0-112")
+
+    found = Evaluation(
+        iteration=4800,
+        count=256,
+        against="360 training examples",
+        seed=0,
+        figures=[kid(0.17, 0.008), Figure("swd", 0.05, None, 256)],
+        floor=[kid(-0.0055)],
+        ceiling=[kid(1.013)],
+        left_out={"memorisation": "it needs held-out examples"},
+        steps=20,
+    )
+    assert repr(found).splitlines() == [
+        "iteration 4,800 (last weights, 20 steps), 256 samples against 360 training examples",
+        "  kid(lite0-112, n = 256) = 0.17 ± 0.008 (floor -0.0055, ceiling 1.013)",
+        "  swd(n = 256) = 0.05",
+        "  memorisation is left out: it needs held-out examples",
+    ]
