@@ -71,11 +71,12 @@ def start(arguments: Sequence[str], folder: Path, *, size: int = 2) -> list[subp
 
 def finish(processes: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
     """The exit code, output and errors of each."""
-    try:
-        ended = [process.communicate(timeout=120) for process in processes]
-    finally:
+    with ExitStack() as closing:
         for process in processes:
-            process.kill()
+            closing.enter_context(process)
+        for process in processes:
+            closing.callback(process.kill)
+        ended = [process.communicate(timeout=240) for process in processes]
     return [(process.returncode, *texts) for process, texts in zip(processes, ended, strict=True)]
 
 
