@@ -78,6 +78,13 @@ class GradientBackend(ABC):
             used, once for each ``reading``.
         """
 
+    def patience(self, energy: nn.Module) -> int:  # noqa: ARG002
+        """How many gradients of ``energy`` pay for asking.
+
+        A chain of fewer steps takes so many of autograd's first: a sampler may take several in a step.
+        """
+        return 0
+
     def layers(self, module: nn.Module) -> AbstractContextManager[object]:  # noqa: ARG002
         """A block in which single layers of the module are faster; see ``fast_layers``."""
         return nullcontext()
@@ -119,8 +126,9 @@ def fast_layers(module: object) -> Iterator[None]:
         ...     loss = net(x).mean()
     """
     with ExitStack() as stack:
+        backends = gradient_backends()
         for one in modules_behind(module):
-            for each in gradient_backends():
+            for each in backends:
                 assert each.backend is not None  # noqa: S101 - others are left out
                 stack.enter_context(each.backend.layers(one))
         yield

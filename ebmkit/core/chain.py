@@ -63,7 +63,7 @@ def walk(
         >>> states = [state for state, _ in walk(sampler, energy, x, rng=rng, steps=10)]  # doctest: +SKIP
     """
     x = x.detach() if x.requires_grad else x
-    prepared = energy if isinstance(energy, Prepared) else Prepared(energy, x, watched=True)
+    prepared = energy if isinstance(energy, Prepared) else Prepared(energy, x, watched=True, gradients=steps)
     sampler = sampler if steps is None else sampler.for_chain(steps)
     for number, (state, info) in enumerate(_steps(sampler, prepared, x, rng=rng, steps=steps), 1):
         if number & (number - 1) == 0 or number == steps:
@@ -128,7 +128,7 @@ def run_chain(
 def _stepping(sampler: Sampler, energy: EnergyFn, start: Tensor, *, steps: int, rng: Rng) -> Samples:
     """Step by step; once more, with the same noise, if fast gradients were found wrong on the way."""
     average, x = Average(), start
-    prepared = prepare(energy, start)
+    prepared = prepare(energy, start, gradients=steps)
     with fast_layers(energy):
         for state, info in _steps(sampler, prepared, start, rng=rng, steps=steps):
             x = state.x

@@ -21,7 +21,7 @@ from ebmkit.core.autograd import ValueAndGradient, by_autograd
 from ebmkit.core.backends import plain_layers
 from ebmkit.core.ending import Last, strayed
 from ebmkit.core.energy import EnergyFn
-from ebmkit.core.offers import Fast, find_fast, first_line, leave_out
+from ebmkit.core.offers import Fast, find_fast, first_line, leave_out, waits
 from ebmkit.core.precision import current_precision
 from ebmkit.core.snapshot import Snapshot
 from ebmkit.core.torch_private import change_counts
@@ -44,12 +44,16 @@ class Prepared:
         energy: any callable ``(B, *S) -> (B,)``.
         x: a state of the chain: its start.
         watched: whether the energy may change in other ways while it is used; see ``renew``.
+        gradients: how many will be taken at least, where that is known: few do not pay for asking backends
+            that take as long as some gradients. They are asked when that many were taken all the same.
 
     Attributes:
         start_energy: E(x) of that very tensor, ``(B,)`` nats, once a gradient was taken there.
     """
 
-    def __init__(self, energy: EnergyFn, x: Tensor, *, watched: bool = False) -> None:
+    def __init__(
+        self, energy: EnergyFn, x: Tensor, *, watched: bool = False, gradients: int | None = None
+    ) -> None:
         self.energy = energy
         self.start_energy: Tensor | None = None
         self._start: Tensor | None = x
@@ -61,7 +65,9 @@ class Prepared:
         self._parts: list[Prepared] = []
         self._last: Last | None = None
         self._used = 0
-        self._prepare(x)
+        self._waits = 0 if gradients is None else waits(energy, gradients)
+        if not self._waits:
+            self._prepare(x)
         if (parts := _within.get(None)) is not None:
             parts.append(self)
 
@@ -107,7 +113,7 @@ class Prepared:
 
     def _evaluate(self, x: Tensor) -> ValueAndGradient:
         if self._fast is None or _kind(x) != self._for:
-            return by_autograd(self.energy, x, self.precision)
+            return self._by_autograd(x)
         if self._stale or self._versions != change_counts(self._tensors):
             self._prepare(x)
             return self._evaluate(x)
@@ -122,6 +128,13 @@ class Prepared:
             return self._again(x)
         self._last, self._used = Last(self._fast, x, result), self._used + 1
         return result
+
+    def _by_autograd(self, x: Tensor) -> ValueAndGradient:
+        if self._waits:
+            self._waits -= 1
+            if not self._waits:
+                self._prepare(x)
+        return by_autograd(self.energy, x, self.precision)
 
     def _by(self, fast: Fast, x: Tensor) -> ValueAndGradient:
         if torch.is_grad_enabled():  # not in a chain
@@ -142,12 +155,14 @@ class Prepared:
             self._parts = _within.get()
         finally:
             _within.reset(token)
-        offer = None if self._fast is None else self._fast.offer
-        self._stale, self._doubted = False, offer is not None and offer.energies is not None
-        tensors = [*_tensors_of(self.energy), *(() if offer is None else offer.depends_on)]
+        if self._fast is None:
+            return
+        offer = self._fast.offer
+        self._stale, self._doubted = False, offer.energies is not None
+        tensors = [*_tensors_of(self.energy), *offer.depends_on]
         self._tensors = list({id(each): each for each in tensors}.values())
         self._versions = change_counts(self._tensors)
-        self._snapshot = Snapshot(self.energy) if self._watched and offer is not None else None
+        self._snapshot = Snapshot(self.energy) if self._watched else None
 
     def _holds(self, fast: Fast, x: Tensor, result: ValueAndGradient) -> bool:
         """Whether the energies of some rows are those of the energy itself."""
@@ -189,13 +204,13 @@ class Prepared:
         )
 
 
-def prepare(energy: EnergyFn, x: Tensor) -> Prepared:
-    """The energy, ready for many gradients at states like ``x``; see ``Prepared``.
+def prepare(energy: EnergyFn, x: Tensor, *, gradients: int | None = None) -> Prepared:
+    """The energy, ready for many gradients at states like ``x``, or for so many at least; see ``Prepared``.
 
     Energies made of others prepare those: inside ``Energy.prepare`` of a wrapper, call this for the part
     and build the whole gradient from the part's.
     """
-    return energy if isinstance(energy, Prepared) else Prepared(energy, x)
+    return energy if isinstance(energy, Prepared) else Prepared(energy, x, gradients=gradients)
 
 
 def value_and_gradient(energy: EnergyFn, x: Tensor) -> ValueAndGradient:

@@ -112,7 +112,8 @@ def evaluating(energy: object) -> Iterator[None]:
             if not _held[id(each)]:
                 _modes[id(each)] = each.training
             _held[id(each)] += 1
-            each.training = False
+            if each.training:  # setting an attribute of a module takes a while
+                each.training = False
     try:
         yield
     finally:
@@ -121,4 +122,5 @@ def evaluating(energy: object) -> Iterator[None]:
                 _held[id(each)] -= 1
                 if not _held[id(each)]:
                     del _held[id(each)]
-                    each.training = _modes.pop(id(each))
+                    if each.training is not (before := _modes.pop(id(each))):
+                        each.training = before

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from ebmkit.core.agreement import difference_from_autograd, energies_agree, plainly
 from ebmkit.core.autograd import Gradient
-from ebmkit.core.backends import Offer, gradient_backends, plain_layers
+from ebmkit.core.backends import InstalledBackend, Offer, gradient_backends, plain_layers
 from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.notes import Notes
 from ebmkit.core.precision import Precision, computing_in
 from ebmkit.errors import WrongGradientError
 
-__all__ = ["Fast", "find_fast", "first_line", "leave_out"]
+__all__ = ["Fast", "find_fast", "first_line", "leave_out", "waits"]
 
 _ROWS = 8
 """Of a state on which an offer is compared with autograd, where rows can be taken by themselves."""
@@ -67,6 +67,27 @@ def find_fast(energy: EnergyFn, x: Tensor, precision: Precision, *, anew: bool =
     """
     found = (_tried(way, energy, x, precision, anew=anew) for way in _ways(energy))
     return next((fast for fast in found if fast is not None), None)
+
+
+def waits(energy: EnergyFn, gradients: int) -> int:
+    """How many gradients to take before anybody is asked, where so few do not pay for it; 0 for none.
+
+    What the energy knows about itself is asked for at once.
+    """
+    if not isinstance(energy, nn.Module):
+        return 0
+    if isinstance(energy, Energy) and type(energy).prepare is not Energy.prepare:
+        return 0
+    patience = min((_patience(each, energy) for each in gradient_backends()), default=0)
+    return patience if gradients < patience else 0
+
+
+def _patience(installed: InstalledBackend, energy: nn.Module) -> int:
+    assert installed.backend is not None  # noqa: S101 - others are left out
+    try:
+        return installed.backend.patience(energy)
+    except Exception:  # noqa: BLE001 - what is wrong with it is said when it is asked
+        return 0
 
 
 def leave_out(owner: str, about: object, energy: EnergyFn, why: str) -> None:

@@ -179,10 +179,10 @@ class Checked:
 def _checking(cls: type, construct: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(construct)
     def checked(self: Any, /, *arguments: Any, **keywords: Any) -> None:
-        hints, parameters = _hints(construct), inspect.signature(construct).parameters
+        hints, defaults = _hints(construct), _defaults(construct)
         for name, value in keywords.items():
-            if name in hints and name in parameters:
-                _refuse_broken(cls, name, hints[name], value, parameters[name].default)
+            if name in hints and name in defaults:
+                _refuse_broken(cls, name, hints[name], value, defaults[name])
         # The outermost constructor comes first; an object with slots remembers nothing.
         getattr(self, "__dict__", {}).setdefault("built_with", keywords)
         construct(self, *arguments, **keywords)
@@ -197,6 +197,12 @@ def _hints(construct: Callable[..., None]) -> Mapping[str, Any]:
         return get_type_hints(construct, include_extras=True)
     except (NameError, TypeError):
         return {}
+
+
+@functools.cache
+def _defaults(construct: Callable[..., None]) -> Mapping[str, Any]:
+    """The parameters of a constructor with their defaults."""
+    return {name: each.default for name, each in inspect.signature(construct).parameters.items()}
 
 
 @functools.lru_cache(maxsize=256)

@@ -15,12 +15,16 @@ from ebmkit.core import Gradient, GradientBackend, Offer, Precision, ValueAndGra
 from ebmkit.core.notes import Notes
 from ebmkit.core.torch_private import MODULE_HOOKS, hook_tables_of_all, is_compiled
 from ebmkit_fastconv.chains.closed_form import closed_form
+from ebmkit_fastconv.maps.processor import EVERYWHERE, rules
 from ebmkit_fastconv.maps.transforms import status
 from ebmkit_fastconv.reading.reader import read
 from ebmkit_fastconv.reading.stack import UnknownOperationError
 from ebmkit_fastconv.updates.layers import WideConvolutions, has_wide_convolutions
 
 __all__ = ["ClosedForms"]
+
+_CALLS = 16
+"""Gradients whose saved calls pay for a reading: measured with three layers, of more both take longer."""
 
 _ROWS = 2
 """Rows that are read: more than one, because forward passes may treat a single row in a way of its own."""
@@ -48,6 +52,11 @@ class ClosedForms(GradientBackend):
         if offer is None:
             self._unread.replace(energy, description)
         return offer
+
+    def patience(self, energy: nn.Module) -> int:
+        """Without convolutions calls are saved, not arithmetic: a reading takes as long as some gradients."""
+        convolves = any(each.ndim > 2 for each in energy.parameters())  # noqa: PLR2004
+        return 0 if convolves or rules() is EVERYWHERE else _CALLS
 
     def layers(self, module: nn.Module) -> AbstractContextManager[object]:
         """A block in which torch's convolutions go Winograd's way where that is faster."""

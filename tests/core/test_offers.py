@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core import Gradient, GradientBackend, Precision, Rng, ValueAndGradient, prepare, run_chain
-from tests.core.offering import DESCENT, DESCENT_BY_HALF, MARK, MARKING, Bowl, Offering, Plain
+from ebmkit.core import Gradient, GradientBackend, Precision, Rng, ValueAndGradient, prepare, run_chain, walk
+from tests.core.offering import DESCENT, DESCENT_BY_HALF, MARK, MARKING, Bowl, Marking, Offering, Plain
 
 
 @pytest.mark.filterwarnings("error")
@@ -27,6 +28,56 @@ def test_a_plugin_speeds_up_the_energies_it_knows_and_no_others(offer: Offering)
     assert torch.equal(prepare(Bowl(), x).value_and_gradient(x).gradient, x * MARK)
     assert torch.equal(prepare(nn.Sequential(Plain()), x).value_and_gradient(x).gradient, x)
     assert torch.equal(prepare(Plain().forward, x).value_and_gradient(x).gradient, x)
+
+
+class Patient(Marking):
+    """Pays from three gradients on."""
+
+    def patience(self, energy: nn.Module) -> int:
+        return 3
+
+
+class Impatient(Marking):
+    """Fails at saying what it costs."""
+
+    def patience(self, energy: nn.Module) -> int:
+        raise ArithmeticError
+
+
+@pytest.mark.parametrize(
+    ("backends", "expected", "marked"),
+    [
+        (["Patient"], 2, [False, False, False, True, True]),
+        (["Patient"], 3, [True] * 5),
+        (["Patient"], None, [True] * 5),
+        (["Patient", "Impatient"], 2, [True] * 5),
+    ],
+)
+def test_a_backend_that_pays_later_is_asked_when_so_many_gradients_are_to_come_or_were_taken(
+    offer: Offering, backends: list[str], expected: int | None, marked: list[bool]
+) -> None:
+    offer(*(f"{__name__}:{each}" for each in backends))
+    x = torch.ones(2, 2)
+    prepared = prepare(Plain(), x, gradients=expected)
+    found = [torch.equal(prepared.value_and_gradient(x).gradient, x * MARK) for _ in range(5)]
+    assert found == marked
+
+
+@pytest.mark.parametrize(
+    "walked", [run_chain, lambda *args, **keywords: list(walk(*args, **keywords))[-1][0]]
+)
+def test_a_chain_tells_how_many_gradients_are_to_come(offer: Offering, walked: Callable[..., Any]) -> None:
+    offer(f"{__name__}:Patient")
+    x = torch.ones(2, 2)
+    ends = [walked(DESCENT_BY_HALF, Plain(), x, steps=steps, rng=Rng(0)).x for steps in (2, 3)]
+    assert torch.equal(ends[0], x / 4)
+    assert torch.equal(ends[1], x * (1 - MARK / 2) ** 3)
+
+
+def test_an_energy_that_knows_itself_is_asked_at_once(offer: Offering) -> None:
+    offer(f"{__name__}:Patient")
+    x = torch.ones(2, 2)
+    assert torch.equal(prepare(Bowl(), x, gradients=1).value_and_gradient(x).gradient, x * MARK)
 
 
 class Faulty(GradientBackend):

@@ -53,7 +53,7 @@ def _all(channels: int, tiles: int) -> dict[tuple[int, int], Least]:
 
 
 EVERYWHERE = Rules(chains={1: 1, 2: 1}, products=_all(64, 64), kernels=_all(64, 64))
-"""Wherever multiplications are saved, faster or not: what is tested."""
+"""Wherever multiplications are saved, faster or not, and every energy read at once: what is tested."""
 
 NARROW = Rules(
     chains={1: 1, 2: 64},

@@ -343,6 +343,15 @@ def test_every_sampler_walks_on_the_fast_gradient_without_knowing(
     assert fast.stats.keys() == slow.stats.keys()
 
 
+def test_calls_alone_are_saved_without_convolutions_and_few_do_not_pay_for_a_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dense, convolving = nn.Linear(2, 1), nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(4, 1))
+    assert offer_of.patience(dense) == 0  # these tests look at every path
+    monkeypatch.delenv("EBMKIT_WINOGRAD")
+    assert [offer_of.patience(each) for each in (dense, convolving)] == [16, 0]
+
+
 def test_the_posterior_of_a_generator_goes_to_autograd() -> None:
     torch.manual_seed(0)
     generator = ConvGenerator((3, 16, 16), latents=4, channels=(8, 8), kernel=4).eval()
