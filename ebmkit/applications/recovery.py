@@ -26,6 +26,7 @@ __all__ = [
     "Method",
     "Score",
     "blend",
+    "explained",
     "hidden_errors",
     "infer_and_generate",
     "learned_methods",
@@ -104,6 +105,27 @@ def blend(image: Tensor, x: Tensor, mask: Tensor) -> Tensor:
     return image + _by_comparator(COMPARATORS["mrf-l2"])(mask * (x - image), mask, Rng(0))
 
 
+def explained(generator: LatentGenerator, x: Tensor, mask: Tensor, *, inference: Chain, rng: Rng) -> Tensor:
+    """Images whose hidden pixels are what the generator makes of the others, without a seam.
+
+    Each is explained by latents of its own, one draw of their posterior: of several rows with the same
+    observed pixels the answers differ.
+
+    Args:
+        generator: g, in eval mode.
+        x: images, ``(B, C, H, W)``; what the mask hides is not looked at.
+        mask: 1 on observed pixels, 0 on hidden ones.
+        inference: the chain on z.
+        rng: of its start and noise.
+
+    Raises:
+        ConfigError: scipy is not installed.
+    """
+    _refuse_missing("scipy", what="what the generator makes of the rest meets it without a seam by")
+    answer = infer_and_generate(generator, x, mask, chain=inference, rng=rng)
+    return torch.where(mask > 0, x, blend(answer, mask * x, mask))
+
+
 def learned_methods(
     schedule: CooperativeScheduler, *, inference: Chain, restarts: int = 1, steps: int | None = None
 ) -> dict[str, Method]:
@@ -143,12 +165,7 @@ def unlearned_methods() -> dict[str, Method]:
     Raises:
         ConfigError: scipy or scikit-image is not installed.
     """
-    for package, name in (("scipy", "scipy"), ("skimage", "scikit-image")):
-        if importlib.util.find_spec(package) is None:
-            raise ConfigError(
-                f"comparing needs {name}, which is not installed: pip install {name} "
-                "(or install ebmkit with its extra [recovery])"
-            )
+    _refuse_missing("scipy", "scikit-image", what="comparing needs")
     return {name: _by_comparator(comparator) for name, comparator in COMPARATORS.items()}
 
 
@@ -185,6 +202,19 @@ def recover(
         filled = torch.where(mask > 0, x, method(shown, mask, rng))
         l1, l2 = hidden_errors(x, filled, mask)
         yield Score(mask_size, name, *_mean_and_error(l1), *_mean_and_error(l2), len(x)), filled
+
+
+_MODULES = {"scipy": "scipy", "scikit-image": "skimage"}
+"""What is imported of each package."""
+
+
+def _refuse_missing(*packages: str, what: str) -> None:
+    for name in packages:
+        if importlib.util.find_spec(_MODULES[name]) is None:
+            raise ConfigError(
+                f"{what} {name}, which is not installed: pip install {name} "
+                "(or install ebmkit with its extra [recovery])"
+            )
 
 
 def _remembered(method: Method) -> Method:

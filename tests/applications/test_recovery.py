@@ -5,6 +5,7 @@ import torch
 from ebmkit.applications.recovery import (
     Method,
     blend,
+    explained,
     hidden_errors,
     infer_and_generate,
     learned_methods,
@@ -80,6 +81,26 @@ def test_blending_removes_a_constant_and_a_ramp() -> None:
     mask[..., 3:8, 4:10] = 0
     shifted = x + 0.3 + 2 * row - column
     assert torch.allclose(blend(shifted, x, mask), x, atol=1e-6)
+
+
+class _Pictures(LinearGenerator):
+    """A linear generator of 8x8 pictures."""
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return super().forward(z).reshape(-1, 1, 8, 8)
+
+
+def test_hidden_pixels_are_explained_by_the_others_and_these_keep_every_bit() -> None:
+    generator, rng = _Pictures(double(64, 2, seed=1), double(64, seed=2), 0.3), Rng(0)
+    x, mask = generator(double(3, 2, seed=3)).detach(), torch.ones(3, 1, 8, 8).double()
+    mask[..., 2:6, 3:7] = 0
+    hidden = torch.where(mask > 0, x, torch.tensor(1e6).double())
+    descent = Chain(Langevin(step_size=0.05, noise=False), 400)
+    found = explained(generator, hidden, mask, inference=descent, rng=rng)
+    assert torch.equal(found[mask > 0], x[mask > 0])
+    assert torch.allclose(found, x, atol=0.02)  # the prior draws z towards 0 by σ² / |A|², a five-hundredth
+    twice = explained(generator, x[:1].expand(2, 1, 8, 8), mask[:2], inference=Chain(Langevin(), 3), rng=rng)
+    assert not torch.equal(twice[0], twice[1])  # each by latents of its own
 
 
 def test_what_builds_on_the_generator_asks_it_once_and_never_for_other_images() -> None:
