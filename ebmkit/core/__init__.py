@@ -34,7 +34,13 @@ from ebmkit.core.figures import (
 from ebmkit.core.generator import LatentGenerator, Posterior
 from ebmkit.core.gradient import Prepared, prepare, value_and_gradient
 from ebmkit.core.graph.alignment import align_channels
-from ebmkit.core.losses import contrastive_divergence, gradient_penalty, reconstruction_loss, squared_error
+from ebmkit.core.losses import (
+    contrastive_divergence,
+    gradient_penalty,
+    pairwise_contrast,
+    reconstruction_loss,
+    squared_error,
+)
 from ebmkit.core.masks import speckle_masks, square_masks
 from ebmkit.core.metric import Figure, Material, Metric, Need, standard_error
 from ebmkit.core.modes import evaluating
@@ -139,6 +145,7 @@ __all__ = [
     "layers_are_plain",
     "mean_energies",
     "newly_annealed",
+    "pairwise_contrast",
     "per_row",
     "prepare",
     "r_hat",

@@ -84,6 +84,8 @@ class CoopNets(CooperativeScheduler):
         gradient_penalty: γ, weight of half the mean $\|\nabla_x E(x_i)\|^2$ over the data, in the units of x
             squared per nat; a tenth of the revision's δ² to δ² itself keeps slopes from growing.
         revised_penalty: γ', the same over the revised samples; both together hold what γ alone does not.
+        pairwise: w, to weigh each pair of data and samples by how badly the energy tells them apart, over w
+            standard deviations of the gaps; 0 weighs all alike, as the likelihood does.
         augmentation: how that loss sees images: both sides shifted, brightened, cut by the same law.
 
     Raises:
@@ -115,6 +117,7 @@ class CoopNets(CooperativeScheduler):
         energy_l2: Annotated[float, Ge(0)] = 0.0,
         gradient_penalty: Annotated[float, Ge(0)] = 0.0,
         revised_penalty: Annotated[float, Ge(0)] = 0.0,
+        pairwise: Annotated[float, Ge(0)] = 0.0,
         augmentation: LossAugmentation | None = None,
     ) -> None:
         super().__init__()
@@ -128,7 +131,9 @@ class CoopNets(CooperativeScheduler):
         self.generator_updates = generator_updates
         self.proposal_noise = proposal_noise
         self.annealing = Annealer(revision, annealing, noise_until=noise_until)
-        self.shifting = DensityShift(data_noise, energy_l2, gradient_penalty, revised_penalty, augmentation)
+        self.shifting = DensityShift(
+            data_noise, energy_l2, gradient_penalty, revised_penalty, pairwise, augmentation
+        )
         self.bank = _bank(bank, generator, shape)
         renamed(self, {"_annealing": "annealing"})
 

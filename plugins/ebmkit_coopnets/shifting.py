@@ -15,6 +15,7 @@ from ebmkit.core import (
     brief,
     contrastive_divergence,
     gradient_penalty,
+    pairwise_contrast,
     shared_mean,
 )
 
@@ -49,7 +50,8 @@ class DensityShift:
     + \frac{\gamma}{2n} \sum_i \| \nabla_x E(x_i + \tau \epsilon_i) \|^2
     + \frac{\gamma'}{2m} \sum_j \| \nabla_x E(\tilde x_j) \|^2$$
 
-    With augmentation each image on both sides is changed anew, by the same law. Without any of it the loss is
+    With ``pairwise`` the loss of all pairs takes the place of the first two means. With augmentation each
+    image on both sides is changed anew, by the same law. Without any of it the loss is
     ``contrastive_divergence``, bit for bit.
 
     Args:
@@ -57,6 +59,7 @@ class DensityShift:
         energy_l2: λ, in 1 / nats; 0 for none.
         gradient_penalty: γ, in the units of x squared per nat; 0 for none.
         revised_penalty: γ', likewise.
+        pairwise: w, the width of ``pairwise_contrast``; 0 for the two means.
         augmentation: of the images that the loss sees; None for none.
 
     Source: Xie, Lu, Gao, Zhu, Wu, 2016, arXiv 1609.09408, Step D2; Nijkamp, Hill, Zhu, Wu, 2019, arXiv
@@ -69,6 +72,7 @@ class DensityShift:
     energy_l2: float = 0.0
     gradient_penalty: float = 0.0
     revised_penalty: float = 0.0
+    pairwise: float = 0.0
     augmentation: LossAugmentation | None = None
 
     def __call__(
@@ -106,7 +110,7 @@ class DensityShift:
         x = x.detach().requires_grad_() if self.gradient_penalty else x
         revised = revised.detach().requires_grad_() if self.revised_penalty else revised
         observed, synthesized = energy(x), (revised_energy or energy)(revised)
-        loss = contrastive_divergence(observed, synthesized)
+        loss = self._contrast(observed, synthesized)
         if self.gradient_penalty:
             loss = loss + self.gradient_penalty * gradient_penalty(observed, x)
         if self.revised_penalty:
@@ -115,3 +119,8 @@ class DensityShift:
             squares = shared_mean(observed.square()) + shared_mean(synthesized.square())
             loss = loss + self.energy_l2 * squares
         return Shift(loss, None, None) if self.augmentation else Shift(loss, observed, synthesized)
+
+    def _contrast(self, observed: Tensor, synthesized: Tensor) -> Tensor:
+        if self.pairwise:
+            return pairwise_contrast(observed, synthesized, width=self.pairwise)
+        return contrastive_divergence(observed, synthesized)

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 import ebmkit
-from ebmkit.core import CooperativeScheduler, LossAugmentation, Rng, augmented, contrastive_divergence
+from ebmkit.core import (
+    CooperativeScheduler,
+    LossAugmentation,
+    Rng,
+    augmented,
+    contrastive_divergence,
+    pairwise_contrast,
+)
 from ebmkit.run.build import build_experiment
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
@@ -42,6 +49,18 @@ def test_both_sides_are_augmented_each_by_its_own_numbers() -> None:
     assert torch.equal(seen[1], augmented(x, law, rng=Rng(1, first_chain=4).fold_in("augment revised")))
     assert not torch.equal(*seen)
     assert float(shift.loss) == pytest.approx(float(energy(seen[0]).mean() - energy(seen[1]).mean()))
+
+
+def test_pairs_take_the_place_of_the_means_and_the_rest_stays() -> None:
+    energy = LinearDescriptor(double(4), 0.5)
+    x, revised = double(5, 4), double(3, 4, seed=1)
+    plain, pairs = (
+        DensityShift(energy_l2=0.1, gradient_penalty=0.2, pairwise=width)(energy, x, revised, rng=Rng(1))
+        for width in (0.0, 0.8)
+    )
+    means = contrastive_divergence(energy(x), energy(revised))
+    instead = pairwise_contrast(energy(x), energy(revised), width=0.8)
+    assert torch.allclose(pairs.loss - plain.loss, instead - means)
 
 
 def regularised(name: str, **keys: Any) -> CooperativeScheduler:
@@ -108,6 +127,7 @@ def test_the_penalties_on_slopes_have_the_gradient_written_by_hand(
 @pytest.mark.parametrize("name", ["coopnets", "descriptor-only", "dual", "multigrid", "replay"])
 def test_every_schedule_with_an_energy_hands_its_keys_on(name: str, run_file: Callable[[str], Path]) -> None:
     keys = {"data_noise": 0.125, "energy_l2": 0.25, "gradient_penalty": 0.5, "revised_penalty": 0.75}
+    keys["pairwise"] = 1.5
     plan = ebmkit.load_plan(run_file(name), overrides={f"schedule.{key}": keys[key] for key in keys})
     shifting: Any = build_experiment(plan).schedule.shifting
     for each in shifting.values() if name == "multigrid" else [shifting]:
