@@ -23,6 +23,7 @@ from ebmkit.core import (
     World,
     contrastive_divergence,
     gather,
+    pairwise_contrast,
     reconstruction_loss,
     shard,
     shared_mean,
@@ -71,7 +72,10 @@ def learned(first: int, last: int) -> dict[str, Tensor]:
             for name, axes in (("images", 2), ("sequences", 1))
         }
     )
-    losses = {"contrastive_divergence": contrastive_divergence(energies, samples)}
+    losses = {
+        "contrastive_divergence": contrastive_divergence(energies, samples),
+        "pairwise_contrast": pairwise_contrast(energies, samples, width=0.7),
+    }
     for name, axes in (("images", 2), ("sequences", 1)):
         x = numbers(7, 4, *[5] * axes, seed=2)[first:last]
         target = numbers(7, 2, *[20] * axes, seed=3)[first:last]
