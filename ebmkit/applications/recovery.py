@@ -121,7 +121,7 @@ def explained(generator: LatentGenerator, x: Tensor, mask: Tensor, *, inference:
     Raises:
         ConfigError: scipy is not installed.
     """
-    _refuse_missing("scipy", what="what the generator makes of the rest meets it without a seam by")
+    _refuse_missing("scipy", what="blending what the generator makes into the picture needs")
     answer = infer_and_generate(generator, x, mask, chain=inference, rng=rng)
     return torch.where(mask > 0, x, blend(answer, mask * x, mask))
 

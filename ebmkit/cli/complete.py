@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ebmkit.cli.options import Condition, Output, RunName, Saved, Weights, which
+from ebmkit.cli.options import (
+    INFERENCE_STEP_SIZE,
+    INFERENCE_STEPS,
+    Condition,
+    Output,
+    RunName,
+    Saved,
+    Weights,
+    which,
+)
 from ebmkit.cli.output import writing
 
 if TYPE_CHECKING:
@@ -18,9 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["complete"]
 
 Start = Literal["generator", "zero"]
-
-_STEPS, _STEP_SIZE = 150, 0.05
-"""Of the inference of latents, as ``recover`` takes them by default."""
 
 
 def complete(
@@ -109,7 +115,7 @@ def _explained(schedule: CooperativeScheduler, shown: Tensor, known: Tensor, *, 
     from ebmkit.applications.recovery import explained
 
     assert schedule.generator is not None  # noqa: S101 - asked before
-    inference = chain_of("langevin", steps=_STEPS, step_size=_STEP_SIZE)
+    inference = chain_of("langevin", steps=INFERENCE_STEPS, step_size=INFERENCE_STEP_SIZE)
     return explained(
         schedule.generator, shown, known.expand(len(shown), -1, -1, -1), inference=inference, rng=rng
     )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ebmkit.storage.best import Which
 
 __all__ = [
+    "INFERENCE_STEPS",
+    "INFERENCE_STEP_SIZE",
     "Condition",
     "Data",
     "MaybeRunFile",
@@ -28,6 +30,9 @@ __all__ = [
     "split_component",
     "which",
 ]
+
+INFERENCE_STEPS, INFERENCE_STEP_SIZE = 150, 0.05
+"""Of the latents of pictures, where nothing else is said."""
 
 _DIGITS = 18
 """Of an iteration: longer numbers are none."""

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit.cli.options import Condition, Data, Output, RunName, Saved, Sets, Weights, which
+from ebmkit.cli.options import (
+    INFERENCE_STEP_SIZE,
+    INFERENCE_STEPS,
+    Condition,
+    Data,
+    Output,
+    RunName,
+    Saved,
+    Sets,
+    Weights,
+    which,
+)
 from ebmkit.cli.output import writing
 
 if TYPE_CHECKING:
@@ -33,8 +44,8 @@ def recover(
     mask_size: Annotated[str, typer.Option(help="Sides of the hidden squares, pixels.")] = "20,30,40",
     count: Annotated[int, typer.Option(min=1, help="How many images.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the squares and the noise.")] = 0,
-    steps: Annotated[int, typer.Option(min=0, help="Steps of the inference of latents.")] = 150,
-    step_size: Annotated[float, typer.Option(help="Step size of the inference.")] = 0.05,
+    steps: Annotated[int, typer.Option(min=0, help="Steps of the inference of latents.")] = INFERENCE_STEPS,
+    step_size: Annotated[float, typer.Option(help="Step size of the inference.")] = INFERENCE_STEP_SIZE,
     restarts: Annotated[int, typer.Option(min=1, help="Inferences an image, averaged.")] = 1,
     sampler: Annotated[str, typer.Option(help="Sampler of the inference.")] = "langevin",
     revision_steps: Annotated[

@@ -82,11 +82,11 @@ def pairwise_contrast(observed: Tensor, samples: Tensor, *, width: float) -> Ten
     with torch.no_grad():
         of_data, of_samples = gather(observed), gather(samples)
         variance = of_data.var(correction=0) + of_samples.var(correction=0)
-        width_now = (width * variance.sqrt()).clamp_min(torch.finfo(variance.dtype).tiny)
-        of_pairs = (of_data[:, None] - of_samples) / width_now
-        value = width_now * softplus(of_pairs).mean()
-        weights = ((observed[:, None] - of_samples) / width_now).sigmoid().mean(1)
-        of_rows = ((of_data[:, None] - samples) / width_now).sigmoid().mean(0)
+        spread = (width * variance.sqrt()).clamp_min(torch.finfo(variance.dtype).tiny)
+        of_pairs = (of_data[:, None] - of_samples) / spread
+        value = spread * softplus(of_pairs).mean()
+        weights = ((observed[:, None] - of_samples) / spread).sigmoid().mean(1)
+        of_rows = ((of_data[:, None] - samples) / spread).sigmoid().mean(0)
     loss = shared_mean(weights * observed) - shared_mean(of_rows * samples)
     return loss + (value - loss.detach())
 
