@@ -178,6 +178,7 @@ data_noise = 0.02
 energy_l2 = 0.1
 gradient_penalty = 1e-4
 revised_penalty = 2e-4
+penalty_stride = 2
 pairwise = 0.7
 augmentation = { translation = 2, brightness = 0.2, cutout = 0.3 }
 

@@ -15,6 +15,7 @@ from ebmkit.core.conditional import (
     ConditionalGenerator,
     classes_in_turn,
     given,
+    of_rows,
     takes_conditions,
 )
 from ebmkit.core.denoising import denoised, score_matching
@@ -145,6 +146,7 @@ __all__ = [
     "layers_are_plain",
     "mean_energies",
     "newly_annealed",
+    "of_rows",
     "pairwise_contrast",
     "per_row",
     "prepare",

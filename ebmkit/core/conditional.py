@@ -12,10 +12,17 @@ from typing import TypeVar, final
 import torch
 from torch import Tensor, nn
 
-from ebmkit.core.energy import Energy
+from ebmkit.core.energy import Energy, EnergyFn
 from ebmkit.core.generator import LatentGenerator
 
-__all__ = ["ConditionalEnergy", "ConditionalGenerator", "classes_in_turn", "given", "takes_conditions"]
+__all__ = [
+    "ConditionalEnergy",
+    "ConditionalGenerator",
+    "classes_in_turn",
+    "given",
+    "of_rows",
+    "takes_conditions",
+]
 
 PartT = TypeVar("PartT")
 
@@ -106,6 +113,9 @@ class _GivenEnergy(Energy):
     def forward(self, x: Tensor) -> Tensor:
         return self.energy.conditional(x, _one_for_each(self.condition, len(x)))
 
+    def of_rows(self, rows: Tensor) -> Energy:
+        return self if len(self.condition) == 1 else _GivenEnergy(self.energy, self.condition[rows])
+
 
 @final
 class _GivenGenerator(LatentGenerator):
@@ -136,6 +146,16 @@ def given(part: PartT, condition: Tensor | None) -> PartT:
     if condition is None or not isinstance(part, ConditionalEnergy | ConditionalGenerator):
         return part
     return part.given(condition)  # type: ignore[return-value]
+
+
+def of_rows(energy: EnergyFn, rows: Tensor) -> EnergyFn:
+    """The energy of some rows of a batch alone, with their own conditions where each row has one.
+
+    Args:
+        energy: of the whole batch; ``given`` made it, or it is the same for all rows.
+        rows: which, ``(b,)`` int64.
+    """
+    return energy.of_rows(rows) if isinstance(energy, _GivenEnergy) else energy
 
 
 def takes_conditions(schedule: nn.Module) -> bool:

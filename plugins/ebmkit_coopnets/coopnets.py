@@ -84,6 +84,8 @@ class CoopNets(CooperativeScheduler):
         gradient_penalty: γ, weight of half the mean $\|\nabla_x E(x_i)\|^2$ over the data, in the units of x
             squared per nat; a tenth of the revision's δ² to δ² itself keeps slopes from growing.
         revised_penalty: γ', the same over the revised samples; both together hold what γ alone does not.
+        penalty_stride: k, to take both penalties at every k-th image alone: on average the same gradient, for
+            a k-th of the time.
         pairwise: w, to weigh each pair of data and samples by how badly the energy tells them apart, over w
             standard deviations of the gaps; 0 weighs all alike, as the likelihood does.
         augmentation: how that loss sees images: both sides shifted, brightened, cut by the same law.
@@ -117,6 +119,7 @@ class CoopNets(CooperativeScheduler):
         energy_l2: Annotated[float, Ge(0)] = 0.0,
         gradient_penalty: Annotated[float, Ge(0)] = 0.0,
         revised_penalty: Annotated[float, Ge(0)] = 0.0,
+        penalty_stride: Annotated[int, Ge(1)] = 1,
         pairwise: Annotated[float, Ge(0)] = 0.0,
         augmentation: LossAugmentation | None = None,
     ) -> None:
@@ -132,7 +135,13 @@ class CoopNets(CooperativeScheduler):
         self.proposal_noise = proposal_noise
         self.annealing = Annealer(revision, annealing, noise_until=noise_until)
         self.shifting = DensityShift(
-            data_noise, energy_l2, gradient_penalty, revised_penalty, pairwise, augmentation
+            data_noise,
+            energy_l2,
+            gradient_penalty,
+            revised_penalty,
+            penalty_stride,
+            pairwise,
+            augmentation,
         )
         self.bank = _bank(bank, generator, shape)
         renamed(self, {"_annealing": "annealing"})

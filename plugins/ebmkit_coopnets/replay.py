@@ -69,6 +69,8 @@ class Replay(CooperativeScheduler):
         gradient_penalty: γ, weight of half the mean $\|\nabla_x E(x_i)\|^2$ over the data, in the units of x
             squared per nat; a tenth of the revision's δ² to δ² itself keeps slopes from growing.
         revised_penalty: γ', the same over the revised samples; both together hold what γ alone does not.
+        penalty_stride: k, to take both penalties at every k-th image alone: on average the same gradient, for
+            a k-th of the time.
         pairwise: w, to weigh each pair of data and samples by how badly the energy tells them apart, over w
             standard deviations of the gaps; 0 weighs all alike, as the likelihood does.
         augmentation: how the energy's loss sees images: both sides shifted, brightened, cut by the same law.
@@ -103,6 +105,7 @@ class Replay(CooperativeScheduler):
         energy_l2: Annotated[float, Ge(0)] = 0.0,
         gradient_penalty: Annotated[float, Ge(0)] = 0.0,
         revised_penalty: Annotated[float, Ge(0)] = 0.0,
+        penalty_stride: Annotated[int, Ge(1)] = 1,
         pairwise: Annotated[float, Ge(0)] = 0.0,
         noise_until: Annotated[int, Ge(0)] = 0,
         annealing: Annealing | None = None,
@@ -119,7 +122,13 @@ class Replay(CooperativeScheduler):
         self.annealing = Annealer(revision, annealing, noise_until=noise_until)
         self.drawn = Augmentation(shape, mirror, shift, brightness)
         self.shifting = DensityShift(
-            data_noise, energy_l2, gradient_penalty, revised_penalty, pairwise, augmentation
+            data_noise,
+            energy_l2,
+            gradient_penalty,
+            revised_penalty,
+            penalty_stride,
+            pairwise,
+            augmentation,
         )
 
     def updates(self, batch: Batch, *, rng: Rng) -> Updates:

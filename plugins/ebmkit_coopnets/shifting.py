@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, final
 
 import attrs
+import torch
 from torch import Tensor
 
 from ebmkit.core import (
@@ -15,6 +16,7 @@ from ebmkit.core import (
     brief,
     contrastive_divergence,
     gradient_penalty,
+    of_rows,
     pairwise_contrast,
     shared_mean,
 )
@@ -54,11 +56,17 @@ class DensityShift:
     image on both sides is changed anew, by the same law. Without any of it the loss is
     ``contrastive_divergence``, bit for bit.
 
+    Penalties take second derivatives, which cost more than the rest of the loss. With ``penalty_stride`` = k
+    their means are over every k-th row alone: a smaller sample of the same law, so that they and their
+    gradients are the same on average.
+
     Args:
         data_noise: τ, standard deviation of the fresh noise on the data, in the units of x; 0 for none.
         energy_l2: λ, in 1 / nats; 0 for none.
         gradient_penalty: γ, in the units of x squared per nat; 0 for none.
         revised_penalty: γ', likewise.
+        penalty_stride: k, 1 or more; the penalties see the rows whose number is a multiple of k, in the batch
+            of all processes. Of an energy that normalises over rows each part is a batch of its own.
         pairwise: w, the width of ``pairwise_contrast``; 0 for the two means.
         augmentation: of the images that the loss sees; None for none.
 
@@ -72,6 +80,7 @@ class DensityShift:
     energy_l2: float = 0.0
     gradient_penalty: float = 0.0
     revised_penalty: float = 0.0
+    penalty_stride: int = 1
     pairwise: float = 0.0
     augmentation: LossAugmentation | None = None
 
@@ -106,15 +115,13 @@ class DensityShift:
             x = augmented(x, self.augmentation, rng=rng.fold_in("augment observed"))
             own = (revised_rng or rng).fold_in("augment revised")
             revised = augmented(revised, self.augmentation, rng=own)
-        # Leaves of their own: the batch and the samples themselves stay without a gradient.
-        x = x.detach().requires_grad_() if self.gradient_penalty else x
-        revised = revised.detach().requires_grad_() if self.revised_penalty else revised
-        observed, synthesized = energy(x), (revised_energy or energy)(revised)
+        observed, slopes = self._evaluated(energy, x, self.gradient_penalty, rng)
+        synthesized, revised_slopes = self._evaluated(
+            revised_energy or energy, revised, self.revised_penalty, revised_rng or rng
+        )
         loss = self._contrast(observed, synthesized)
-        if self.gradient_penalty:
-            loss = loss + self.gradient_penalty * gradient_penalty(observed, x)
-        if self.revised_penalty:
-            loss = loss + self.revised_penalty * gradient_penalty(synthesized, revised)
+        for penalty in (slopes, revised_slopes):
+            loss = loss if penalty is None else loss + penalty
         if self.energy_l2:
             squares = shared_mean(observed.square()) + shared_mean(synthesized.square())
             loss = loss + self.energy_l2 * squares
@@ -124,3 +131,29 @@ class DensityShift:
         if self.pairwise:
             return pairwise_contrast(observed, synthesized, width=self.pairwise)
         return contrastive_divergence(observed, synthesized)
+
+    def _evaluated(
+        self, energy: EnergyFn, x: Tensor, weight: float, rng: Rng
+    ) -> tuple[Tensor, Tensor | None]:
+        """E(x), and what its slopes cost; None without a penalty."""
+        if not weight:
+            return energy(x), None
+        rows = torch.arange(len(x), device=x.device)
+        seen = (rows + rng.first_chain) % self.penalty_stride == 0
+        if seen.all():
+            x = _leaf(x)
+            energies = energy(x)
+            return energies, weight * gradient_penalty(energies, x)
+        if not seen.any():  # of this process; others wait for its part of the mean
+            return energy(x), weight * shared_mean(x.new_zeros(0))
+        penalised, others = rows[seen], rows[~seen]
+        steep = _leaf(x[penalised])
+        energies = of_rows(energy, penalised)(steep)
+        penalty = weight * gradient_penalty(energies, steep)
+        both = torch.cat([energies, of_rows(energy, others)(x[others])])
+        return both[torch.cat([penalised, others]).argsort()], penalty
+
+
+def _leaf(x: Tensor) -> Tensor:
+    """For slopes: the batch itself stays without a gradient."""
+    return x.detach().requires_grad_()

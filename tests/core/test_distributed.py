@@ -35,6 +35,7 @@ from ebmkit.training.batches import Batches
 from ebmkit.training.loop import Experiment, Learner, train
 from ebmkit_convnets.layers import up_convolutions
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
+from ebmkit_coopnets.shifting import DensityShift
 from ebmkit_optim.sgd import SGD
 from tests.processes import run_processes
 
@@ -72,10 +73,20 @@ def learned(first: int, last: int) -> dict[str, Tensor]:
             for name, axes in (("images", 2), ("sequences", 1))
         }
     )
+    layers["rows"] = nn.Linear(4, 3).double()
     losses = {
         "contrastive_divergence": contrastive_divergence(energies, samples),
         "pairwise_contrast": pairwise_contrast(energies, samples, width=0.7),
     }
+    # Of the two samples the penalty sees the first alone: the second process has none to penalise.
+    slopes = DensityShift(gradient_penalty=0.2, revised_penalty=0.3, penalty_stride=4)
+    losses["slopes"] = slopes(
+        lambda x: layers["rows"](x).square().sum(1),
+        numbers(7, 4, seed=4)[first:last],
+        numbers(2, 4, seed=5)[first // 3 : last // 3],
+        rng=Rng(0, first_chain=first),
+        revised_rng=Rng(0, first_chain=first // 3),
+    ).loss
     for name, axes in (("images", 2), ("sequences", 1)):
         x = numbers(7, 4, *[5] * axes, seed=2)[first:last]
         target = numbers(7, 2, *[20] * axes, seed=3)[first:last]

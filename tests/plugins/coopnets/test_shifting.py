@@ -9,6 +9,7 @@ import torch
 
 import ebmkit
 from ebmkit.core import (
+    ConditionalEnergy,
     CooperativeScheduler,
     LossAugmentation,
     Rng,
@@ -19,9 +20,22 @@ from ebmkit.core import (
 from ebmkit.run.build import build_experiment
 from ebmkit_coopnets.coopnets import CoopNets
 from ebmkit_coopnets.descriptor_only import DescriptorOnly
-from ebmkit_coopnets.shifting import DensityShift
+from ebmkit_coopnets.shifting import DensityShift, Shift
 from tests.models import LinearDescriptor, double
 from tests.plugins.coopnets.linear import batch, one_iteration, parts, revision
+
+
+class ClassDescriptor(ConditionalEnergy):
+    """A quartic energy of each of two classes, with curvature in its weights."""
+
+    classes = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(double(2, 4, seed=2))
+
+    def conditional(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        return (x * self.weight[condition]).sum(1).square().square()
 
 
 def test_without_any_help_it_is_the_contrastive_loss_bit_for_bit() -> None:
@@ -61,6 +75,42 @@ def test_pairs_take_the_place_of_the_means_and_the_rest_stays() -> None:
     means = contrastive_divergence(energy(x), energy(revised))
     instead = pairwise_contrast(energy(x), energy(revised), width=0.8)
     assert torch.allclose(pairs.loss - plain.loss, instead - means)
+
+
+@pytest.mark.parametrize("width", [0.0, 0.8])
+def test_penalties_at_every_third_row_are_those_at_all_rows_on_average(width: float) -> None:
+    """Over the three places where the count may begin: each row of nine is then penalised once."""
+    energy = ClassDescriptor()
+    x, revised = double(9, 4), double(6, 4, seed=1)
+    of_data, of_samples = energy.given(torch.arange(9) % 2), energy.given(torch.arange(6) % 2)
+
+    def gradient(first: int, **keys: Any) -> Shift:
+        energy.weight.grad = None
+        shift = DensityShift(gradient_penalty=0.2, revised_penalty=0.3, pairwise=width, **keys)(
+            of_data, x, revised, rng=Rng(1, first_chain=first), revised_energy=of_samples
+        )
+        shift.loss.backward()
+        return shift
+
+    whole = gradient(0)
+    of_all = grad_of(energy)
+    parts = []
+    for first in range(3):
+        part = gradient(first, penalty_stride=3)
+        for energies, expected in ((part.observed, whole.observed), (part.synthesized, whole.synthesized)):
+            assert energies is not None
+            assert expected is not None
+            assert torch.allclose(energies, expected, rtol=1e-12)
+        parts.append((part.loss.detach(), grad_of(energy)))
+    losses, gradients = zip(*parts, strict=True)
+    assert torch.allclose(sum(losses) / 3, whole.loss)
+    assert torch.allclose(sum(gradients) / 3, of_all)
+    assert not torch.allclose(gradients[0], of_all)
+
+
+def grad_of(energy: ClassDescriptor) -> torch.Tensor:
+    assert energy.weight.grad is not None
+    return energy.weight.grad.clone()
 
 
 def regularised(name: str, **keys: Any) -> CooperativeScheduler:
@@ -127,7 +177,7 @@ def test_the_penalties_on_slopes_have_the_gradient_written_by_hand(
 @pytest.mark.parametrize("name", ["coopnets", "descriptor-only", "dual", "multigrid", "replay"])
 def test_every_schedule_with_an_energy_hands_its_keys_on(name: str, run_file: Callable[[str], Path]) -> None:
     keys = {"data_noise": 0.125, "energy_l2": 0.25, "gradient_penalty": 0.5, "revised_penalty": 0.75}
-    keys["pairwise"] = 1.5
+    keys |= {"pairwise": 1.5, "penalty_stride": 3}
     plan = ebmkit.load_plan(run_file(name), overrides={f"schedule.{key}": keys[key] for key in keys})
     shifting: Any = build_experiment(plan).schedule.shifting
     for each in shifting.values() if name == "multigrid" else [shifting]:
