@@ -21,9 +21,14 @@ class Patch(NamedTuple):
 
 
 class Mutant(NamedTuple):
-    """What is taken out; several places where one guards what another lets through."""
+    """What is taken out; several places where one guards what another lets through.
+
+    Attributes:
+        seen_by: the name of a case that notices, the quickest of them.
+    """
 
     name: str
+    seen_by: str
     patches: list[Patch]
 
     def apply(self, root: Path) -> None:
@@ -43,4 +48,6 @@ class Mutant(NamedTuple):
 def mutants() -> list[Mutant]:
     """All of them."""
     found = tomllib.loads(FILE.read_text())["mutant"]
-    return [Mutant(each["name"], [Patch(**patch) for patch in each["patches"]]) for each in found]
+    return [
+        Mutant(each["name"], each["seen_by"], [Patch(**patch) for patch in each["patches"]]) for each in found
+    ]

@@ -3,6 +3,7 @@
 Each mutant is a copy of the tree in which a mend is taken out. The subject runs the cases there; the
 reference is what it always is. A mutant of which no case differs survives, and a case is missing. The look at
 the end of a chain, which would mend most of what the others do, is out in all copies. Words pick mutants.
+A slow test runs, for each mutant, the quickest case that notices (``seen_by`` in ``mutants.toml``).
 """
 
 from __future__ import annotations
@@ -29,11 +30,9 @@ def main(*words: str) -> int:
     chosen = [each for each in mutants() if not words or any(word in each.name for word in words)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
         answers = Path(folder)
-        broken = {each.case.name for each in compared(named(), answers, keep=True) if each.differences}
-        whole = [each for each in named() if each.name not in broken]
-        with _copy(_last_look()) as root:
-            for_the_end = set(_differing(whole, root, answers))
-        cases = [each for each in whole if each.name not in for_the_end]
+        whole = intact(named(), answers)
+        ends = noticing(last_look(), whole, answers)
+        cases = [each for each in whole if each.name not in ends]
         _say("| taken out | seen by |", "| --- | --- |")
         survivors = 0
         for mutant, names in zip(
@@ -46,24 +45,36 @@ def main(*words: str) -> int:
     return survivors
 
 
-def _last_look() -> Mutant:
+def last_look() -> Mutant:
+    """The mutant whose patch is in the copies of all others, too."""
     return next(each for each in mutants() if each.name == LAST_LOOK)
 
 
-def _say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
+def intact(cases: list[Case], answers: Path) -> list[Case]:
+    """Those in which the tree as it is differs from the reference in nothing.
+
+    Args:
+        cases: to run.
+        answers: a folder that keeps what the reference gave.
+    """
+    return [each.case for each in compared(cases, answers, keep=True) if not each.differences]
 
 
 def caught(mutant: Mutant, cases: list[Case], answers: Path) -> list[str]:
-    """The names of the cases that differ; generated ones where no other does."""
-    with _copy(mutant) as root:
-        found = _differing(cases, root, answers)
-        return found or _differing([case(seed, small=True) for seed in _SEEDS], root, answers)
+    """The names of the cases that notice; generated ones where no other does."""
+    found = noticing(mutant, cases, answers)
+    return found or noticing(mutant, [case(seed, small=True) for seed in _SEEDS], answers)
 
 
-def _differing(cases: list[Case], root: Path, answers: Path) -> list[str]:
-    with tempfile.TemporaryDirectory() as folder:
+def noticing(mutant: Mutant, cases: list[Case], answers: Path) -> list[str]:
+    """The names of the cases that differ in a copy of the tree without that mend.
+
+    Args:
+        mutant: which.
+        cases: to run.
+        answers: a folder with those of the reference, as far as it has them.
+    """
+    with _copy(mutant) as root, tempfile.TemporaryDirectory() as folder:
         mine = Path(folder)
         for each in answers.glob("*.plain"):
             (mine / each.name).symlink_to(each)
@@ -80,8 +91,13 @@ def _copy(mutant: Mutant) -> Iterator[Path]:
         (root / "tests/__init__.py").touch()
         mutant.apply(root)
         if mutant.name != LAST_LOOK:
-            _last_look().apply(root)
+            last_look().apply(root)
         yield root
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

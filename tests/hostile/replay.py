@@ -10,17 +10,20 @@ from tests.hostile.driver import Case, compared
 from tests.hostile.generate import case
 from tests.hostile.named import named
 
+__all__ = ["called"]
+
 
 def main(name: str) -> int:
     """0 where ebmkit gives what torch gives."""
-    chosen = _chosen(name)
+    chosen = called(name)
     with tempfile.TemporaryDirectory() as folder:
         (verdict,) = compared([chosen], Path(folder))
     sys.stdout.write("\n".join([chosen.source, *(verdict.differences or ["no difference"]), ""]))
     return bool(verdict.differences)
 
 
-def _chosen(name: str) -> Case:
+def called(name: str) -> Case:
+    """The case of a name: of ``named``, or ``seed_7`` and ``seed_7_small`` of the generated ones."""
     by_name = {each.name: each for each in named()}
     seed = name.removeprefix("seed_").removesuffix("_small")
     return by_name[name] if name in by_name else case(int(seed), small=name.endswith("_small"))

@@ -10,7 +10,9 @@ import pytest
 from tests.hostile.driver import ROOT, Case, Verdict, compared
 from tests.hostile.generate import case
 from tests.hostile.mutants import Mutant, mutants
+from tests.hostile.mutations import intact, last_look, noticing
 from tests.hostile.named import named
+from tests.hostile.replay import called
 
 SMALL = range(200)
 LARGE = range(2400)
@@ -105,6 +107,22 @@ def test_what_a_mutant_takes_out_is_there(mutant: Mutant, tmp_path: Path) -> Non
     mutant.apply(tmp_path)
     for patch in mutant.patches:
         compile((tmp_path / patch.file).read_text(), patch.file, "exec")
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the reference, to the cases of mutants, of which one alone misses the look at a chain's end."""
+    folder = tmp_path_factory.mktemp("answers")
+    cases = [called(name) for name in sorted({each.seen_by for each in mutants()})]
+    assert intact(cases, folder) == cases
+    assert noticing(last_look(), cases, folder) == [last_look().seen_by]
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant.name)
+def test_case_notices_what_a_mutant_takes_out(mutant: Mutant, answers: Path) -> None:
+    assert noticing(mutant, [called(mutant.seen_by)], answers)
 
 
 def test_text_of_a_seed_is_the_same_for_ever() -> None:
