@@ -1,13 +1,14 @@
-"""The grids of a multigrid schedule: their names, the sizes of their images, what fits together."""
+"""The grids of a multigrid schedule: names, sizes of images, chains, and what fits together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
+from ebmkit.core import Chain
 from ebmkit_coopnets.resizing import Size
 
-__all__ = ["sizes_of"]
+__all__ = ["chain_of_each", "sizes_of"]
 
 _IMAGE = 3
 """Dimensions of an image, (C, H, W)."""
@@ -42,6 +43,24 @@ def sizes_of(names: Iterable[str], shape: tuple[int, ...], *, finest: bool = Tru
     if finest and (not sizes or max(sizes.values()) != (height, width)):
         raise ValueError(f"one grid has to be that of the data: add a table [grids.{height}]")
     return sizes
+
+
+def chain_of_each(
+    grids: Mapping[str, object], revision: Chain, own: Mapping[str, Chain]
+) -> Mapping[str, Chain]:
+    """Each grid's chain: its own or the common one.
+
+    Args:
+        grids: by name.
+        revision: the common one.
+        own: by the name of the grid.
+
+    Raises:
+        ValueError: there is no grid of such a name.
+    """
+    if needless := sorted(own.keys() - grids.keys()):
+        raise ValueError(f"[revisions.{needless[0]}] is the chain of a grid that there is not")
+    return {name: own.get(name, revision) for name in grids}
 
 
 def _height(name: str) -> int:

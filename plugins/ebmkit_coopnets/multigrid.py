@@ -35,7 +35,7 @@ from ebmkit.core import (
 )
 from ebmkit_coopnets.colours import MeanColours
 from ebmkit_coopnets.figures import revision_figures
-from ebmkit_coopnets.grids import sizes_of
+from ebmkit_coopnets.grids import chain_of_each, sizes_of
 from ebmkit_coopnets.resizing import Enlarge, enlarge, shrink
 from ebmkit_coopnets.shifting import DensityShift
 
@@ -149,7 +149,7 @@ class MultiGrid(CooperativeScheduler):
         self.grids = nn.ModuleDict({name: grids[name] for name in self.sizes})
         self.generator = generator
         self.colours = MeanColours(shape[0])
-        self.steps = _chain_of_each(self.sizes, revision, revisions or {})
+        self.steps = chain_of_each(self.sizes, revision, revisions or {})
         self.revision = self.steps[self.finest]
         self.chains = chains
         self.start = start
@@ -291,12 +291,3 @@ def _on_grid(augmentation: LossAugmentation | None, scale: float) -> LossAugment
     if augmentation is None:
         return None
     return attrs.evolve(augmentation, translation=round(augmentation.translation * scale))
-
-
-def _chain_of_each(
-    grids: Mapping[str, object], revision: Chain, own: Mapping[str, Chain]
-) -> Mapping[str, Chain]:
-    """Each grid's chain: its own or the common one."""
-    if needless := sorted(own.keys() - grids.keys()):
-        raise ValueError(f"[revisions.{needless[0]}] is the chain of a grid that there is not")
-    return {name: own.get(name, revision) for name in grids}
