@@ -21,6 +21,7 @@ from ebmkit.config.document import ConfigProblemsError
 from ebmkit.config.plan import make_plan
 from ebmkit.config.positions import Position, locate
 from ebmkit.config.problems import Problem
+from ebmkit.config.records import record_in
 from ebmkit.config.search import OWN_TABLES
 from ebmkit.config.slots import Slot, slots_for
 from ebmkit.config.tables import AveragingTable, ChainKeys, DataKeys, WeightKeys
@@ -101,9 +102,10 @@ def replace(text: str, position: Position, *, key: str | None = None, value: str
 def cases(text: str, registry: Registry, rng: random.Random) -> Iterator[Case]:
     """Every mistake in every key of a run file."""
     data = tomllib.loads(text)
-    positions = locate(text)
+    positions = {key: at for key, at in locate(text).items() if not in_record(data, key, registry)}
     parameters = {key: found for key in positions if (found := parameter_of(data, key, registry))}
-    known = {table: names_of(data, table, registry) for table in tables_of(data)}
+    tables = [table for table in tables_of(data) if not in_record(data, (*table, ""), registry)]
+    known = {table: names_of(data, table, registry) for table in tables}
     for key, position in positions.items():
         if key[-2:-1] == ("parts",) or is_name_of_one(data, key, registry):
             continue  # the name of one of several parts: any will do
@@ -142,6 +144,12 @@ def slot_of(data: dict[str, Any], table: str, registry: Registry) -> Slot:
 def is_name_of_one(data: dict[str, Any], key: Key, registry: Registry) -> bool:
     """Whether a key is the name of a part where the schedule takes several: ``grids.4``."""
     return len(key) == 2 and key[0] not in OWN_TABLES and slot_of(data, key[0], registry).many
+
+
+def in_record(data: dict[str, Any], key: Key, registry: Registry) -> bool:
+    """Whether a key is of a table that is one value of its part, such as ``annealing``: told of as one."""
+    above = (parameter_of(data, key[:length], registry) for length in range(2, len(key)))
+    return any(each is not None and record_in(each.hint) is not None for each in above)
 
 
 def schema(data: dict[str, Any], table: Key, registry: Registry) -> list[Parameter]:
