@@ -104,7 +104,7 @@ def cases(text: str, registry: Registry, rng: random.Random) -> Iterator[Case]:
     data = tomllib.loads(text)
     positions = {key: at for key, at in locate(text).items() if not in_record(data, key, registry)}
     parameters = {key: found for key in positions if (found := parameter_of(data, key, registry))}
-    tables = [table for table in tables_of(data) if not in_record(data, (*table, ""), registry)]
+    tables = dict.fromkeys(key[:-1] for key in positions if len(key) > 1)
     known = {table: names_of(data, table, registry) for table in tables}
     for key, position in positions.items():
         if key[-2:-1] == ("parts",) or is_name_of_one(data, key, registry):
@@ -127,13 +127,6 @@ def value_at(data: dict[str, Any], key: Key) -> Any:
     for part in key:
         data = data[part]
     return data
-
-
-def tables_of(data: dict[str, Any], above: Key = ()) -> Iterator[Key]:
-    for name, value in data.items():
-        if isinstance(value, dict):
-            yield (*above, name)
-            yield from tables_of(value, (*above, name))
 
 
 def slot_of(data: dict[str, Any], table: str, registry: Registry) -> Slot:
